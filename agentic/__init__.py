@@ -1,0 +1,70 @@
+"""agentic: a self-hosted agent backend that speaks the OpenAI API and grows by ``pip install``.
+
+This module is what a plugin author imports, and nothing else; ``agentic.hookspecs`` says what can be extended.
+"""
+
+from agentic.decorators import tool
+from agentic.errors import (
+    AgenticError,
+    BadRequest,
+    Conflict,
+    ModelError,
+    ModelNotFound,
+    ModelTimeout,
+    ModelUnavailable,
+    StorageError,
+    ToolError,
+    ToolRetry,
+)
+from agentic.events import Citation
+from agentic.hookspecs import hookimpl
+from agentic.messages import Json, Message, ToolCall, Usage
+from agentic.ports.agent import Agent, Bid, Fit, Task
+from agentic.ports.embedder import Embedder, EmbedderProvider
+from agentic.ports.model import ModelDelta, ModelInfo, ModelProvider, ModelRequest, Reply, Sampling, ToolSpec
+from agentic.ports.run import Run
+from agentic.ports.space import Principal
+from agentic.ports.storage import StorageBackend, Stored
+from agentic.ports.tool import NotConfigured, Tool, ToolContext, ToolResult, Traits
+
+__all__ = [
+    "Agent",
+    "AgenticError",
+    "BadRequest",
+    "Bid",
+    "Citation",
+    "Conflict",
+    "Embedder",
+    "EmbedderProvider",
+    "Fit",
+    "Json",
+    "Message",
+    "ModelDelta",
+    "ModelError",
+    "ModelInfo",
+    "ModelNotFound",
+    "ModelProvider",
+    "ModelRequest",
+    "ModelTimeout",
+    "ModelUnavailable",
+    "NotConfigured",
+    "Principal",
+    "Reply",
+    "Run",
+    "Sampling",
+    "StorageBackend",
+    "StorageError",
+    "Stored",
+    "Task",
+    "Tool",
+    "ToolCall",
+    "ToolContext",
+    "ToolError",
+    "ToolResult",
+    "ToolRetry",
+    "ToolSpec",
+    "Traits",
+    "Usage",
+    "hookimpl",
+    "tool",
+]

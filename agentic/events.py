@@ -1,0 +1,262 @@
+"""The events of a run: one tagged union. A run is its event log; trace, storage, wire and metrics derive from it.
+
+The channel stamps each event with a number and a time (:class:`Entry`); the run's id is the log's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
+
+from agentic.messages import Json, ToolCall, Usage, call_from_json, call_to_json
+
+EndReason = Literal["stop", "length", "tool_calls", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where a statement came from. ``start`` and ``end`` are character offsets in the answer, when known."""
+
+    url: str
+    title: str
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events; ``type`` is the tag under which an event is stored and served."""
+
+    type: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """The run was opened. ``at`` is wall time, seconds since the epoch; entries carry seconds since then."""
+
+    type: ClassVar[str] = "run_started"
+    at: float
+    session_id: str
+    model: str
+    traceparent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided(Event):
+    """The router chose ``agent``; ``bids`` holds every bid as ``{agent, fitness, reason}``, best first."""
+
+    type: ClassVar[str] = "decided"
+    agent: str
+    reason: str
+    bids: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStarted(Event):
+    """A model call began; ``mode`` is how tools are called: native, schema, text, fit, or none."""
+
+    type: ClassVar[str] = "model_started"
+    provider: str
+    model: str
+    mode: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFinished(Event):
+    """A model call ended: its usage and finish reason, or its error."""
+
+    type: ClassVar[str] = "model_finished"
+    usage: Usage
+    finish: str = "stop"
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingDelta(Event):
+    """A piece of reasoning; not part of the answer."""
+
+    type: ClassVar[str] = "thinking_delta"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta(Event):
+    """A piece of the answer."""
+
+    type: ClassVar[str] = "text_delta"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallStarted(Event):
+    """A tool of the server begins. ``plugin`` ships it; ``risk`` and ``untrusted`` are its traits."""
+
+    type: ClassVar[str] = "tool_call_started"
+    id: str
+    tool: str
+    arguments: Json
+    plugin: str = ""
+    risk: str = "read"
+    untrusted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallFinished(Event):
+    """A tool of the server ended after ``seconds`` with ``result``, or with an error told in it."""
+
+    type: ClassVar[str] = "tool_call_finished"
+    id: str
+    tool: str
+    result: str
+    error: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(Event):
+    """How far a step is: ``done`` from 0 to 1 where it is known."""
+
+    type: ClassVar[str] = "progress"
+    id: str
+    title: str
+    state: str = "running"
+    done: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CitationAdded(Event):
+    """A source of the answer."""
+
+    type: ClassVar[str] = "citation_added"
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver(Event):
+    """The model called tools of the client's: the run ends and the client goes on."""
+
+    type: ClassVar[str] = "handed_over"
+    calls: tuple[ToolCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice(Event):
+    """Something the user should know: a limit that was hit, a stand-in that answered."""
+
+    type: ClassVar[str] = "notice"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished(Event):
+    """The run ended as it should, or was cancelled; ``reason`` says which."""
+
+    type: ClassVar[str] = "run_finished"
+    reason: EndReason
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class RunFailed(Event):
+    """The run ended with an error, in the OpenAI error shape."""
+
+    type: ClassVar[str] = "run_failed"
+    status: int
+    message: str
+    error_type: str
+    code: str | None = None
+    param: str | None = None
+    retry_after_s: float | None = None
+    usage: Usage = Usage()
+
+
+AnyEvent = (
+    RunStarted
+    | Decided
+    | ModelStarted
+    | ModelFinished
+    | ThinkingDelta
+    | TextDelta
+    | ToolCallStarted
+    | ToolCallFinished
+    | Progress
+    | CitationAdded
+    | HandedOver
+    | Notice
+    | RunFinished
+    | RunFailed
+)
+EVENTS: dict[str, type[Event]] = {event.type: event for event in get_args(AnyEvent)}
+
+
+class Entry(NamedTuple):
+    """An event in a run's log: its number from 1 on, and the seconds since the run's start."""
+
+    number: int
+    at: float
+    event: Event
+
+
+def entry_to_json(entry: Entry) -> Json:
+    """An entry as it is stored and served: ``{"type", "number", "at", …fields}``."""
+    event = entry.event
+    data: Json = {"type": event.type, "number": entry.number, "at": round(entry.at, 6)}
+    for field in fields(event):
+        data[field.name] = _plain(getattr(event, field.name))
+    return data
+
+
+def entry_from_json(data: Mapping[str, Any]) -> Entry:
+    """Read an entry written by :func:`entry_to_json`."""
+    kind = EVENTS[data["type"]]
+    values = {field.name: _revive(field.name, data[field.name]) for field in fields(kind) if field.name in data}
+    return Entry(data["number"], data["at"], kind(**values))
+
+
+def coalesce(entries: Iterable[Entry]) -> list[Entry]:
+    """Join neighbouring deltas of one kind, so that a stored log has one entry a stretch and not one a token."""
+    joined: list[Entry] = []
+    texts: list[str] = []
+
+    def close() -> None:
+        if texts:
+            first = joined[-1]
+            joined[-1] = first._replace(event=type(first.event)("".join(texts)))  # type: ignore[call-arg]
+            texts.clear()
+
+    for entry in entries:
+        event = entry.event
+        if isinstance(event, (TextDelta, ThinkingDelta)):
+            if texts and type(joined[-1].event) is type(event):
+                texts.append(event.text)
+                continue
+            close()
+            texts.append(event.text)
+        else:
+            close()
+        joined.append(entry)
+    close()
+    return joined
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, ToolCall):
+        return call_to_json(value)
+    if isinstance(value, (Usage, Citation)):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _revive(name: str, value: Any) -> Any:
+    if name == "usage":
+        return Usage(**value)
+    if name == "citation":
+        return Citation(**value)
+    if name == "calls":
+        return tuple(call_from_json(call) for call in value)
+    if name == "bids" and isinstance(value, Sequence):
+        return tuple(value)
+    return value

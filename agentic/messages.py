@@ -1,0 +1,123 @@
+"""Messages in the shape both ends of the wire speak (OpenAI chat completions): role, content parts, tool calls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Json = dict[str, Any]
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A stretch of text within a message's content."""
+
+    text: str
+
+
+Part = TextPart
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's wish to call a tool.
+
+    ``arguments`` is the decoded JSON object. Where the model wrote something that is no JSON object, ``malformed``
+    holds it as it came and ``arguments`` is empty: the toolbox tells the model so instead of running the tool.
+    """
+
+    id: str
+    name: str
+    arguments: Json
+    malformed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn's message. ``tool_call_id`` and ``name`` (the tool's) belong to role ``tool`` only."""
+
+    role: Role
+    content: str | tuple[Part, ...] = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    name: str = ""
+
+    @property
+    def text(self) -> str:
+        """The content's text, its parts joined."""
+        if isinstance(self.content, str):
+            return self.content
+        return "".join(part.text for part in self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one model call, or of a whole run."""
+
+    prompt: int = 0
+    completion: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(self.prompt + other.prompt, self.completion + other.completion)
+
+    @property
+    def total(self) -> int:
+        """Prompt and completion together."""
+        return self.prompt + self.completion
+
+
+def call_to_json(call: ToolCall) -> Json:
+    """A tool call as OpenAI writes it: ``arguments`` is a JSON-encoded string."""
+    arguments = call.malformed or json.dumps(call.arguments, ensure_ascii=False)
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+
+
+def call_from_json(data: Mapping[str, Any]) -> ToolCall:
+    """Read a tool call written by :func:`call_to_json` or by a client."""
+    function = data["function"]
+    return tool_call(data["id"], function["name"], function.get("arguments") or "{}")
+
+
+def tool_call(call_id: str, name: str, arguments: str | Json) -> ToolCall:
+    """A tool call from a model's own words: ``arguments`` decoded where it is a JSON object, else kept as malformed."""
+    if isinstance(arguments, dict):
+        return ToolCall(call_id, name, arguments)
+    try:
+        decoded = json.loads(arguments)
+    except ValueError:
+        return ToolCall(call_id, name, {}, malformed=arguments)
+    if not isinstance(decoded, dict):
+        return ToolCall(call_id, name, {}, malformed=arguments)
+    return ToolCall(call_id, name, decoded)
+
+
+def message_to_json(message: Message) -> Json:
+    """A message as OpenAI writes it; absent fields are left out."""
+    content: Any = message.content
+    if not isinstance(content, str):
+        content = [{"type": "text", "text": part.text} for part in content]
+    data: Json = {"role": message.role, "content": content}
+    if message.tool_calls:
+        data["tool_calls"] = [call_to_json(call) for call in message.tool_calls]
+    if message.tool_call_id:
+        data["tool_call_id"] = message.tool_call_id
+    if message.name:
+        data["name"] = message.name
+    return data
+
+
+def message_from_json(data: Mapping[str, Any]) -> Message:
+    """Read a message written by :func:`message_to_json`."""
+    content = data.get("content") or ""
+    if not isinstance(content, str):
+        content = tuple(TextPart(part["text"]) for part in content)
+    return Message(
+        role=data["role"],
+        content=content,
+        tool_calls=tuple(call_from_json(call) for call in data.get("tool_calls", ())),
+        tool_call_id=data.get("tool_call_id", ""),
+        name=data.get("name", ""),
+    )

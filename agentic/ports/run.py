@@ -1,0 +1,63 @@
+"""The handles that a run gives to its agent. The agent acts; the kernel observes, counts, limits and records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from agentic.events import Citation
+from agentic.messages import Message, ToolCall, Usage
+from agentic.ports.model import Model, ToolSpec
+from agentic.ports.space import Principal, Space
+from agentic.ports.tool import ToolResult
+
+if TYPE_CHECKING:
+    from agentic.ports.agent import Task
+
+
+class Tools(Protocol):
+    """The tools of this run: the server's and the client's, fixed when the run began."""
+
+    specs: Sequence[ToolSpec]
+
+    async def call(self, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
+        """Run the calls, in parallel where their tools allow it; results come in the order of the calls.
+
+        A failing or unknown tool gives a result with ``error`` set, for the model to read. Calls of the client's tools
+        end the run, after the server's have been run: this method does not return then.
+        """
+        ...
+
+
+class Budget(Protocol):
+    """What the run may still spend."""
+
+    usage: Usage
+    tool_calls: int
+    model_calls: int
+
+
+class Run(Protocol):
+    """One answer in the making. Everything the agent does goes through here, and ends with the run."""
+
+    id: str
+    task: Task
+    messages: Sequence[Message]
+    principal: Principal
+    options: Mapping[str, Any]
+    budget: Budget
+    model: Model
+    tools: Tools
+    space: Space
+
+    def say(self, text: str) -> None:
+        """Add to the answer."""
+
+    def think(self, text: str) -> None:
+        """Add to the reasoning, which users see apart from the answer."""
+
+    def cite(self, citation: Citation) -> None:
+        """Name a source of the answer."""
+
+    def progress(self, step: str, title: str, state: str) -> None:
+        """Tell how a step of the agent's own is getting on."""

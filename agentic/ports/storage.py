@@ -1,0 +1,71 @@
+"""Port: storage of JSON documents and of append-only logs, both under one kind of key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A document: ``version`` counts its saves from 1, ``updated`` is wall time in seconds of the last one."""
+
+    key: str
+    value: Any
+    version: int
+    updated: float
+
+
+class StorageBackend(Protocol):
+    """Documents and logs by key. A key holds a document, a log, or both; parts are joined by ``/``.
+
+    Whatever ``save``, ``append`` or ``delete`` returned for survives a crash of the process. Values are JSON. Every
+    method raises StorageError when the medium fails; nothing is half written then.
+    """
+
+    name: str
+    rank: int = 0
+
+    async def load(self, key: str) -> Stored | None:
+        """The document under ``key``, or None."""
+        ...
+
+    async def save(self, key: str, value: Any, *, if_version: int | None = None) -> int:
+        """Write the document and return its new version.
+
+        ``if_version``: only if the stored version is this one (0: must not exist), else raises Conflict.
+        """
+        ...
+
+    async def delete(self, key: str) -> bool:
+        """Remove the document and the log under ``key``; False if there was neither."""
+        ...
+
+    async def list(
+        self, prefix: str, *, after: str | None = None, limit: int = 100, newest_first: bool = False
+    ) -> Sequence[Stored]:
+        """Documents whose key starts with ``prefix`` (which ends in ``/``, or is empty for all).
+
+        In key order, or by ``updated`` with the newest first. ``after`` is the key of the last one seen.
+        """
+        ...
+
+    async def append(self, key: str, items: Sequence[Any], *, if_length: int | None = None) -> int:
+        """Append all items to the log, or none, and return the log's new length.
+
+        ``if_length``: only if the log has this length, else raises Conflict.
+        """
+        ...
+
+    async def read(self, key: str, *, after: int = 0, limit: int = 1000, wait_s: float = 0) -> Sequence[Any]:
+        """Items of the log from position ``after`` on; none there: wait up to ``wait_s`` seconds for some."""
+        ...
+
+    async def health(self) -> str | None:
+        """None if storage works, else what is wrong with it."""
+        return None
+
+    async def aclose(self) -> None:
+        """Write what is pending and let go of the medium."""
+        return None

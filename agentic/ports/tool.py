@@ -1,0 +1,88 @@
+"""Port: a tool that a model may call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel
+
+from agentic.events import Citation
+from agentic.messages import Json
+from agentic.ports.space import Principal, Space
+
+Risk = Literal["read", "write", "execute"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What the kernel must know of a tool to run it well.
+
+    ``risk``: reads, writes or executes. ``untrusted``: its results come from strangers and are handed to the model as
+    delimited data. ``timeout_s``: seconds until it is cancelled. ``parallel``: may run beside other calls.
+    ``idempotent``: False where a call must never be repeated. ``examples``: plain requests that this tool serves;
+    the router and models without tool calling choose by them.
+    """
+
+    risk: Risk = "read"
+    untrusted: bool = False
+    timeout_s: float = 30
+    parallel: bool = True
+    idempotent: bool = True
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool found, as the model shall read it, and where it came from. ``error`` marks a failure."""
+
+    content: str
+    citations: tuple[Citation, ...] = ()
+    error: bool = False
+
+
+class ToolContext(Protocol):
+    """What a tool is given beside its arguments; everything in it is bound to the calling user."""
+
+    call_id: str
+    principal: Principal
+    space: Space
+
+    def progress(self, text: str, done: float | None = None) -> None:
+        """Tell the user how far the call is; ``done`` from 0 to 1."""
+
+
+class Tool(Protocol):
+    """A tool. Subclass it, or use the ``@agentic.tool`` decorator on an async function.
+
+    ``args`` is a pydantic model (its schema is shown to the model and arguments are validated against it) or a JSON
+    Schema object. ``rank`` settles which of two equally fit tools comes first.
+    """
+
+    name: str
+    description: str
+    args: type[BaseModel] | Json
+    traits: Traits = Traits()
+    rank: int = 0
+
+    def suggest(self, text: str) -> Json | None:
+        """Arguments read by rule from a plain request that clearly asks for this tool, else None.
+
+        Serves the router, and models that cannot fill in arguments. Must be cheap: under a millisecond.
+        """
+        return None
+
+    async def run(self, args: Any, ctx: ToolContext) -> ToolResult | str:
+        """Do it. ``args`` is an instance of ``self.args``, or a dict where that is a JSON Schema.
+
+        Raises ToolRetry (call again, better) or ToolError (go another way); the message is for the model.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NotConfigured:
+    """Returned by a hook in place of a capability that lacks a setting: it is listed with its fix, and not offered."""
+
+    name: str
+    fix: str

@@ -1,0 +1,1 @@
+"""Plain conversation with the model."""

@@ -1,0 +1,1 @@
+"""The embedded model, for trying things out without a model server."""

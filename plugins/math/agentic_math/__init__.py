@@ -1,0 +1,1 @@
+"""Exact and decimal mathematics with SymPy."""

@@ -1,0 +1,1 @@
+"""Reason, act, observe: one tool step after another."""
