@@ -60,7 +60,7 @@ def tool(
     )
 
     def decorate(function: ToolFunction) -> FunctionTool:
-        called: str = name or getattr(function, "__name__", "tool")
+        called = name or str(getattr(function, "__name__", "tool"))
         if not inspect.iscoroutinefunction(function):
             raise TypeError(f"tool {called}: write it as `async def`")
         if not function.__doc__:

@@ -86,9 +86,12 @@ def agentic_agents(settings: Any) -> Agent | NotConfigured | Iterable[Agent | No
 
 @hookspec
 def agentic_model_providers(
-    settings: Any,
+    settings: Any, data_dir: Any
 ) -> ModelProvider | NotConfigured | Iterable[ModelProvider | NotConfigured] | None:
-    """Providers of language models. Their libraries are imported when first used, not by this hook."""
+    """Providers of language models. Their libraries are imported when first used, not by this hook.
+
+    ``data_dir`` is the folder (a ``pathlib.Path``) for local files such as weights.
+    """
 
 
 @hookspec
@@ -102,4 +105,7 @@ def agentic_embedders(
 def agentic_storage_backends(
     settings: Any, data_dir: Any
 ) -> StorageBackend | NotConfigured | Iterable[StorageBackend | NotConfigured] | None:
-    """Storage backends; STORAGE chooses one by name. ``data_dir`` is the folder (a ``pathlib.Path``) for local files."""
+    """Storage backends; STORAGE chooses one by name.
+
+    ``data_dir`` is the folder (a ``pathlib.Path``) for local files.
+    """
