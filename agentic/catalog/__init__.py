@@ -1,0 +1,1 @@
+"""What is installed: found, checked, configured, listed."""

@@ -1,0 +1,144 @@
+"""What a plugin's hook may return: the port an object must subclass, the methods it must bring, and its name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from agentic.catalog.catalog import Capability, Kind
+from agentic.catalog.fault import Fault
+from agentic.ports.agent import Agent
+from agentic.ports.embedder import EmbedderProvider
+from agentic.ports.model import ModelProvider
+from agentic.ports.storage import StorageBackend
+from agentic.ports.tool import NotConfigured, Tool, Traits
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """One kind of capability: ``methods`` are those a subclass of ``port`` must write itself."""
+
+    kind: Kind
+    port: type
+    methods: tuple[str, ...]
+    described: bool = False
+
+
+CONTRACTS = {
+    "agentic_tools": Contract("tool", Tool, ("run",), described=True),
+    "agentic_agents": Contract("agent", Agent, ("bid", "run"), described=True),
+    "agentic_model_providers": Contract("model_provider", ModelProvider, ("models", "stream")),
+    "agentic_embedders": Contract("embedder", EmbedderProvider, ("resolve",)),
+    "agentic_storage_backends": Contract(
+        "storage_backend", StorageBackend, ("load", "save", "delete", "list", "append", "read")
+    ),
+}
+
+
+def capabilities(hook: str, plugin: str, returned: Any) -> list[Capability]:
+    """The capabilities in what ``hook`` returned. Raises Fault if it is, or holds, anything else."""
+    contract = CONTRACTS[hook]
+    return [_capability(hook, contract, plugin, item) for item in _items(hook, contract, returned)]
+
+
+def _items(hook: str, contract: Contract, returned: Any) -> list[Any]:
+    if returned is None:
+        return []
+    if isinstance(returned, NotConfigured) or contract.port in type(returned).__mro__:
+        return [returned]
+    if isinstance(returned, Iterable) and not isinstance(returned, (str, bytes, dict, type)):
+        return list(returned)
+    raise _wrong_thing(hook, contract, returned)
+
+
+def _capability(hook: str, contract: Contract, plugin: str, item: Any) -> Capability:
+    if isinstance(item, NotConfigured):
+        _check_name(contract, item)
+        fix = item.fix if isinstance(item.fix, str) and item.fix else f"see the settings of plugin {plugin}"
+        return Capability(contract.kind, item.name, plugin, None, 0, fix)
+    if contract.port not in type(item).__mro__:
+        raise _wrong_thing(hook, contract, item)
+    _check_name(contract, item)
+    what = f"{contract.kind.replace('_', ' ')} {item.name}"
+    for method in contract.methods:
+        if getattr(type(item), method, None) is getattr(contract.port, method):
+            raise Fault(f"{what} has no method {method}", f"Write {type(item).__name__}.{method}")
+    if contract.described and not (isinstance(getattr(item, "description", None), str) and item.description.strip()):
+        raise Fault(f"{what} has no description", "Give it one: models and people choose by it")
+    if not isinstance(item.rank, int):
+        raise Fault(f"the rank of {what} is no whole number", "Give it a rank such as 0")
+    if contract.kind == "tool":
+        _check_tool(what, item)
+    return Capability(contract.kind, item.name, plugin, item, item.rank)
+
+
+def _wrong_thing(hook: str, contract: Contract, item: Any) -> Fault:
+    port = contract.port.__name__
+    if isinstance(item, type) and contract.port in item.__mro__:
+        return Fault(f"its hook {hook} returned the class {item.__name__}", f"Return an instance: {item.__name__}()")
+    if hasattr(item, "__await__"):
+        # Left alone it would warn, much later and elsewhere, that it was never awaited.
+        close = getattr(item, "close", None)
+        if close is not None:
+            close()
+        return Fault(f"its hook {hook} is async", "Write it with def; the methods of what it returns are async")
+    return Fault(
+        f"its hook {hook} returned a {type(item).__name__}", f"Return instances of subclasses of agentic.{port}"
+    )
+
+
+def _check_name(contract: Contract, item: Any) -> None:
+    name = getattr(item, "name", None)
+    what = contract.kind.replace("_", " ")
+    if name is None or name == "":
+        raise Fault(f"a {what} of class {type(item).__name__} has no name", "Give it one, such as my_" + contract.kind)
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        rule = "small letters, digits and _, at most 64, a letter first"
+        raise Fault(f"the {what} name {str(name)[:80]!r} is not allowed", f"Rename it: {rule}")
+
+
+def _check_tool(what: str, item: Any) -> None:
+    if not isinstance(item.traits, Traits):
+        raise Fault(f"the traits of {what} are no agentic.Traits", "Set traits = Traits(...)")
+    args = getattr(item, "args", None)
+    if isinstance(args, type) and issubclass(args, BaseModel):
+        try:
+            args.model_json_schema()
+        except Exception as error:
+            raise Fault(
+                f"the arguments of {what} have no JSON Schema ({type(error).__name__})",
+                "Use types that JSON has, or give them a schema with WithJsonSchema",
+            ) from error
+        return
+    wrong = _schema_fault(args)
+    if wrong:
+        example = '{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}'
+        raise Fault(
+            f"the arguments of {what} are invalid: {wrong}", f"Use a pydantic model, or a schema like {example}"
+        )
+
+
+def _schema_fault(schema: Any) -> str:
+    """What is wrong with a JSON Schema of arguments; empty if nothing is."""
+    if not isinstance(schema, dict):
+        return "args is neither a pydantic model nor a JSON Schema"
+    if schema.get("type") != "object":
+        return "the schema's type is not 'object'"
+    properties = schema.get("properties", {})
+    if not isinstance(properties, dict) or not all(isinstance(one, (dict, bool)) for one in properties.values()):
+        return "its properties are no object of schemas"
+    required = schema.get("required", [])
+    if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
+        return "required is no list of names"
+    try:
+        json.dumps(schema, allow_nan=False)
+    except (TypeError, ValueError):
+        return "the schema is not JSON"
+    return ""

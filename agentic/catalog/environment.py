@@ -1,0 +1,191 @@
+"""Reading settings from the environment and ``.env``, and telling what is wrong with them without showing a value."""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from agentic.errors import ConfigurationError
+
+CONFIG = SettingsConfigDict(
+    env_file=".env",
+    env_file_encoding="utf-8-sig",
+    env_ignore_empty=True,
+    env_prefix="",
+    case_sensitive=False,
+    extra="ignore",
+    hide_input_in_errors=True,
+)
+_SECRET_TYPES = (SecretStr, SecretBytes, Secret)
+_PLACEHOLDERS = {int: "10", float: "0.5", bool: "true"}
+
+
+@dataclass(frozen=True, slots=True)
+class SettingFault:
+    """One wrong setting: its environment name, what is wrong with it, and an example (may be empty)."""
+
+    name: str
+    fault: str
+    example: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.fault}." + (f" Example: {self.example}" if self.example else "")
+
+
+class InvalidSettings(ConfigurationError):
+    """Settings are wrong; ``faults`` holds each of them."""
+
+    def __init__(self, faults: Sequence[SettingFault]) -> None:
+        super().__init__(" ".join(str(fault) for fault in faults), param=faults[0].name)
+        self.faults = tuple(faults)
+
+
+class _Decoding(EnvSettingsSource):
+    """A list is JSON or comma separated; what cannot be decoded is left to validation, which names the setting."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """The decoded value, or ``value`` itself."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            if _is_sequence(field.annotation) and not value.lstrip().startswith(("[", "{")):
+                return [item.strip() for item in value.split(",") if item.strip()]
+            return value
+
+
+class _DotEnv(_Decoding, DotEnvSettingsSource):
+    """The same for ``.env``."""
+
+
+class EnvironmentSettings(BaseSettings):
+    """Base of everything read from the environment: overrides, then the environment, then ``.env``, then defaults."""
+
+    model_config = CONFIG
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Overrides first, then the two sources of ours."""
+        return init_settings, _Decoding(settings_cls), _DotEnv(settings_cls)
+
+
+def construct(model: type[EnvironmentSettings], overrides: dict[str, Any]) -> EnvironmentSettings:
+    """An instance of ``model`` from its sources. Raises InvalidSettings, or ConfigurationError for a bad ``.env``."""
+    try:
+        return model(**overrides)
+    except ValidationError as error:
+        faults = [_fault(model, details) for details in error.errors(include_url=False)]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigurationError(f"The file .env cannot be read: {reason}. Make it a readable UTF-8 file.") from None
+    # Outside of the handler: the validation error holds the values, and must not travel along as the context.
+    raise InvalidSettings(faults)
+
+
+def environment_name(model: type[BaseModel], field: str) -> str:
+    """The environment variable that sets ``field`` of ``model``."""
+    info = model.model_fields.get(field)
+    alias = info.validation_alias if info is not None else None
+    return (alias if isinstance(alias, str) else field).upper()
+
+
+def is_secret(info: FieldInfo) -> bool:
+    """Whether the field's type says that its value must never be shown."""
+    return any(isinstance(kind, type) and issubclass(kind, _SECRET_TYPES) for kind in _types(info.annotation))
+
+
+def secret_values(settings: BaseModel | None) -> Iterator[str]:
+    """The plain text of every secret in ``settings``, for taking it out of messages."""
+    if settings is None:
+        return
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, _SECRET_TYPES):
+            yield str(value.get_secret_value())
+
+
+def _fault(model: type[BaseModel], details: Any) -> SettingFault:
+    location = details["loc"]
+    if not location:
+        return SettingFault("settings", _message(details, secret=True))
+    field = _field(model, str(location[0]))
+    info = model.model_fields.get(field)
+    name = environment_name(model, field)
+    inner = ".".join(str(part) for part in location[1:])
+    secret = info is None or is_secret(info)
+    fault = _message(details, secret=secret)
+    return SettingFault(name, f"{fault} (at {inner})" if inner and not secret else fault, _example(name, info))
+
+
+def _field(model: type[BaseModel], located: str) -> str:
+    """The field that a validation error speaks of: pydantic names the alias where there is one."""
+    aliased = (name for name, info in model.model_fields.items() if info.validation_alias == located)
+    return next(aliased, located)
+
+
+def _message(details: Any, *, secret: bool) -> str:
+    """What is wrong, without the value: validators of plugins like to quote it."""
+    if details["type"] == "missing":
+        return "it is required and not set"
+    message = str(details["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ").rstrip(".")
+    if secret and details["type"] in {"value_error", "assertion_error"}:
+        return "its validator refuses the value"
+    given = details["input"]
+    if isinstance(given, str) and len(given) > 3:
+        message = message.replace(given, "…")
+    return message[:1].lower() + message[1:]
+
+
+def _example(name: str, info: FieldInfo | None) -> str:
+    """``NAME=value``: the field's own example, else its default, else something of its type."""
+    if info is None:
+        return ""
+    if info.examples:
+        return f"{name}={_written(info.examples[0])}"
+    if is_secret(info):
+        return f"{name}=…"
+    if info.default not in (None, ...) and not info.is_required() and info.default_factory is None:
+        return f"{name}={_written(info.default)}"
+    kinds = [kind for kind in _types(info.annotation) if kind in _PLACEHOLDERS]
+    return f"{name}={_PLACEHOLDERS[kinds[0]]}" if kinds else ""
+
+
+def _written(value: Any) -> str:
+    """``value`` as it stands in an environment variable."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple, set, frozenset)) and all(isinstance(item, str) for item in value):
+        return ",".join(value)
+    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
+
+
+def _types(annotation: Any) -> Iterator[Any]:
+    """The members of a union, or the one type."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        for member in get_args(annotation):
+            yield from _types(member)
+    else:
+        yield get_origin(annotation) or annotation
+
+
+def _is_sequence(annotation: Any) -> bool:
+    return any(kind in (list, tuple, set, frozenset) for kind in _types(annotation))

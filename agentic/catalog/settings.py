@@ -1,0 +1,105 @@
+"""The kernel's own settings, and the reading of a plugin's. The kernel knows no plugin's settings."""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, cast
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from agentic.catalog.environment import (
+    CONFIG,
+    EnvironmentSettings,
+    InvalidSettings,
+    SettingFault,
+    construct,
+    environment_name,
+    is_secret,
+    secret_values,
+)
+
+__all__ = [
+    "InvalidSettings",
+    "SettingFault",
+    "Settings",
+    "bind",
+    "environment_name",
+    "is_secret",
+    "read_settings",
+    "secret_values",
+]
+PluginModel = TypeVar("PluginModel", bound=BaseModel)
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+
+def _upper(value: Any) -> Any:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+Folder = Annotated[Path, AfterValidator(Path.expanduser)]
+
+
+class Settings(EnvironmentSettings):
+    """Settings of the kernel; the environment name is the field name in capitals.
+
+    Values come from the environment, then from ``.env`` in the working directory, then from the defaults; an empty
+    value counts as unset. Lists are comma separated, or JSON.
+    """
+
+    model_config = SettingsConfigDict(str_strip_whitespace=True)
+
+    server_host: str = Field("127.0.0.1", description="Address to listen on", examples=["0.0.0.0"])
+    server_port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
+    secret_key: SecretStr | None = Field(
+        None, description="Signs tokens, at least 32 bytes; unset, one is made and kept in DATA_DIR"
+    )
+    cors_origins: list[str] = Field(
+        [], description="Origins of web pages that may call the server", examples=["https://chat.example.org"]
+    )
+    default_model: str = Field("agentic", description="The model of requests that name none")
+    max_body_mb: float = Field(20, gt=0, description="Largest request body, megabytes")
+    max_upload_mb: float = Field(100, gt=0, description="Largest uploaded file, megabytes")
+    storage: str | None = Field(None, description="The storage backend, by name; unset, the highest-ranked one")
+    embedding_model: str = Field("all-MiniLM-L6-v2", description="The model that turns text into vectors")
+    data_dir: Folder = Field(Path("data"), description="The folder that holds everything kept", examples=["./data"])
+    jwt_expiration_hours: float = Field(24, gt=0, description="Hours until a token ends")
+    log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
+        "INFO", description="Least severity that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL"
+    )
+    log_file: Folder | None = Field(
+        None, description="The log file; unset, logs/app.log in DATA_DIR", examples=["./data/logs/app.log"]
+    )
+    log_content: bool = Field(False, description="Let messages, documents and results of tools into the log")
+    agentic_disable: list[str] = Field(
+        [], description="Plugins to leave out, by name", examples=["first_plugin,second_plugin"]
+    )
+    run_max_seconds: float = Field(600, gt=0, description="Longest run, seconds")
+    run_max_model_calls: int = Field(30, ge=1, description="Most calls of a model in one run")
+    run_max_tool_calls: int = Field(50, ge=0, description="Most calls of tools in one run")
+    run_max_tokens: int = Field(200_000, ge=1, description="Most tokens, prompt and completion, in one run")
+    tool_shortlist: int = Field(16, ge=1, description="Most tools offered to a model; of more, the fittest are")
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """The kernel's settings. An override that is None counts as not given.
+
+    Raises ConfigurationError that names each wrong setting, its fault and an example, and never a secret's value;
+    TypeError for an override that is no setting.
+    """
+    unknown = sorted(set(overrides) - set(Settings.model_fields))
+    if unknown:
+        raise TypeError(f"no such setting: {', '.join(unknown)}")
+    given = {name: value for name, value in overrides.items() if value is not None}
+    return cast("Settings", construct(Settings, given))
+
+
+def bind(model: type[PluginModel]) -> PluginModel:
+    """A plugin's settings, read like the kernel's: an instance of ``model``.
+
+    Its ``model_fields_set`` holds what the operator set. Raises InvalidSettings, a ConfigurationError.
+    """
+    namespace = {"__module__": model.__module__, "__doc__": model.__doc__, "model_config": CONFIG}
+    bound = types.new_class(model.__name__, (EnvironmentSettings, model), {}, lambda body: body.update(namespace))
+    return cast("PluginModel", construct(cast("type[EnvironmentSettings]", bound), {}))
