@@ -160,16 +160,16 @@ def _example(name: str, info: FieldInfo | None) -> str:
     if info is None:
         return ""
     if info.examples:
-        return f"{name}={_written(info.examples[0])}"
+        return f"{name}={written(info.examples[0])}"
     if is_secret(info):
         return f"{name}=…"
     if info.default not in (None, ...) and not info.is_required() and info.default_factory is None:
-        return f"{name}={_written(info.default)}"
+        return f"{name}={written(info.default)}"
     kinds = [kind for kind in _types(info.annotation) if kind in _PLACEHOLDERS]
     return f"{name}={_PLACEHOLDERS[kinds[0]]}" if kinds else ""
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
     """``value`` as it stands in an environment variable."""
     if isinstance(value, bool):
         return str(value).lower()

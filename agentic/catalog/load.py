@@ -192,5 +192,5 @@ def _left_out(name: str, disabled: Collection[str], only: Collection[str] | None
 
 def _quarantine(plugin: Plugin, fault: Fault) -> None:
     plugin.state, plugin.cause, plugin.fix = "quarantined", fault.cause, fault.fix
-    logger.warning("[Catalog] Plugin set aside: %s", plugin)
-    logger.debug("[Catalog] Plugin set aside: %s", plugin.name, exc_info=fault)
+    logger.warning("[Catalog] Quarantine: %s", plugin)
+    logger.debug("[Catalog] Quarantine: %s", plugin.name, exc_info=fault)

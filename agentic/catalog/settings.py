@@ -18,6 +18,7 @@ from agentic.catalog.environment import (
     environment_name,
     is_secret,
     secret_values,
+    written,
 )
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "is_secret",
     "read_settings",
     "secret_values",
+    "written",
 ]
 PluginModel = TypeVar("PluginModel", bound=BaseModel)
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
