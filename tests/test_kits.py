@@ -1,14 +1,25 @@
-"""The kits pass what keeps its promises, and fail what breaks one: each broken adapter names the test that sees it."""
+"""The kits for storage and tools pass what keeps its promises, and fail what breaks one."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
-from agentic import Stored
+from agentic import (
+    Stored,
+    Tool,
+    ToolError,
+    ToolResult,
+    tool,
+)
 from agentic.testing.storage import MemoryStorage, StorageConformance
+from agentic.testing.tool import FakeContext, ToolConformance, call
+
+REFUSED = (AssertionError, pytest.fail.Exception)
 
 
 class TestMemoryStorage(StorageConformance):
@@ -73,5 +84,128 @@ BROKEN_STORAGE = [
 
 @pytest.mark.parametrize(("broken", "test"), BROKEN_STORAGE, ids=lambda value: getattr(value, "__name__", value))
 async def test_storage_that_breaks_a_promise_fails_the_kit(broken: type[MemoryStorage], test: str) -> None:
-    with pytest.raises((AssertionError, pytest.fail.Exception)):
+    with pytest.raises(REFUSED):
         await getattr(StorageConformance(), test)(broken())
+
+
+# Tools
+
+
+@tool(examples=["Repeat hello"])
+async def repeat(
+    text: Annotated[str, "what to repeat"], times: Annotated[int, "how often, 1 to 9"] = 2
+) -> ToolResult | str:
+    """Repeat a text some times."""
+    if not (text.strip() and 1 <= times <= 9):
+        raise ToolError("text must not be empty, times 1 to 9")
+    await asyncio.sleep(0.02)
+    return text[:100] * times
+
+
+class SchemaTool(Tool):
+    """The same, with a JSON Schema for its arguments."""
+
+    name = "repeat_plain"
+    description = "Repeat a text."
+    args = {  # noqa: RUF012 — the port declares it without ClassVar
+        "type": "object",
+        "properties": {"text": {"type": "string", "description": "what to repeat", "minLength": 1}},
+        "required": ["text"],
+    }
+    traits = repeat.traits
+
+    def suggest(self, text: str) -> dict[str, Any] | None:
+        return {"text": text[7:]} if text.startswith("Repeat ") else None
+
+    async def run(self, args: Any, ctx: Any) -> str:
+        ctx.progress("repeating", 0.5)
+        return args["text"] * 2
+
+
+class TestFunctionTool(ToolConformance):
+    @pytest.fixture
+    def tool(self) -> Tool:
+        return repeat
+
+    @pytest.fixture
+    def arguments(self) -> list[dict[str, Any]]:
+        return [{"text": "hello"}, {"text": "hello", "times": 3}]
+
+
+class TestSchemaTool(ToolConformance):
+    @pytest.fixture
+    def tool(self) -> Tool:
+        return SchemaTool()
+
+    @pytest.fixture
+    def arguments(self) -> list[dict[str, Any]]:
+        return [{"text": "hello"}]
+
+
+class BadlyNamed(SchemaTool):
+    name = "Repeat-It"
+
+
+class Undescribed(SchemaTool):
+    args = {"type": "object", "properties": {"text": {"type": "string"}}}  # noqa: RUF012 — as above
+
+
+class NoSchema(SchemaTool):
+    args = {"type": "object", "properties": {"text": {"type": "words"}}}  # noqa: RUF012 — as above
+
+
+class SuggestsNonsense(SchemaTool):
+    def suggest(self, text: str) -> dict[str, Any] | None:
+        return {"txt": text}
+
+
+class SuggestRaises(SchemaTool):
+    def suggest(self, text: str) -> dict[str, Any] | None:
+        return {"text": text.split(maxsplit=1)[0]}
+
+
+class LetsBugsOut(SchemaTool):
+    async def run(self, args: Any, ctx: Any) -> str:
+        return args["text"].encode("ascii").decode() if len(args["text"]) < 1000 else str(1 / 0)
+
+
+class SaysNothing(SchemaTool):
+    async def run(self, args: Any, ctx: Any) -> str:
+        return ""
+
+
+class IgnoresCancelling(SchemaTool):
+    async def run(self, args: Any, ctx: Any) -> str:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(5)
+        await asyncio.sleep(2)
+        return "done"
+
+
+SAMPLE = [{"text": "hello"}]
+BROKEN_TOOLS = [
+    (BadlyNamed, "test_name_can_be_called_by_any_model", ()),
+    (Undescribed, "test_schema_is_an_object_with_described_properties", ()),
+    (NoSchema, "test_schema_is_an_object_with_described_properties", ()),
+    (SuggestsNonsense, "test_suggest_never_raises_and_fits_the_schema", ()),
+    (SuggestRaises, "test_suggest_never_raises_and_fits_the_schema", ()),
+    (LetsBugsOut, "test_garbage_is_refused_with_an_error_for_the_model", (SAMPLE, FakeContext())),
+    (SaysNothing, "test_run_finds_something_within_its_timeout", (SAMPLE, FakeContext())),
+    (IgnoresCancelling, "test_cancelling_is_prompt", (SAMPLE, FakeContext())),
+]
+
+
+@pytest.mark.parametrize(("broken", "test", "more"), BROKEN_TOOLS)
+async def test_tool_that_breaks_a_promise_fails_the_kit(broken: type[Tool], test: str, more: tuple[Any, ...]) -> None:
+    with pytest.raises(Exception) as failure:  # a tool's bug comes out as it is
+        outcome = getattr(ToolConformance(), test)(broken(), *more)
+        await outcome
+    assert not isinstance(failure.value, TypeError), "the kit's test passed and gave nothing to await"
+
+
+async def test_call_validates_as_the_kernel_does() -> None:
+    context = FakeContext()
+    assert await call(SchemaTool(), {"text": "ab"}, context) == ToolResult("abab")
+    assert context.told == [("repeating", 0.5)]
+    with pytest.raises(ToolError):
+        await call(repeat, {"text": " "})
