@@ -1,0 +1,79 @@
+"""``agentic keys``: make, list and revoke the API keys of users."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentic.cli.with_kernel import with_kernel
+from agentic.errors import NotFound
+
+if TYPE_CHECKING:
+    from agentic.identity.keys import ApiKey
+    from agentic.identity.users import User
+    from agentic.kernel import Kernel
+
+keys = typer.Typer(help="API keys: for programs, in the place of a login.", no_args_is_help=True)
+
+Owner = Annotated[str, typer.Argument(metavar="USER", help="The name of the key's user.", show_default=False)]
+
+
+@keys.command("create")
+def create(
+    user: Owner, name: Annotated[str, typer.Option(help="What the key is for, to tell it from others.")]
+) -> None:
+    """Make a key and print it, alone, on standard output. It is shown this once."""
+
+    async def work(kernel: Kernel) -> str:
+        owner = await _owner(kernel, user)
+        return await kernel.identity.keys.create(owner.id, name)
+
+    key = with_kernel(work)
+    typer.echo(f"Keep this key of {user} now, it cannot be shown again:", err=True)
+    typer.echo(key)
+
+
+@keys.command("list")
+def show(
+    user: Annotated[str | None, typer.Argument(metavar="[USER]", help="Only this user's keys.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON; times in seconds since 1970.")] = False,
+) -> None:
+    """List the keys of a user, or of all."""
+
+    async def work(kernel: Kernel) -> list[tuple[User, ApiKey]]:
+        owners = [await _owner(kernel, user)] if user else await kernel.identity.users.list()
+        return [(owner, key) for owner in owners for key in await kernel.identity.keys.list(owner.id)]
+
+    found = with_kernel(work)
+    if as_json:
+        typer.echo(json.dumps([{"user": owner.name, **asdict(key)} for owner, key in found], indent=2))
+        return
+    if not found:
+        typer.echo("No keys yet. Make one: agentic keys create USER --name LABEL", err=True)
+    width = max((len(owner.name) for owner, _ in found), default=0)
+    for owner, key in found:
+        created = datetime.fromtimestamp(key.created_at, UTC).date().isoformat()
+        typer.echo(f"{owner.name:{width}}  {key.id}  {created}  {key.label}")
+
+
+@keys.command("revoke")
+def revoke(user: Owner, key: Annotated[str, typer.Argument(help="The key's id, as listed, or its beginning.")]) -> None:
+    """End a key at once."""
+
+    async def work(kernel: Kernel) -> ApiKey:
+        owner = await _owner(kernel, user)
+        return await kernel.identity.keys.revoke(owner.id, key)
+
+    revoked = with_kernel(work)
+    typer.echo(f"Revoked {revoked.id} ({revoked.label}).", err=True)
+
+
+async def _owner(kernel: Kernel, name: str) -> User:
+    owner = await kernel.identity.users.find(name)
+    if owner is None:
+        raise NotFound(f"there is no user '{name}'; agentic users list shows all", param="user")
+    return owner

@@ -1,0 +1,152 @@
+"""Users in storage: ``users/{id}`` holds the user and the password's hash, ``user_names/{name}`` the id.
+
+The user is written before the name, so that a crash in between leaves no name that nobody can use; a user whose name
+does not lead back to it is no user and is not listed.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from agentic.errors import BadRequest, Conflict, NotFound
+from agentic.identity.listing import every
+from agentic.identity.passwords import Passwords
+from agentic.ports.space import Role
+from agentic.ports.storage import StorageBackend, Stored
+
+logger = logging.getLogger(__name__)
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_TRIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user. ``token_version`` rises with each change that ends earlier tokens; ``created_at``: epoch seconds."""
+
+    id: str
+    name: str
+    role: Role
+    disabled: bool
+    token_version: int
+    created_at: float
+
+
+class Users:
+    """The users in a storage. ``rounds`` is the cost of a password hash, see :class:`Passwords`.
+
+    Every method raises StorageError when the storage fails.
+    """
+
+    def __init__(self, storage: StorageBackend, *, rounds: int = 12) -> None:
+        self._storage = storage
+        self._passwords = Passwords(rounds)
+
+    async def add(self, name: str, password: str, role: Role) -> User:
+        """Make a user. Raises BadRequest (name, password or role cannot be) or Conflict (the name is taken)."""
+        if not _NAME.fullmatch(name):
+            raise BadRequest(
+                "a user name has 1 to 64 of a-z, 0-9, '.', '_' and '-', the first a letter or digit; example: anna.b",
+                param="username",
+            )
+        if role not in get_args(Role):
+            raise BadRequest(f"the role is one of {', '.join(get_args(Role))}", param="role")
+        if await self._storage.load(f"user_names/{name}") is not None:
+            raise _taken(name)
+        password_hash = await self._passwords.hash(password)
+        user = User(uuid.uuid4().hex, name, role, disabled=False, token_version=1, created_at=time.time())
+        await self._storage.save(f"users/{user.id}", _to_json(user, password_hash), if_version=0)
+        try:
+            await self._storage.save(f"user_names/{name}", {"id": user.id}, if_version=0)
+        except Conflict:
+            await self._storage.delete(f"users/{user.id}")
+            raise _taken(name) from None
+        logger.info("[Identity] User added: id=%s role=%s", user.id, role)
+        return user
+
+    async def get(self, user_id: str) -> User | None:
+        """The user with this id, or None."""
+        stored = await self._storage.load(f"users/{user_id}")
+        return _from_json(stored.value) if stored else None
+
+    async def find(self, name: str) -> User | None:
+        """The user of this name, or None."""
+        stored = await self._load(name)
+        return _from_json(stored.value) if stored else None
+
+    async def list(self) -> list[User]:
+        """All users by name."""
+        ids = {stored.value["id"] async for stored in every(self._storage, "user_names/")}
+        users = [_from_json(stored.value) async for stored in every(self._storage, "users/")]
+        return sorted((user for user in users if user.id in ids), key=lambda user: user.name)
+
+    async def set_disabled(self, name: str, disabled: bool) -> User:
+        """Shut a user out, or let the user in again; earlier tokens end either way. Raises NotFound."""
+        user = await self._change(name, disabled=disabled)
+        logger.info("[Identity] User %s: id=%s", "disabled" if disabled else "enabled", user.id)
+        return user
+
+    async def set_password(self, name: str, password: str) -> User:
+        """Give a new password; earlier tokens end. Raises NotFound or BadRequest (empty, or over 72 bytes)."""
+        if await self.find(name) is None:
+            raise _unknown(name)
+        user = await self._change(name, password_hash=await self._passwords.hash(password))
+        logger.info("[Identity] Password changed: id=%s", user.id)
+        return user
+
+    async def verify(self, name: str, password: str) -> User | None:
+        """The user, if the password is right and the user not disabled. An unknown name costs the same time."""
+        stored = await self._load(name)
+        matches = await self._passwords.matches(password, stored.value["password_hash"] if stored else None)
+        if stored is None or not matches:
+            return None
+        user = _from_json(stored.value)
+        return None if user.disabled else user
+
+    async def _load(self, name: str) -> Stored | None:
+        if not _NAME.fullmatch(name):
+            return None
+        entry = await self._storage.load(f"user_names/{name}")
+        return await self._storage.load(f"users/{entry.value['id']}") if entry else None
+
+    async def _change(self, name: str, **changes: Any) -> User:
+        for _ in range(_TRIES):
+            stored = await self._load(name)
+            if stored is None:
+                raise _unknown(name)
+            value = stored.value | changes | {"token_version": stored.value["token_version"] + 1}
+            try:
+                await self._storage.save(stored.key, value, if_version=stored.version)
+            except Conflict:
+                continue
+            return _from_json(value)
+        raise Conflict(f"user '{name}' is being changed by somebody else; try again")
+
+
+def _to_json(user: User, password_hash: str) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "name": user.name,
+        "role": user.role,
+        "disabled": user.disabled,
+        "token_version": user.token_version,
+        "created_at": user.created_at,
+        "password_hash": password_hash,
+    }
+
+
+def _from_json(value: Any) -> User:
+    return User(**{name: value[name] for name in User.__slots__})
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"there is a user '{name}' already", param="username")
+
+
+def _unknown(name: str) -> NotFound:
+    return NotFound(f"there is no user '{name}'; agentic users list shows all", param="username")

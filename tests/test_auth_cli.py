@@ -1,0 +1,142 @@
+"""Users and API keys from the command line."""
+
+import asyncio
+import json
+import sys
+from contextlib import asynccontextmanager
+from types import ModuleType, SimpleNamespace
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from agentic.cli.keys import keys
+from agentic.cli.users import users
+from agentic.identity.identity import Identity
+from agentic.testing.storage import MemoryStorage
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def identity(monkeypatch):
+    identity = Identity(MemoryStorage(), secret="0123456789abcdef0123456789abcdef", token_hours=24, rounds=4)
+
+    @asynccontextmanager
+    async def open_kernel():
+        yield SimpleNamespace(identity=identity)
+
+    kernel = ModuleType("agentic.kernel")
+    kernel.open_kernel = open_kernel
+    monkeypatch.setitem(sys.modules, "agentic.kernel", kernel)
+    return identity
+
+
+@pytest.fixture
+def agentic(identity):
+    app = typer.Typer()
+    app.add_typer(users, name="users")
+    app.add_typer(keys, name="keys")
+    return lambda *words, typed="": CliRunner().invoke(app, words, input=typed)
+
+
+@pytest.fixture
+def anna(agentic):
+    assert agentic("users", "add", "anna", "--role", "admin", typed=PASSWORD + "\n").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "told"),
+    [
+        (("users", "add", "Anna"), PASSWORD, "a user name has"),
+        (("users", "add", "anna"), PASSWORD, "there is a user 'anna' already"),
+        (("users", "add", "ben"), "", "the password is empty"),
+        (("users", "add", "ben"), "x" * 73, "73 bytes"),
+        (("users", "disable", "nobody"), "", "there is no user 'nobody'"),
+        (("users", "enable", "nobody"), "", "there is no user 'nobody'"),
+        (("users", "passwd", "nobody"), PASSWORD, "there is no user 'nobody'"),
+        (("keys", "create", "nobody", "--name", "x"), "", "there is no user 'nobody'"),
+        (("keys", "create", "anna", "--name", ""), "", "a key's name is"),
+        (("keys", "list", "nobody"), "", "there is no user 'nobody'"),
+        (("keys", "revoke", "anna", "agk_x"), "", "no such key"),
+    ],
+)
+def test_an_error_is_one_line_on_stderr_and_exit_code_1(agentic, anna, words, typed, told):
+    result = agentic(*words, typed=typed)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert told in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_role_that_does_not_exist_is_refused(agentic):
+    assert agentic("users", "add", "anna", "--role", "root", typed=PASSWORD).exit_code == 2
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\nanother line\n"])
+def test_without_a_terminal_the_password_is_one_line_as_it_stands(agentic, identity, end):
+    result = agentic("users", "add", "anna", typed=f" {PASSWORD} {end}")
+    assert result.exit_code == 0, result.stderr
+    assert PASSWORD not in result.output
+    assert asyncio.run(identity.users.verify("anna", f" {PASSWORD} ")).role == "user"
+
+
+def test_on_a_terminal_the_password_is_asked_twice_until_both_agree(agentic, identity, monkeypatch):
+    monkeypatch.setattr("agentic.cli.users.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
+    result = agentic("users", "add", "anna", typed=f"one\ntwo\n{PASSWORD}\n{PASSWORD}\n")
+    assert result.exit_code == 0, result.output
+    assert PASSWORD not in result.output
+    assert asyncio.run(identity.users.verify("anna", PASSWORD))
+
+
+def test_a_new_password_takes_the_place_of_the_old(agentic, anna, identity):
+    assert agentic("users", "passwd", "anna", typed="another\n").exit_code == 0
+    assert asyncio.run(identity.users.verify("anna", PASSWORD)) is None
+    assert asyncio.run(identity.users.verify("anna", "another"))
+
+
+def test_users_are_listed_without_their_hashes(agentic, anna):
+    agentic("users", "add", "ben", typed=PASSWORD)
+    agentic("users", "disable", "ben")
+    listed = json.loads(agentic("users", "list", "--json").stdout)
+    assert [(user["name"], user["role"], user["disabled"]) for user in listed] == [
+        ("anna", "admin", False),
+        ("ben", "user", True),
+    ]
+    assert all(user.keys() == {"id", "name", "role", "disabled", "created_at"} for user in listed)
+    assert [line.split()[:3] for line in agentic("users", "list").stdout.splitlines()] == [
+        ["anna", "admin", "enabled"],
+        ["ben", "user", "disabled"],
+    ]
+    agentic("users", "enable", "ben")
+    assert "disabled" not in agentic("users", "list").stdout
+
+
+def test_empty_lists_are_empty_json_and_a_hint_on_stderr(agentic):
+    for noun in ("users", "keys"):
+        assert json.loads(agentic(noun, "list", "--json").stdout) == []
+        result = agentic(noun, "list")
+        assert result.stdout == ""
+        assert f"agentic {noun}" in result.stderr
+
+
+def test_a_key_stands_alone_on_stdout_and_works_until_revoked(agentic, anna, identity):
+    created = agentic("keys", "create", "anna", "--name", "my laptop")
+    key = created.stdout.removesuffix("\n")
+    assert key.startswith("agk_")
+    assert not set(key) & set(" \n")
+    assert key not in created.stderr
+    assert asyncio.run(identity.authenticate(key)).name == "anna"
+    assert agentic("keys", "revoke", "anna", key[:12]).exit_code == 0
+    assert asyncio.run(identity.keys.find(key)) is None
+
+
+def test_keys_are_listed_by_their_ids_for_one_user_or_all(agentic, anna):
+    agentic("users", "add", "ben", typed=PASSWORD)
+    made = [agentic("keys", "create", user, "--name", "laptop").stdout.strip() for user in ("anna", "ben")]
+    listed = agentic("keys", "list")
+    assert [line.split()[:2] for line in listed.stdout.splitlines()] == [["anna", made[0][:12]], ["ben", made[1][:12]]]
+    assert not any(key in listed.output for key in made)
+    only = json.loads(agentic("keys", "list", "ben", "--json").stdout)
+    assert [(key["user"], key["id"], key["label"]) for key in only] == [("ben", made[1][:12], "laptop")]
