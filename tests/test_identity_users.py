@@ -139,3 +139,9 @@ async def test_no_password_is_stored_in_the_clear_or_logged(users, storage, capl
     for secret in (PASSWORD, "another secret"):
         assert secret not in stored + caplog.text
     assert "password" not in repr(user)
+
+
+async def test_unless_told_otherwise_a_hash_takes_12_rounds(storage):
+    user = await Users(storage).add("anna", PASSWORD, "user")
+    stored = await storage.load(f"users/{user.id}")
+    assert stored.value["password_hash"].startswith("$2b$12$")
