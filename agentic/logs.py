@@ -137,8 +137,9 @@ def _open_file(settings: Settings, targets: list[logging.Handler]) -> str:
 
 
 def _formatter() -> logging.Formatter:
-    formatter = logging.Formatter(_LINE, "%Y-%m-%dT%H:%M:%S")
+    formatter = logging.Formatter(_LINE)
     formatter.converter = time.gmtime
+    formatter.default_time_format = "%Y-%m-%dT%H:%M:%S"
     formatter.default_msec_format = "%s.%03dZ"
     return formatter
 

@@ -126,7 +126,7 @@ def secret_values(settings: BaseModel | None) -> Iterator[str]:
 def _fault(model: type[BaseModel], details: Any) -> SettingFault:
     location = details["loc"]
     if not location:
-        return SettingFault("settings", _message(details, secret=True))
+        return SettingFault("settings", _message(details, secret=False))
     field = _field(model, str(location[0]))
     info = model.model_fields.get(field)
     name = environment_name(model, field)
@@ -146,13 +146,24 @@ def _message(details: Any, *, secret: bool) -> str:
     """What is wrong, without the value: validators of plugins like to quote it."""
     if details["type"] == "missing":
         return "it is required and not set"
-    message = str(details["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ").rstrip(".")
-    if secret and details["type"] in {"value_error", "assertion_error"}:
+    message = str(details["msg"]).rstrip(".")
+    if details["type"] not in {"value_error", "assertion_error"}:
+        return message[:1].lower() + message[1:]
+    if secret:
         return "its validator refuses the value"
-    given = details["input"]
-    if isinstance(given, str) and len(given) > 3:
-        message = message.replace(given, "…")
-    return message[:1].lower() + message[1:]
+    message = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    for given in sorted(_strings(details["input"]), key=len, reverse=True):
+        message = message.replace(given, "…") if len(given) > 3 else message
+    return message
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every text in a value as the environment gave it."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item)
 
 
 def _example(name: str, info: FieldInfo | None) -> str:
@@ -163,7 +174,7 @@ def _example(name: str, info: FieldInfo | None) -> str:
         return f"{name}={written(info.examples[0])}"
     if is_secret(info):
         return f"{name}=…"
-    if info.default not in (None, ...) and not info.is_required() and info.default_factory is None:
+    if info.default_factory is None and not info.is_required() and info.default not in (None, "", [], {}, ()):
         return f"{name}={written(info.default)}"
     kinds = [kind for kind in _types(info.annotation) if kind in _PLACEHOLDERS]
     return f"{name}={_PLACEHOLDERS[kinds[0]]}" if kinds else ""

@@ -1,0 +1,68 @@
+"""What an import costs: in a fresh process, the kernel and its plugins bring in nothing heavy."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = [
+    "aiohttp",
+    "bcrypt",
+    "fastapi",
+    "httpx",
+    "joserfc",
+    "langchain_core",
+    "langgraph",
+    "numpy",
+    "ollama",
+    "onnxruntime",
+    "sqlite3",
+    "starlette",
+    "sympy",
+    "tokenizers",
+    "typer",
+    "uvicorn",
+    "xllamacpp",
+]
+REPORT = "import json, sys; print(json.dumps(sorted(name for name in sys.modules if '.' not in name)))"
+
+
+def modules_after(program: str, folder: Path) -> set[str]:
+    """The top-level modules that a fresh process holds once it has run ``program`` in ``folder``."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}\n{REPORT}"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_importing_agentic_brings_in_pluggy_and_pydantic_and_nothing_heavy(tmp_path: Path) -> None:
+    held = modules_after("import agentic", tmp_path)
+    assert {"pluggy", "pydantic"} <= held
+    assert held & {*HEAVY, "pydantic_settings", "rich"} == set()
+
+
+@pytest.mark.parametrize("more", ["", "; catalog.choose('model_provider', None, 'MODEL')"])
+def test_loading_the_installed_plugins_imports_none_of_their_libraries(more: str, tmp_path: Path) -> None:
+    program = (
+        "from agentic.catalog.load import load; from agentic.catalog.settings import read_settings\n"
+        f"catalog = load(read_settings()){more}"
+    )
+    assert modules_after(program, tmp_path) & set(HEAVY) == set()
+
+
+def test_importing_reads_no_environment_and_starts_nothing(tmp_path: Path) -> None:
+    program = (
+        "import os, threading\n"
+        "read = []\n"
+        "get = os._Environ.__getitem__\n"
+        "os._Environ.__getitem__ = lambda self, key: (read.append(key), get(self, key))[1]\n"
+        "import agentic, agentic.catalog.load, agentic.logs\n"
+        "from agentic.catalog.settings import Settings, environment_name\n"
+        "ours = {environment_name(Settings, field) for field in Settings.model_fields}\n"
+        "assert not ours & set(read), read\n"
+        "assert threading.active_count() == 1\n"
+    )
+    modules_after(program, tmp_path)
+    assert list(tmp_path.iterdir()) == []
