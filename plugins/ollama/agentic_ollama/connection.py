@@ -1,0 +1,225 @@
+"""The connection to the server: requests, answers line by line, and every fault turned into an error of ours.
+
+The ``ollama`` client makes the connection (address, key, headers) over aiohttp; bodies and lines pass by its models.
+Those strip tool schemas to a few keys, drop the ids of calls, take a cut answer for a whole one, split lines within a
+text that holds U+0085, and validate every chunk with pydantic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from agentic import AgenticError, Json, ModelError, ModelNotFound, ModelTimeout, ModelUnavailable
+from agentic_ollama.settings import DEFAULT_HOST, Settings
+
+if TYPE_CHECKING:
+    import httpx
+
+logger = logging.getLogger(__name__)
+
+_CONNECT_S = 3.0
+_KEEP_ALIVE_S = 60.0
+_BUSY = (429, 503)
+
+
+class Connection:
+    """One pool of connections to the server at OLLAMA_HOST, opened at its first use.
+
+    ``transport`` takes the place of the network in tests.
+    """
+
+    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.host = settings.ollama_host or DEFAULT_HOST
+        self._timeout_s = settings.ollama_timeout
+        self._transport = transport
+        self._client: Any = None
+        self._opening = asyncio.Lock()
+
+    async def fetch(self, method: str, path: str, body: Json | None = None, *, timeout_s: float | None = None) -> Json:
+        """The JSON object that the server answers with. ``timeout_s``: of silence, where less than OLLAMA_TIMEOUT.
+
+        Raises ModelNotFound, ModelUnavailable, ModelTimeout or ModelError.
+        """
+        http = await self._http()
+        silence_s = min(timeout_s or self._timeout_s, self._timeout_s)
+        with self._faults(silence_s):
+            async with http.stream(method, path, content=_encode(body), timeout=_timeout(silence_s)) as response:
+                data = await response.aread()
+                if response.status_code != 200:
+                    raise self._refused(response, data, body)
+        answer = self._decode(data)
+        if answer.get("error"):
+            raise ModelError(f"Ollama: {answer['error']}")
+        return answer
+
+    async def lines(self, path: str, body: Json) -> AsyncGenerator[Json, None]:
+        """The objects that the server streams, one a line; blank lines are skipped.
+
+        Closing the iterator closes the connection. Raises as :meth:`fetch` does, and ModelError for an error line.
+        """
+        http = await self._http()
+        with self._faults(self._timeout_s):
+            async with http.stream("POST", path, content=_encode(body), timeout=_timeout(self._timeout_s)) as response:
+                if response.status_code != 200:
+                    raise self._refused(response, await response.aread(), body)
+                with self._cut():
+                    async for batch in _batches(response):
+                        for line in batch:
+                            part = self._decode(line)
+                            if part.get("error"):
+                                raise ModelError(f"Ollama failed in the middle of its answer: {part['error']}")
+                            yield part
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._client is not None:
+            await self._client.close()
+
+    async def _http(self) -> httpx.AsyncClient:
+        if self._client is None:
+            async with self._opening:
+                if self._client is None:
+                    # Importing the client and reading certificates takes hundreds of milliseconds.
+                    self._client = await asyncio.to_thread(_open, self.host, self._transport)
+        http: httpx.AsyncClient = self._client._client
+        return http
+
+    @contextmanager
+    def _faults(self, silence_s: float) -> Iterator[None]:
+        """Faults of the network as errors that say what to do."""
+        import aiohttp
+        import httpx
+
+        try:
+            yield
+        except httpx.ReadTimeout as fault:
+            fix = "a large model may need longer to load: raise OLLAMA_TIMEOUT (seconds)."
+            if silence_s < self._timeout_s:
+                fix = "it may be stuck: see its log, or start it again."
+            raise ModelTimeout(f"Ollama at {self.host} was silent for {silence_s:g} s; {fix}") from fault
+        except (httpx.HTTPError, aiohttp.ClientError) as fault:
+            raise ModelUnavailable(
+                f"Cannot reach Ollama at {self.host}: is it running? Start it with `ollama serve`, "
+                "or set OLLAMA_HOST to its address."
+            ) from fault
+
+    @contextmanager
+    def _cut(self) -> Iterator[None]:
+        """Faults of the network in mid-answer: the server was there, its answer is cut."""
+        import aiohttp
+        import httpx
+
+        try:
+            yield
+        except httpx.ReadTimeout:
+            raise
+        except (httpx.HTTPError, aiohttp.ClientError) as fault:
+            raise cut_answer(self.host) from fault
+
+    def _decode(self, data: bytes) -> Json:
+        try:
+            value = _loads(data)
+        except ValueError as fault:
+            raise ModelError(f"{self.host} answered with something that is not JSON: is this Ollama?") from fault
+        if not isinstance(value, dict):
+            raise ModelError(f"{self.host} answered with JSON that is no object: is this Ollama?")
+        return value
+
+    def _refused(self, response: httpx.Response, data: bytes, body: Json | None) -> AgenticError:
+        """The error for a status other than 200."""
+        status, said, model = response.status_code, _said(data), (body or {}).get("model", "")
+        logger.info("[Ollama] Refused: status=%d path=%s", status, response.request.url.path)
+        if status in _BUSY:
+            return ModelUnavailable(
+                f"Ollama is busy ({status}): {said or 'try again in a moment'}",
+                retry_after_s=_seconds(response.headers.get("retry-after")),
+            )
+        if status == 404 and model and said:
+            return ModelNotFound(f"Ollama has no model '{model}'. Run: ollama pull {model}", param="model")
+        if status in (401, 403):
+            return ModelError(f"Ollama at {self.host} refused access ({status}): check OLLAMA_API_KEY.")
+        if status < 400 or status == 404:
+            return ModelError(f"{self.host} answered {status}: is this Ollama? OLLAMA_HOST must be its own address.")
+        if status == 400 and "does not support tools" in said:
+            return ToolsUnsupported(f"The model '{model}' cannot call tools: {said}")
+        return ModelError(f"Ollama answered {status}: {said or 'no reason given; see its log'}")
+
+
+class ToolsUnsupported(ModelError):
+    """The model was given tools and has no way to call them."""
+
+
+def cut_answer(host: str) -> ModelError:
+    """The error for an answer that stopped before its end."""
+    return ModelError(f"Ollama at {host} broke off in the middle of its answer; its log may tell why.")
+
+
+def _open(host: str, transport: httpx.AsyncBaseTransport | None) -> Any:
+    ollama: Any = importlib.import_module("ollama")
+    if transport is None:
+        import httpx
+        from httpx_aiohttp import AiohttpTransport
+
+        # aiohttp reads 0 as "no limit"; left out, more than 100 answers at once would wait for one another.
+        limits = httpx.Limits(max_connections=0, keepalive_expiry=_KEEP_ALIVE_S)
+        transport = AiohttpTransport(limits=limits)
+    return ollama.AsyncClient(host=host, transport=transport, follow_redirects=False)
+
+
+def _timeout(silence_s: float) -> Any:
+    import httpx
+
+    return httpx.Timeout(silence_s, connect=_CONNECT_S, pool=_CONNECT_S)
+
+
+async def _batches(response: httpx.Response) -> AsyncIterator[list[bytes]]:
+    """The lines that came with each read, without the blank ones."""
+    rest = b""
+    async for data in response.aiter_bytes():
+        *lines, rest = (rest + data).split(b"\n")
+        yield [line for line in lines if line and not line.isspace()]
+    if rest.strip():
+        yield [rest]
+
+
+def _encode(body: Json | None) -> bytes | None:
+    if body is None:
+        return None
+    import orjson
+
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        # Integers beyond 64 bits and lone surrogates: legal in JSON, too much for orjson.
+        return json.dumps(body).encode()
+
+
+def _loads(data: bytes) -> Any:
+    import orjson
+
+    # Arguments of a call may hold integers beyond 64 bits, which orjson turns into floats.
+    return json.loads(data) if b'"tool_calls"' in data else orjson.loads(data)
+
+
+def _said(data: bytes) -> str:
+    """The reason in an error body, or nothing where it has none."""
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return ""
+    reason = value.get("error") if isinstance(value, dict) else None
+    return str(reason) if reason else ""
+
+
+def _seconds(header: str | None) -> float | None:
+    """A Retry-After header in seconds; its other form, a date, counts as absent."""
+    try:
+        return float(header) if header else None
+    except ValueError:
+        return None

@@ -1,0 +1,71 @@
+"""The chat models of an Ollama server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from agentic import ModelDelta, ModelError, ModelInfo, ModelProvider, ModelRequest
+from agentic_ollama.catalogue import Catalogue
+from agentic_ollama.connection import Connection, ToolsUnsupported, cut_answer
+from agentic_ollama.settings import Settings
+from agentic_ollama.wire import Answer, chat_body
+
+if TYPE_CHECKING:
+    import httpx
+
+logger = logging.getLogger(__name__)
+
+_HEALTH_S = 5.0
+
+
+class OllamaProvider(ModelProvider):
+    """Models of the Ollama server at OLLAMA_HOST. ``transport`` takes the place of the network in tests."""
+
+    name = "ollama"
+
+    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.configured = settings.configured
+        self._settings = settings
+        self._connection = Connection(settings, transport)
+        self._catalogue = Catalogue(self._connection, settings)
+
+    async def models(self) -> Sequence[ModelInfo]:
+        """All that is pulled; the default is OLLAMA_MODEL, or else the most recently changed chat model.
+
+        ``context`` is what calls are given: OLLAMA_NUM_CTX, or the model's own up to 16384.
+        """
+        return await self._catalogue.models()
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelDelta, None]:
+        """Answer piece by piece; closing the iterator closes the connection, at which Ollama stops."""
+        facts = await self._catalogue.facts(request.model)
+        body = chat_body(request, facts, self._settings)
+        answer = Answer()
+        try:
+            async with aclosing(self._connection.lines("/api/chat", body)) as lines:
+                async for part in lines:
+                    yield answer.read(part)
+                    if answer.ended:
+                        return
+        except ToolsUnsupported:
+            self._catalogue.forbid_tools(request.model)
+            logger.info("[Ollama] Tools refused: model=%s is used with schemas from now on", request.model)
+            raise
+        raise cut_answer(self._connection.host)
+
+    async def health(self) -> str | None:
+        """None if the server can be reached and is an Ollama, else what to do."""
+        try:
+            answer = await self._connection.fetch("GET", "/api/version", timeout_s=_HEALTH_S)
+        except ModelError as fault:
+            return fault.message
+        if not answer.get("version"):
+            return f"{self._connection.host} answers, but not as Ollama does: set OLLAMA_HOST to the server's address."
+        return None
+
+    async def aclose(self) -> None:
+        """Close all connections to the server."""
+        await self._connection.aclose()

@@ -1,0 +1,66 @@
+"""The settings of the Ollama plugin; field names are the names of environment variables."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field, field_validator, model_validator
+
+DEFAULT_HOST = "http://127.0.0.1:11434"
+LARGEST_DEFAULT_CONTEXT = 16384
+
+_DAY_S = 86_400
+
+
+class Settings(BaseModel):
+    """Where Ollama is, which model is the default, and how models sample where a request does not say."""
+
+    ollama_host: str | None = Field(None, description=f"address of the server; unset: {DEFAULT_HOST}")
+    ollama_model: str | None = Field(None, description="the default model; unset: the most recently changed one")
+    ollama_timeout: float = Field(300, gt=0, description="seconds without a byte until a call is given up")
+    ollama_num_ctx: int | None = Field(None, gt=0, description="context in tokens; unset: the model's, up to 16384")
+    ollama_temperature: float | None = Field(None, ge=0, description="unset: the model's own")
+    ollama_top_p: float | None = Field(None, gt=0, le=1, description="unset: the model's own")
+    ollama_top_k: int | None = Field(None, ge=1, description="unset: the model's own")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_unset(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {name: value for name, value in values.items() if not (isinstance(value, str) and not value.strip())}
+
+    @field_validator("ollama_host")
+    @classmethod
+    def _host_is_an_address(cls, host: str | None) -> str | None:
+        if host is None:
+            return None
+        host = host.strip()
+        if not _is_address(host if "://" in host else f"http://{host}"):
+            raise ValueError(f"OLLAMA_HOST must be an address such as {DEFAULT_HOST}")
+        return host
+
+    @field_validator("ollama_timeout")
+    @classmethod
+    def _timeout_is_in_seconds(cls, seconds: float) -> float:
+        if seconds > _DAY_S:
+            raise ValueError(
+                f"OLLAMA_TIMEOUT is in seconds (it once was in milliseconds): {seconds:g} is over a day; "
+                f"for {seconds:g} milliseconds write {seconds / 1000:g}"
+            )
+        return seconds
+
+    @property
+    def configured(self) -> bool:
+        """Whether the operator named a server or a model on purpose."""
+        return self.ollama_host is not None or self.ollama_model is not None
+
+
+def _is_address(url: str) -> bool:
+    try:
+        address = urlsplit(url)
+        port = address.port
+    except ValueError:
+        return False
+    return address.scheme in ("http", "https") and bool(address.hostname or port)
