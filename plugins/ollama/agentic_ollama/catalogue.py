@@ -21,14 +21,13 @@ _LISTING_S = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What ``/api/show`` tells of a model. ``context``: tokens that calls are given; ``dimensions``: of its vectors."""
+    """What ``/api/show`` tells of a model. ``context``: the tokens that its calls are given."""
 
     chat: bool
     tools: bool
     thinking: bool
     embedding: bool
     context: int
-    dimensions: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +129,15 @@ def _facts(shown: Json, settings: Settings) -> Facts:
     capabilities = set(shown.get("capabilities") or ("completion",))
     details: dict[str, Any] = shown.get("model_info") or {}
     family = details.get("general.architecture", "")
-    own = details.get(f"{family}.context_length")
+    own: int | None = details.get(f"{family}.context_length")
+    wanted = settings.ollama_num_ctx or LARGEST_DEFAULT_CONTEXT
     return Facts(
         chat="completion" in capabilities,
         tools="tools" in capabilities,
         thinking="thinking" in capabilities,
         embedding="embedding" in capabilities,
-        context=settings.ollama_num_ctx or min(own or LARGEST_DEFAULT_CONTEXT, LARGEST_DEFAULT_CONTEXT),
-        dimensions=details.get(f"{family}.embedding_length"),
+        # Ollama gives a model no more than it was trained for, whatever is asked.
+        context=min(wanted, own) if own else wanted,
     )
 
 

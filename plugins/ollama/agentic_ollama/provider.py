@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _HEALTH_S = 5.0
+_SCHEMAS_SINCE = (0, 5)
 
 
 class OllamaProvider(ModelProvider):
@@ -62,8 +64,12 @@ class OllamaProvider(ModelProvider):
             answer = await self._connection.fetch("GET", "/api/version", timeout_s=_HEALTH_S)
         except ModelError as fault:
             return fault.message
-        if not answer.get("version"):
+        version = re.match(r"(\d+)\.(\d+)", str(answer.get("version")))
+        if version is None:
             return f"{self._connection.host} answers, but not as Ollama does: set OLLAMA_HOST to the server's address."
+        # Builds of one's own call themselves 0.0.0.
+        if (0, 0) < (int(version[1]), int(version[2])) < _SCHEMAS_SINCE:
+            return f"Ollama {answer['version']} knows no JSON Schemas: update it to 0.5 or later."
         return None
 
     async def aclose(self) -> None:

@@ -337,3 +337,18 @@ async def test_page_of_another_server_is_not_taken_for_a_missing_model() -> None
     server.faults["/api/tags"] = fails(404, "")
     with pytest.raises(ModelError, match="is this Ollama"):
         await provider(server).models()
+
+
+@pytest.mark.parametrize(
+    ("version", "fault"),
+    [("0.4.7", "update"), ("", "OLLAMA_HOST"), ("0.5.0-rc1", None), ("0.0.0", None), ("1.0", None)],
+)
+async def test_health_tells_of_servers_too_old_or_strange(version: str, fault: str | None) -> None:
+    told = await provider(ScriptedOllama(version=version)).health()
+    assert told is None if fault is None else fault in (told or "")
+
+
+async def test_context_is_never_more_than_the_model_was_trained_for() -> None:
+    server = ScriptedOllama([ScriptedModel("small", context_length=2048), ScriptedModel("large")])
+    infos = await provider(server, ollama_num_ctx=32768).models()
+    assert [info.context for info in infos] == [2048, 32768]
