@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -38,7 +38,10 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A tool as a model sees it. ``client``: the client runs it, not the server."""
+    """A tool as a model sees it.
+
+    ``client``: the client runs it, not the server. ``untrusted``: its results are handed on as delimited data.
+    """
 
     name: str
     description: str
@@ -46,6 +49,7 @@ class ToolSpec:
     examples: tuple[str, ...] = ()
     suggest: Callable[[str], Json | None] | None = field(default=None, compare=False)
     client: bool = False
+    untrusted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +124,10 @@ class ModelProvider(Protocol):
         """
         ...
 
+    def remedy(self, model_id: str) -> str:
+        """What a user does to get a model that is missing here, such as a pull command; empty id: the default one."""
+        return ""
+
     async def health(self) -> str | None:
         """None if it can answer, else what is wrong and what to do."""
         return None
@@ -136,7 +144,7 @@ class Model(Protocol):
 
     def stream(
         self, messages: Sequence[Message], *, tools: Sequence[ToolSpec] = (), schema: Json | None = None
-    ) -> AsyncIterator[ModelDelta]:
+    ) -> AsyncGenerator[ModelDelta, None]:
         """Answer piece by piece; tools work alike for every model, whatever its way of calling them."""
         ...
 

@@ -5,9 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from agentic.errors import AgenticError
+from agentic.errors import AgenticError, BadRequest, Conflict, Forbidden, NotFound, PayloadTooLarge
+
+BY_STATUS: dict[int, type[AgenticError]] = {
+    error.status: error for error in (BadRequest, Forbidden, NotFound, Conflict, PayloadTooLarge)
+}
 
 
 def error_body(error: AgenticError) -> dict[str, Any]:
@@ -23,3 +30,40 @@ def error_response(error: AgenticError) -> JSONResponse:
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(error_body(error), status_code=error.status, headers=headers)
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Give every error of the application the one shape, whoever raised it."""
+    app.add_exception_handler(AgenticError, _on_agentic_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+async def _on_agentic_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, AgenticError)
+    return error_response(error)
+
+
+async def _on_http_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    known = BY_STATUS.get(error.status_code, BadRequest if error.status_code < 500 else AgenticError)(str(error.detail))
+    known.status = error.status_code
+    response = error_response(known)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
+    """OpenAI answers 400 to wrong parameters; the server's own API answers 422 as FastAPI does."""
+    assert isinstance(error, RequestValidationError)
+    fault = error.errors()[0]
+    place = ".".join(str(part) for part in fault["loc"][1:]) or None
+    known = BadRequest(f"{place or 'body'}: {fault['msg']}.", param=place)
+    known.status = 400 if request.url.path.startswith("/v1/") else 422
+    return error_response(known)
+
+
+async def _on_bug(_request: Request, error: Exception) -> JSONResponse:
+    # Starlette raises it again behind this answer, and the server logs it with its trace.
+    return error_response(AgenticError(f"The server failed ({type(error).__name__}). Its log says more."))

@@ -1,0 +1,56 @@
+"""``agentic doctor``: what works, what does not, and the fix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from agentic.cli.with_kernel import with_kernel
+
+if TYPE_CHECKING:
+    from agentic.kernel import Kernel
+
+
+def doctor() -> None:
+    """Check settings, storage, plugins, users and models; exit code 1 if something needs mending."""
+    findings = with_kernel(_examine)
+    console = Console()
+    for works, text in findings:
+        console.print(f"[{'green' if works else 'red'}]{'ok ' if works else 'bad'}[/] {escape(text)}", soft_wrap=True)
+    if not all(works for works, _ in findings):
+        raise typer.Exit(1)
+
+
+async def _examine(kernel: Kernel) -> list[tuple[bool, str]]:
+    """What was found, each with whether it works."""
+    settings = kernel.settings
+    findings = [(True, f"settings: data in {settings.data_dir.absolute()}")]
+    cause = await kernel.storage.health()
+    findings.append((cause is None, f"storage {kernel.storage.name}: {cause or 'reads and writes'}"))
+    for plugin in kernel.catalog.plugins:
+        if plugin.state == "quarantined":
+            findings.append((False, str(plugin)))
+        elif plugin.state == "not_configured":
+            findings.append((True, f"plugin {plugin.title}: not configured. {plugin.fix}"))
+    findings += await _models(kernel)
+    if not await kernel.identity.users.list():
+        findings.append((False, "users: there are none. Run: agentic users add NAME --role admin"))
+    return findings
+
+
+async def _models(kernel: Kernel) -> list[tuple[bool, str]]:
+    from agentic.errors import AgenticError
+
+    findings = [(cause is None, f"models of {name}: {cause or 'reached'}") for name, cause in
+                (await kernel.directory.states()).items()]  # fmt: skip
+    try:
+        chosen = await kernel.directory.default()
+    except AgenticError as error:
+        return [*findings, (False, f"default model: {error.message}")]
+    findings.append((True, f"default model: {chosen.id} of {chosen.provider.name}"))
+    if chosen.info.notice:
+        findings.append((True, f"note: {chosen.info.notice}"))
+    return findings

@@ -1,0 +1,24 @@
+"""``agentic``: the command line."""
+
+from __future__ import annotations
+
+import typer
+
+from agentic.cli.ask import ask
+from agentic.cli.doctor import doctor
+from agentic.cli.keys import keys
+from agentic.cli.plugins import plugins
+from agentic.cli.serve import serve
+from agentic.cli.users import users
+
+app = typer.Typer(
+    help="A self-hosted agent backend that speaks the OpenAI API and grows by pip install.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve)
+app.command()(ask)
+app.command()(doctor)
+app.add_typer(plugins, name="plugins")
+app.add_typer(users, name="users")
+app.add_typer(keys, name="keys")

@@ -1,0 +1,91 @@
+"""``agentic serve``: the HTTP server."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentic.errors import AgenticError
+
+if TYPE_CHECKING:
+    from agentic.catalog.settings import Settings
+
+FIRST_ADMIN = "There are no users yet. Make the first admin with: agentic users add NAME --role admin"
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (SERVER_HOST).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (SERVER_PORT).")] = None,
+    safe_mode: Annotated[
+        str | None, typer.Option(help="Load these plugins alone, comma separated.", metavar="NAMES")
+    ] = None,
+) -> None:
+    """Serve the OpenAI API."""
+    from agentic import logs
+    from agentic.catalog.settings import read_settings
+
+    try:
+        settings = read_settings(server_host=host, server_port=port)
+        _greet(settings)
+        stop_logging = logs.configure(settings)
+    except AgenticError as error:
+        typer.echo(f"error: {error.message}", err=True)
+        raise typer.Exit(1) from None
+    try:
+        _run(settings, None if safe_mode is None else [name.strip() for name in safe_mode.split(",")])
+    finally:
+        stop_logging()
+
+
+def _greet(settings: Settings) -> None:
+    """Without users nobody can sign in: say how to make one, or make one if there is a person to ask."""
+    if asyncio.run(_has_users(settings)):
+        return
+    if not sys.stdin.isatty():
+        typer.echo(FIRST_ADMIN, err=True)
+        return
+    if not typer.confirm("There are no users yet. Make the first admin now?", default=True, err=True):
+        typer.echo(FIRST_ADMIN, err=True)
+        return
+    name = typer.prompt("User name", err=True)
+    password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    asyncio.run(_add_admin(settings, name, password))
+    typer.echo(f"Made {name}.", err=True)
+
+
+async def _has_users(settings: Settings) -> bool:
+    from agentic.kernel import open_kernel
+
+    async with open_kernel(settings) as kernel:
+        return bool(await kernel.identity.users.list())
+
+
+async def _add_admin(settings: Settings, name: str, password: str) -> None:
+    from agentic.kernel import open_kernel
+
+    async with open_kernel(settings) as kernel:
+        await kernel.identity.users.add(name, password, "admin")
+
+
+def _run(settings: Settings, only: Sequence[str] | None) -> None:
+    import uvicorn
+
+    from agentic.server.app import create_app
+
+    config = uvicorn.Config(
+        create_app(settings, only=only),
+        host=settings.server_host,
+        port=settings.server_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    if not server.started:
+        raise typer.Exit(1)

@@ -1,0 +1,108 @@
+"""The kernel put together: what is installed, over one storage, ready to run requests. Server and CLI stand on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from agentic.catalog.catalog import Catalog
+from agentic.catalog.load import load
+from agentic.catalog.settings import Settings, read_settings
+from agentic.identity.identity import Identity
+from agentic.identity.tokens import secret_key
+from agentic.models.directory import Directory
+from agentic.ports.embedder import Embedder
+from agentic.ports.model import ToolSpec
+from agentic.ports.storage import StorageBackend
+from agentic.ports.tool import Tool
+from agentic.runtime.budget import Limits
+from agentic.runtime.engine import Engine
+from agentic.runtime.equipment import Equipment, Installed
+from agentic.runtime.fitness import Fitness
+from agentic.runtime.router import Router
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """Everything that serves requests. Open it with :func:`open_kernel`."""
+
+    settings: Settings
+    catalog: Catalog
+    storage: StorageBackend
+    identity: Identity
+    directory: Directory
+    engine: Engine
+
+
+@asynccontextmanager
+async def open_kernel(
+    settings: Settings | None = None, *, only: Collection[str] | None = None
+) -> AsyncIterator[Kernel]:
+    """Load the plugins, open storage, and close everything at the end.
+
+    ``only`` loads the named plugins alone (safe mode). Raises ConfigurationError for a wrong setting.
+    """
+    if settings is None:
+        settings = await asyncio.to_thread(read_settings)
+    catalog = await asyncio.to_thread(load, settings, only=only)
+    storage: StorageBackend = catalog.choose("storage_backend", settings.storage, "STORAGE")
+    configured = settings.secret_key.get_secret_value() if settings.secret_key else None
+    secret = await asyncio.to_thread(secret_key, configured, settings.data_dir)
+    directory = Directory(catalog.model_providers())
+    kernel = Kernel(
+        settings=settings,
+        catalog=catalog,
+        storage=storage,
+        identity=Identity(storage, secret=secret, token_hours=settings.jwt_expiration_hours),
+        directory=directory,
+        engine=_engine(settings, catalog, directory, storage),
+    )
+    try:
+        yield kernel
+    finally:
+        await kernel.engine.aclose()
+        await directory.aclose()
+        await storage.aclose()
+
+
+def _engine(settings: Settings, catalog: Catalog, directory: Directory, storage: StorageBackend) -> Engine:
+    specs = [_spec(tool) for tool in catalog.tools().values()]
+    fitness = Fitness(specs, lambda: _local_embedder(catalog))
+    installed = Installed(
+        agents=catalog.agents(),
+        tools=catalog.tools(),
+        specs=specs,
+        agent_plugins={name: catalog.owner("agent", name) for name in catalog.agents()},
+        tool_plugins={name: catalog.owner("tool", name) for name in catalog.tools()},
+    )
+    limits = Limits(
+        model_calls=settings.run_max_model_calls,
+        tool_calls=settings.run_max_tool_calls,
+        tokens=settings.run_max_tokens,
+        seconds=settings.run_max_seconds,
+    )
+    equipment = Equipment(installed, storage, fitness, shortlist=settings.tool_shortlist)
+    return Engine(equipment, Router(catalog.agents()), directory, storage, limits)
+
+
+def _spec(tool: Tool) -> ToolSpec:
+    """The tool as models see it. Made once: schemas are dear."""
+    args = tool.args
+    return ToolSpec(
+        name=tool.name,
+        description=tool.description,
+        parameters=args.model_json_schema() if isinstance(args, type) else args,
+        examples=tool.traits.examples,
+        suggest=tool.suggest,
+        untrusted=tool.traits.untrusted,
+    )
+
+
+async def _local_embedder(catalog: Catalog) -> Embedder | None:
+    """The default embedder of the highest-ranked plugin that embeds within this process."""
+    for provider in catalog.embedders().values():
+        if provider.local and (embedder := await provider.resolve("")) is not None:
+            return embedder
+    return None

@@ -1,0 +1,66 @@
+"""One call of a provider: counted against the budget, logged as events, and closed as soon as nobody reads it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Sequence
+
+from agentic.errors import AgenticError, ModelError
+from agentic.events import ModelFinished, ModelStarted
+from agentic.messages import Json, Message, Usage
+from agentic.models.directory import Chosen
+from agentic.ports.model import ModelDelta, ModelRequest, Sampling, ToolSpec
+from agentic.runtime.budget import Budget
+from agentic.runtime.channel import Channel
+
+logger = logging.getLogger(__name__)
+
+
+class Caller:
+    """Calls one model for one run."""
+
+    def __init__(self, chosen: Chosen, channel: Channel, budget: Budget) -> None:
+        self.chosen = chosen
+        self._channel = channel
+        self._budget = budget
+
+    async def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[ToolSpec] = (),
+        schema: Json | None = None,
+        sampling: Sampling,
+        mode: str = "none",
+    ) -> AsyncGenerator[ModelDelta, None]:
+        """The provider's own deltas. Raises ModelError if the answer ends without a finish."""
+        self._budget.take_model_call()
+        info, provider = self.chosen.info, self.chosen.provider
+        self._channel.emit(ModelStarted(provider=provider.name, model=info.id, mode=mode))
+        request = ModelRequest(model=info.id, messages=messages, tools=tools, schema=schema, sampling=sampling)
+        finish, usage, error = "", Usage(), "cancelled"
+        deltas = provider.stream(request)
+        try:
+            async for delta in deltas:
+                if delta.finish:
+                    finish = delta.finish
+                if delta.usage is not None:
+                    usage = delta.usage
+                yield delta
+            if not finish:
+                raise ModelError("The model server ended its answer in the middle.")
+            error = ""
+        except AgenticError as known:
+            error = known.message
+            raise
+        except Exception as bug:
+            logger.exception("[Models] Provider failed: %s", provider.name)
+            error = f"model provider {provider.name} failed: {type(bug).__name__}"
+            raise ModelError(error) from bug
+        finally:
+            close = getattr(deltas, "aclose", None)
+            if close is not None:
+                await close()
+            self._budget.spend(usage)
+            if not self._channel.closed:
+                self._channel.note(ModelFinished(usage=usage, finish=finish or "error", error=error))

@@ -1,0 +1,87 @@
+"""Tools for models that cannot choose: examples choose the tool, rules or a schema fill in its arguments.
+
+Facts are shown as the tool gave them and errors are never reworded, since such a model would invent what it repeats.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from agentic.messages import Json, Message, ToolCall, Usage
+from agentic.models.ask import Ask
+from agentic.models.plain import as_plain
+from agentic.ports.model import ModelDelta, ToolSpec
+
+ARGUMENTS = """Fill in the input of the tool "{name}" from the user's message, and copy words from it exactly.
+{description}"""
+
+
+async def fit(ask: Ask) -> AsyncGenerator[ModelDelta, None]:
+    """Show the results since the last user message; or call the fittest tool; or answer without one."""
+    observed = _observed(ask.messages)
+    if observed:
+        yield ModelDelta("\n\n".join(message.text for message in observed), finish="stop", usage=Usage())
+        return
+    text = next((message.text for message in reversed(ask.messages) if message.role == "user"), "")
+    tool, arguments, usage = await _choose(ask, text)
+    if tool is not None and arguments is not None:
+        yield ModelDelta(calls=(ToolCall("", tool.name, arguments),), finish="tool_calls", usage=usage)
+        return
+    plain = as_plain(ask.messages, lambda said, _calls: said)
+    stream = ask.caller.stream(plain, schema=ask.schema, sampling=ask.sampling, mode="fit")
+    async with aclosing(stream) as deltas:
+        async for delta in deltas:
+            yield delta
+
+
+async def _choose(ask: Ask, text: str) -> tuple[ToolSpec | None, Json | None, Usage]:
+    """The tool to call with its arguments and what finding them cost; no tool or no arguments: answer."""
+    specs = {tool.name: tool for tool in ask.tools}
+    if ask.choice in specs:
+        ranked: Sequence[str] = [ask.choice]
+    else:
+        ranked = [found.tool for found in await ask.rank(text, ask.tools)]
+        if not ranked and ask.choice == "required":
+            ranked = [ask.tools[0].name]
+    for name in ranked:
+        tool = specs[name]
+        suggested = tool.suggest(text) if tool.suggest else None
+        if suggested is not None:
+            return tool, suggested, Usage()
+    if not ranked:
+        return None, None, Usage()
+    best = specs[ranked[0]]
+    if not best.parameters.get("properties"):
+        return best, {}, Usage()
+    return best, *await _fill_in(ask, best, text)
+
+
+async def _fill_in(ask: Ask, tool: ToolSpec, text: str) -> tuple[Json | None, Usage]:
+    prompt = [
+        Message("system", ARGUMENTS.format(name=tool.name, description=tool.description)),
+        Message("user", text),
+    ]
+    written, usage = "", Usage()
+    stream = ask.caller.stream(prompt, schema=tool.parameters, sampling=ask.deciding, mode="fit")
+    async with aclosing(stream) as deltas:
+        async for delta in deltas:
+            written += delta.text
+            usage = delta.usage or usage
+    try:
+        arguments = json.loads(written)
+    except ValueError:
+        return None, usage
+    return (arguments if isinstance(arguments, dict) else None), usage
+
+
+def _observed(messages: Sequence[Message]) -> list[Message]:
+    """The tool results after the last user message."""
+    results: list[Message] = []
+    for message in reversed(messages):
+        if message.role == "user":
+            break
+        if message.role == "tool":
+            results.append(message)
+    return results[::-1]

@@ -1,0 +1,171 @@
+"""The model as an agent holds it: the same for every model, whatever its way of calling tools."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from agentic.errors import ModelError
+from agentic.events import TextDelta, ThinkingDelta
+from agentic.messages import Json, Message
+from agentic.models.ask import Ask, Ranker
+from agentic.models.caller import Caller
+from agentic.models.fit import fit
+from agentic.models.native import native
+from agentic.models.plain import delimited
+from agentic.models.schema import schema as by_schema
+from agentic.models.text import text
+from agentic.ports.model import Model, ModelDelta, ModelInfo, Reply, Sampling, ToolChoice, ToolMode, ToolSpec
+from agentic.runtime.channel import Channel
+
+MODES: dict[ToolMode, Callable[[Ask], AsyncGenerator[ModelDelta, None]]] = {
+    "native": native,
+    "schema": by_schema,
+    "text": text,
+    "fit": fit,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the client asked of every model call of its run."""
+
+    sampling: Sampling = Sampling()
+    answer_schema: Json | None = None
+    tool_choice: ToolChoice = "auto"
+    parallel: bool = True
+
+
+class ModelHandle(Model):
+    """One run's model."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        channel: Channel,
+        wishes: Wishes,
+        rank: Ranker,
+        untrusted: frozenset[str],
+        new_call_id: Callable[[], str],
+    ) -> None:
+        self.info: ModelInfo = caller.chosen.info
+        self._caller = caller
+        self._channel = channel
+        self._wishes = wishes
+        self._rank = rank
+        self._untrusted = untrusted
+        self._new_call_id = new_call_id
+
+    async def stream(
+        self, messages: Sequence[Message], *, tools: Sequence[ToolSpec] = (), schema: Json | None = None
+    ) -> AsyncGenerator[ModelDelta, None]:
+        """See :class:`agentic.ports.model.Model`. Calls carry ids that are unique in the run."""
+        messages = delimited(messages, self._untrusted)
+        if tools:
+            ask = self._ask(messages, tools, schema)
+            deltas = MODES[self._mode(ask)](ask)
+        else:
+            deltas = self._caller.stream(messages, schema=schema, sampling=self._wishes.sampling)
+        async with aclosing(deltas):
+            async for delta in deltas:
+                if delta.calls:
+                    calls = tuple(replace(call, id=self._new_call_id()) for call in delta.calls)
+                    delta = replace(delta, calls=calls, finish=delta.finish and "tool_calls")  # noqa: PLW2901
+                yield delta
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[ToolSpec] = (),
+        schema: type[BaseModel] | Json | None = None,
+        say: bool = False,
+    ) -> Reply:
+        """See :class:`agentic.ports.model.Model`. Thinking goes to the user in any case.
+
+        What is said keeps to the client's ``response_format``. Where tools are at hand as well, a turn decides on them
+        first, since a constrained answer could not call them.
+        """
+        wanted = schema.model_json_schema() if isinstance(schema, type) else schema
+        if say and wanted is None and self._wishes.answer_schema is not None:
+            if tools:
+                reply = await self._gather(messages, tools, None, say=False)
+                if reply.calls:
+                    return reply
+            wanted, tools = self._wishes.answer_schema, ()
+        reply = await self._gather(messages, tools, wanted, say=say)
+        if schema is None or reply.calls:
+            return reply
+        return replace(reply, parsed=_parsed(reply, schema))
+
+    async def _gather(
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec], schema: Json | None, *, say: bool
+    ) -> Reply:
+        texts: list[str] = []
+        thoughts: list[str] = []
+        reply = Reply("")
+        emit = self._channel.emit
+        async with aclosing(self.stream(messages, tools=tools, schema=schema)) as deltas:
+            async for delta in deltas:
+                if delta.text:
+                    texts.append(delta.text)
+                    if say:
+                        emit(TextDelta(delta.text))
+                if delta.thinking:
+                    thoughts.append(delta.thinking)
+                    emit(ThinkingDelta(delta.thinking))
+                if delta.calls or delta.finish or delta.usage is not None:
+                    reply = replace(
+                        reply,
+                        calls=reply.calls + delta.calls,
+                        finish=delta.finish or reply.finish,
+                        usage=delta.usage or reply.usage,
+                    )
+        return replace(reply, text="".join(texts), thinking="".join(thoughts))
+
+    def _ask(self, messages: Sequence[Message], tools: Sequence[ToolSpec], schema: Json | None) -> Ask:
+        """A forced choice speaks of the client's tools, so those alone are offered then."""
+        wishes = self._wishes
+        choice = wishes.tool_choice if any(tool.client for tool in tools) else "auto"
+        if choice != "auto":
+            tools = [tool for tool in tools if tool.client and choice in ("required", tool.name)]
+        return Ask(
+            caller=self._caller,
+            messages=messages,
+            tools=tools,
+            schema=schema,
+            choice=choice,
+            parallel=wishes.parallel,
+            sampling=wishes.sampling,
+            deciding=replace(wishes.sampling, max_tokens=None, stop=()),
+            rank=self._rank,
+        )
+
+    def _mode(self, ask: Ask) -> ToolMode:
+        """The model's own mode; but no native API can be held to a choice, and a schema can."""
+        if ask.choice != "auto" and self.info.tool_mode == "native":
+            return "schema" if self.info.schema else "text"
+        return self.info.tool_mode
+
+
+def _parsed(reply: Reply, schema: type[BaseModel] | Json) -> Any:
+    """The reply's text as a value of the schema; raises ModelError if it is none."""
+    cut = " It was cut off." if reply.finish == "length" else ""
+    if isinstance(schema, type):
+        try:
+            return schema.model_validate_json(reply.text)
+        except ValidationError as error:
+            raise ModelError(f"The model's answer does not fit the schema {schema.__name__}.{cut}") from error
+    import jsonschema
+
+    try:
+        value = json.loads(reply.text)
+        jsonschema.validate(value, schema)
+    except (ValueError, jsonschema.ValidationError) as error:
+        raise ModelError(f"The model's answer does not fit the schema.{cut}") from error
+    return value

@@ -1,0 +1,81 @@
+"""A run's log in the making: events are stamped, kept in order, and drained by one reader in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+
+from agentic.errors import RunEnded
+from agentic.events import Entry, Event
+
+
+class Channel:
+    """Stamps events with number and time and hands them to a reader as they come.
+
+    Writers never wait. ``close`` ends the log with its last event; from then on ``emit`` raises RunEnded.
+    """
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.closed = False
+        self._began = time.perf_counter()
+        self._drained = 0
+        self._sealed = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def emit(self, event: Event) -> None:
+        """Add an event to the log."""
+        if self._sealed:
+            raise RunEnded("the run has ended")
+        self._add(event)
+
+    def note(self, event: Event) -> None:
+        """Add what the kernel has seen; unlike ``emit`` this is allowed until the log is closed."""
+        self._add(event)
+
+    def seal(self) -> None:
+        """Refuse events from now on, but for the last one."""
+        self._sealed = True
+
+    def stamp(self, event: Event) -> Entry:
+        """The entry that the event would be if it came next."""
+        return Entry(len(self.entries) + 1, time.perf_counter() - self._began, event)
+
+    def close(self, last: Entry) -> None:
+        """End the log with ``last``; the reader gets what is left and then the end."""
+        self._sealed = True
+        self.closed = True
+        self.entries.append(last)
+        self._wake()
+
+    async def batches(
+        self, *, first_quiet_s: float | None = None, quiet_s: float | None = None
+    ) -> AsyncIterator[Sequence[Entry]]:
+        """Entries as they come, each batch holding all that have come since the one before.
+
+        An empty batch tells of silence: of ``first_quiet_s`` seconds at the beginning, then of ``quiet_s`` each.
+        """
+        loop = asyncio.get_running_loop()
+        limit = first_quiet_s
+        while not (self.closed and self._drained == len(self.entries)):
+            if self._drained == len(self.entries):
+                self._waiter = loop.create_future()
+                timer = None if limit is None else loop.call_later(limit, self._wake)
+                await self._waiter
+                if timer is not None:
+                    timer.cancel()
+            batch = self.entries[self._drained :]
+            self._drained += len(batch)
+            if not batch:
+                limit = quiet_s
+            yield batch
+
+    def _add(self, event: Event) -> None:
+        self.entries.append(self.stamp(event))
+        self._wake()
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)

@@ -1,0 +1,195 @@
+"""The conversations of one user: stored messages under session ids that the server makes.
+
+A conversation is a document (its head) and a log of messages in the documented form ``{role, content, timestamp}``,
+with ``run_id``, ``incomplete``, ``tool_calls``, ``tool_call_id`` and ``name`` where they apply. ``internal`` marks tool
+results that the client never saw: they are kept for the model and left out of what users read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from agentic.errors import SessionNotFound
+from agentic.messages import Json, Message, message_from_json, message_to_json
+from agentic.ports.storage import StorageBackend, Stored
+
+SESSION_ID = re.compile(r"[0-9a-f]{24}")
+PREFIX = "conversations/"
+
+
+def timestamp(seconds: float | None = None) -> str:
+    """Wall time (default: now) in the documented form, such as ``2025-10-23T12:00:00.123Z``."""
+    moment = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def written(message: Message, **marks: object) -> Json:
+    """A message as it is stored, with those marks that are set."""
+    return {
+        **message_to_json(message),
+        "timestamp": timestamp(),
+        **{key: value for key, value in marks.items() if value},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a request adds to a conversation: all messages for the model, those to be stored, and where the log ends."""
+
+    messages: tuple[Message, ...]
+    new: tuple[Message, ...]
+    length: int
+
+
+class Conversations:
+    """Conversations over the storage of one user."""
+
+    def __init__(self, storage: StorageBackend, user_id: str) -> None:
+        self._storage = storage
+        self._user_id = user_id
+
+    def new_id(self) -> str:
+        """An id that no conversation has."""
+        return secrets.token_hex(12)
+
+    async def head(self, session_id: str) -> Stored:
+        """The head of a conversation. Raises SessionNotFound."""
+        stored = await self._storage.load(PREFIX + session_id) if SESSION_ID.fullmatch(session_id) else None
+        if stored is None:
+            raise SessionNotFound(f"There is no conversation '{session_id[:64]}'.", param="session_id")
+        return stored
+
+    async def turn(self, session_id: str, sent: Sequence[Message], *, new: bool) -> Turn:
+        """Join what is stored with what was sent."""
+        if new:
+            return Turn(tuple(sent), tuple(sent), 0)
+        stored = await self._log(session_id)
+        messages, added = join(stored, sent)
+        return Turn(messages, added, len(stored))
+
+    async def begin(self, session_id: str, turn: Turn, *, new: bool, run_id: str) -> None:
+        """Store the request's messages. Raises Conflict if the conversation has gone on in between."""
+        key = PREFIX + session_id
+        head: Json = {"user_id": self._user_id}
+        items = [written(message, run_id=run_id) for message in turn.new]
+        if new:
+            head["created_at"] = timestamp()
+        else:
+            head = (await self.head(session_id)).value
+        await asyncio.gather(
+            self._storage.append(key, items, if_length=turn.length),
+            self._storage.save(key, head, if_version=0 if new else None),
+        )
+
+    async def finish(self, session_id: str, items: Sequence[Json]) -> None:
+        """Store what a run has answered: messages from :func:`written`."""
+        if items:
+            await self._storage.append(PREFIX + session_id, items)
+
+    async def page(self, *, after: str | None, limit: int) -> Sequence[Json]:
+        """Heads of conversations, newest first: ``{session_id, user_id, title, created_at, updated_at}``."""
+        start = None if after is None else PREFIX + after
+        found = await self._storage.list(PREFIX, after=start, limit=limit, newest_first=True)
+        logs = await asyncio.gather(*(self._storage.read(stored.key, limit=4) for stored in found))
+        return [{**self._described(stored), "title": _title(log)} for stored, log in zip(found, logs, strict=True)]
+
+    async def read(self, session_id: str) -> Json:
+        """A conversation in the documented form. Raises SessionNotFound."""
+        stored = await self.head(session_id)
+        messages = [item for item in await self._log(session_id) if not item.get("internal")]
+        described = self._described(stored)
+        return {
+            "session_id": session_id,
+            "user_id": described["user_id"],
+            "messages": messages,
+            "created_at": described["created_at"],
+            "updated_at": described["updated_at"],
+        }
+
+    async def delete(self, session_id: str) -> Json:
+        """Delete a conversation with its runs; returns what was removed, counted. Raises SessionNotFound."""
+        await self.head(session_id)
+        log = await self._log(session_id)
+        runs = sorted({item["run_id"] for item in log if item.get("run_id")})
+        removed = await asyncio.gather(*(self._storage.delete(f"runs/{run_id}") for run_id in runs))
+        await self._storage.delete(PREFIX + session_id)
+        return {"session_id": session_id, "deleted": True, "messages": len(log), "runs": sum(removed)}
+
+    def _described(self, stored: Stored) -> Json:
+        return {
+            "session_id": stored.key.removeprefix(PREFIX),
+            "user_id": self._user_id,
+            "created_at": stored.value["created_at"],
+            "updated_at": timestamp(stored.updated),
+        }
+
+    async def _log(self, session_id: str) -> list[Json]:
+        items: list[Json] = []
+        while True:
+            found = await self._storage.read(PREFIX + session_id, after=len(items))
+            items += found
+            if len(found) < 1000:
+                return items
+
+
+def join(stored: Sequence[Json], sent: Sequence[Message]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
+    """All messages for the model, and those of them that are new.
+
+    A client may send only what is new, or the history as well. What it repeats is recognised and not taken twice. A
+    client whose history differs from what is stored keeps its own (it has edited it): then the model sees that, and
+    what follows its last answer is new. System messages count for the request that sends them; one that sends none
+    goes on under those sent last.
+    """
+    kept = [message_from_json(item) for item in stored]
+    systems = tuple(message for message in sent if message.role == "system")
+    before = systems or tuple(_last_systems(kept))
+    new_systems = () if list(systems) == _last_systems(kept) else systems
+    past = [message for message in kept if message.role != "system"]
+    talk = [message for message in sent if message.role != "system"]
+    # The client has never seen internal results, so its history is held against the rest.
+    seen = [message_from_json(i) for i in stored if not i.get("internal") and i["role"] != "system"]
+    repeated = _overlap(seen, talk)
+    answers = [n for n, message in enumerate(talk) if message.role == "assistant"]
+    if repeated == 0 and answers:
+        fresh = talk[answers[-1] + 1 :]
+        return (*before, *talk), (*new_systems, *fresh)
+    fresh = talk[repeated:]
+    return (*before, *past, *fresh), (*new_systems, *fresh)
+
+
+def _overlap(seen: Sequence[Message], talk: Sequence[Message]) -> int:
+    """How many of the first messages sent are the last ones stored."""
+    for count in range(min(len(seen), len(talk)), 0, -1):
+        if all(_same(a, b) for a, b in zip(seen[-count:], talk[:count], strict=True)):
+            return count
+    return 0
+
+
+def _same(stored: Message, sent: Message) -> bool:
+    # Clients give back an empty answer as null and drop what they do not know, so only this can be compared.
+    return (stored.role, stored.text, stored.tool_call_id) == (sent.role, sent.text, sent.tool_call_id)
+
+
+def _last_systems(kept: Sequence[Message]) -> list[Message]:
+    """The system messages of the last request that had any: the last unbroken run of them."""
+    systems: list[Message] = []
+    for message in reversed(kept):
+        if message.role == "system":
+            systems.insert(0, message)
+        elif systems:
+            break
+    return systems
+
+
+def _title(log: Sequence[Json]) -> str:
+    """The beginning of the first thing that the user said."""
+    for item in log:
+        if item["role"] == "user":
+            text = " ".join(message_from_json(item).text.split())
+            return text if len(text) <= 80 else f"{text[:79]}…"
+    return ""

@@ -1,0 +1,195 @@
+"""The engine: opens a run, lets the router choose its agent, ends it, and stores it before its last byte."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from agentic.errors import AgenticError, BadRequest, BudgetExceeded, NotFound
+from agentic.events import EndReason, Event, ModelFinished, Notice, RunFailed, RunFinished, RunStarted, TextDelta
+from agentic.messages import Json
+from agentic.models.directory import Directory
+from agentic.ports.space import Principal
+from agentic.ports.storage import StorageBackend
+from agentic.runtime.budget import Budget, Limits
+from agentic.runtime.conversations import Conversations, Turn
+from agentic.runtime.equipment import Equipment
+from agentic.runtime.record import Records
+from agentic.runtime.request import RunRequest
+from agentic.runtime.router import Route, Router
+from agentic.runtime.run import LiveRun
+from agentic.runtime.spaces import of_user
+from agentic.runtime.turns import Turns
+
+logger = logging.getLogger(__name__)
+
+
+class Engine:
+    """Runs requests. One an application; holds nothing of a run but while it lives."""
+
+    def __init__(
+        self, equipment: Equipment, router: Router, directory: Directory, storage: StorageBackend, limits: Limits
+    ) -> None:
+        self._equipment = equipment
+        self._router = router
+        self._directory = directory
+        self._storage = storage
+        self._limits = limits
+        self._turns = Turns()
+        self._running: dict[asyncio.Task[None], LiveRun] = {}
+
+    async def start(self, request: RunRequest, principal: Principal) -> LiveRun:
+        """Open a run and set it going.
+
+        Raises ModelNotFound for an agent that is not installed and SessionNotFound for a session that is not this
+        principal's; whatever fails later ends the run with RunFailed and is recorded.
+        """
+        route = self._router.read(request.model)
+        session_id = await self._session(request, principal)
+        new = session_id is None
+        live = LiveRun(request, principal, session_id or self.conversations(principal).new_id(), Budget(self._limits))
+        live.channel.emit(
+            RunStarted(
+                at=live.started_at, session_id=live.session_id, model=request.model, traceparent=request.traceparent
+            )
+        )
+        logger.info("[Engine] Run started: run=%s user=%s session=%s", live.id, principal.id, live.session_id)
+        task = asyncio.create_task(self._supervise(live, route, new=new), name=live.id)
+        self._running[task] = live
+        task.add_done_callback(self._running.pop)
+        return live
+
+    def conversations(self, principal: Principal) -> Conversations:
+        """The principal's conversations."""
+        return Conversations(of_user(self._storage, principal), principal.id)
+
+    async def get_trace(self, run_id: str, principal: Principal) -> list[Json]:
+        """The stored events of a run of this principal. Raises NotFound."""
+        return await Records(of_user(self._storage, principal)).trace(run_id)
+
+    async def aclose(self) -> None:
+        """Cancel what runs, and wait until it is stored."""
+        for live in self._running.values():
+            live.cancel()
+        if self._running:
+            await asyncio.wait(list(self._running))
+
+    async def _session(self, request: RunRequest, principal: Principal) -> str | None:
+        """The session that the request goes on with, checked; None for a new one.
+
+        A client that brings results of calls that a run gave it need not name the session: its call ids do.
+        """
+        conversations = self.conversations(principal)
+        session_id = request.session_id
+        if session_id is not None:
+            # A new session's first run may still be storing it.
+            if not any(live.owns(session_id, principal) for live in self._running.values()):
+                await conversations.head(session_id)
+            return session_id
+        if not request.messages or request.messages[-1].role != "tool":
+            return None
+        run_id = request.messages[-1].tool_call_id.rpartition("-")[0]
+        try:
+            session_id = str((await self.get_trace(run_id, principal))[0]["session_id"])
+            await conversations.head(session_id)
+        except NotFound:
+            return None
+        return session_id
+
+    async def _supervise(self, live: LiveRun, route: Route, *, new: bool) -> None:
+        """See a run through: its turn, its agent's work, its end, its record."""
+        conversations = self.conversations(live.principal)
+        records = Records(of_user(self._storage, live.principal))
+        async with self._turns.turn(f"{live.principal.id}/{live.session_id}"):
+            try:
+                turn = await conversations.turn(live.session_id, live.request.messages, new=new)
+                begin = conversations.begin(live.session_id, turn, new=new, run_id=live.id)
+                opening = asyncio.ensure_future(begin)
+                live.open(opening)
+                last = live.channel.stamp(await self._outcome(live, self._work(live, route, turn)))
+                await opening
+                await records.store(live, last, conversations)
+            except Exception as error:  # noqa: BLE001 - every run ends with exactly one last event
+                last = live.channel.stamp(self._failure(live, error))
+            live.channel.close(last)
+        _log_end(live, last.event)
+
+    async def _outcome(self, live: LiveRun, working: Coroutine[Any, Any, None]) -> Event:
+        """Wait until the agent is done, or is ended, and say how it came out."""
+        work = asyncio.ensure_future(working)
+        live.attach(work)
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(self._limits.seconds, live.end, "length", live.budget.time_is_up)
+        await asyncio.wait([work, live.abandoned], return_when=asyncio.FIRST_COMPLETED)
+        timer.cancel()
+        error: BaseException | None = None
+        if not work.done():
+            logger.error("[Engine] Agent does not let go and is left behind: run=%s agent=%s", live.id, live.agent)
+        elif not work.cancelled():
+            error = work.exception()
+        if live.ended_early is not None:
+            return _finished(live, *live.ended_early)
+        if isinstance(error, BudgetExceeded):
+            return _finished(live, "length", error.message)
+        if error is not None:
+            return self._failure(live, error)
+        if work.cancelled():
+            return _finished(live, "cancelled", "")
+        return _finished(live, "length" if _last_finish(live) == "length" else "stop", "")
+
+    async def _work(self, live: LiveRun, route: Route, turn: Turn) -> None:
+        """Resolve the model, decide on the agent, and let it act."""
+        chosen = await (self._directory.find(route.model) if route.model else self._directory.default())
+        if live.request.wishes.answer_schema is not None and not chosen.info.schema:
+            raise BadRequest(f"The model '{chosen.id}' cannot be held to a response_format.", param="response_format")
+        if chosen.info.notice:
+            live.channel.emit(Notice(chosen.info.notice))
+            logger.warning("[Engine] %s", chosen.info.notice)
+        task = self._equipment.task(live, chosen, turn)
+        agent, decided = self._router.decide(route, task)
+        live.agent = decided.agent
+        live.channel.emit(decided)
+        logger.info("[Router] Agent selected: run=%s agent=%s: %s", live.id, decided.agent, decided.reason)
+        await agent.run(self._equipment.agent_run(live, chosen, task, turn))
+
+    def _failure(self, live: LiveRun, error: BaseException) -> RunFailed:
+        """The event for an error; what is no AgenticError is a bug, logged with its trace and not told."""
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        if not isinstance(error, AgenticError):
+            logger.error("[Engine] Run failed: run=%s agent=%s", live.id, live.agent, exc_info=error)
+            error = AgenticError(f"The run failed inside the server ({type(error).__name__}). Its log says more.")
+        return RunFailed(
+            status=error.status,
+            message=error.message,
+            error_type=error.type,
+            code=error.code,
+            param=error.param,
+            retry_after_s=error.retry_after_s,
+            usage=live.budget.usage,
+        )
+
+
+def _finished(live: LiveRun, reason: EndReason, told: str) -> RunFinished:
+    if told:
+        live.channel.note(Notice(told))
+        live.channel.note(TextDelta(f"\n\n{told}" if live.text else told))
+    return RunFinished(reason, live.budget.usage)
+
+
+def _last_finish(live: LiveRun) -> str:
+    for entry in reversed(live.channel.entries):
+        if isinstance(entry.event, ModelFinished):
+            return entry.event.finish
+    return ""
+
+
+def _log_end(live: LiveRun, last: Event) -> None:
+    took = (time.time() - live.started_at) * 1000
+    if isinstance(last, RunFailed):
+        logger.warning("[Engine] Run failed: run=%s status=%d code=%s ms=%.0f", live.id, last.status, last.code, took)
+    elif isinstance(last, RunFinished):
+        logger.info("[Engine] Run finished: run=%s reason=%s ms=%.0f", live.id, last.reason, took)

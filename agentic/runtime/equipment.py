@@ -1,0 +1,92 @@
+"""What a run's agent is given: the task to bid on, and the handles to act through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from agentic.models.caller import Caller
+from agentic.models.directory import Chosen
+from agentic.models.handle import ModelHandle
+from agentic.ports.agent import Agent, Task
+from agentic.ports.model import ToolSpec
+from agentic.ports.storage import StorageBackend
+from agentic.ports.tool import Tool
+from agentic.runtime.conversations import Turn
+from agentic.runtime.fitness import Fitness
+from agentic.runtime.run import AgentRun, LiveRun
+from agentic.runtime.spaces import of_plugin
+from agentic.runtime.toolbox import Toolbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """Agents and tools by name, the tools' specs, and which plugin ships what."""
+
+    agents: Mapping[str, Agent]
+    tools: Mapping[str, Tool]
+    specs: Sequence[ToolSpec]
+    agent_plugins: Mapping[str, str]
+    tool_plugins: Mapping[str, str]
+
+
+class Equipment:
+    """Makes the handles of runs, each bound to its user."""
+
+    def __init__(self, installed: Installed, storage: StorageBackend, fitness: Fitness, *, shortlist: int) -> None:
+        self._installed = installed
+        self._storage = storage
+        self._fitness = fitness
+        self._shortlist = shortlist
+        self._untrusted = frozenset(spec.name for spec in installed.specs if spec.untrusted)
+
+    def task(self, live: LiveRun, chosen: Chosen, turn: Turn) -> Task:
+        """What the agents bid on."""
+        text = next((message.text for message in reversed(turn.messages) if message.role == "user"), "")
+        choice = live.request.wishes.tool_choice
+        return Task(
+            text=text,
+            history=turn.messages[:-1],
+            client_tools=live.request.client_tools,
+            tool_choice=choice,
+            model=chosen.info,
+            fit=() if choice == "none" else self._fitness.quick(text),
+        )
+
+    def agent_run(self, live: LiveRun, chosen: Chosen, task: Task, turn: Turn) -> AgentRun:
+        """The chosen agent's run. A client's tool hides a tool of the server that has the same name."""
+        wishes = live.request.wishes
+        model = ModelHandle(
+            Caller(chosen, live.channel, live.budget),
+            live.channel,
+            wishes,
+            self._fitness.near,
+            self._untrusted,
+            live.new_call_id,
+        )
+        principal = live.principal
+        tools = Toolbox(
+            self._offered(live, task),
+            self._installed.tools,
+            channel=live.channel,
+            budget=live.budget,
+            principal=principal,
+            space_of=lambda plugin: of_plugin(self._storage, principal, plugin),
+            plugin_of=lambda tool: self._installed.tool_plugins[tool],
+            hand_over=lambda: live.end("tool_calls", ""),
+        )
+        space = of_plugin(self._storage, principal, self._installed.agent_plugins[live.agent])
+        return AgentRun(live, task=task, messages=turn.messages, model=model, tools=tools, space=space)
+
+    def _offered(self, live: LiveRun, task: Task) -> Sequence[ToolSpec]:
+        """The server's tools, the fittest of them where there are too many to choose from, and the client's."""
+        if task.tool_choice == "none":
+            return ()
+        ours, client = self._installed.specs, live.request.client_tools
+        if len(ours) > self._shortlist:
+            fittest = {fit.tool for fit in task.fit[: self._shortlist]}
+            ours = [spec for spec in ours if spec.name in fittest]
+        if not client:
+            return ours
+        taken = {spec.name for spec in client}
+        return (*(spec for spec in ours if spec.name not in taken), *client)

@@ -1,0 +1,75 @@
+"""What is kept of a run: its answer in the conversation, and its log of events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from agentic.errors import NotFound
+from agentic.events import Entry, HandedOver, RunFinished, ToolCallFinished, ToolCallStarted, coalesce, entry_to_json
+from agentic.messages import Json, Message, ToolCall
+from agentic.ports.storage import StorageBackend
+from agentic.runtime.conversations import Conversations, written
+from agentic.runtime.run import LiveRun
+
+PREFIX = "runs/"
+
+
+class Records:
+    """The runs of one user."""
+
+    def __init__(self, storage: StorageBackend) -> None:
+        self._storage = storage
+
+    async def store(self, live: LiveRun, last: Entry, conversations: Conversations) -> None:
+        """Write the answer and the log of a run that ends with ``last``."""
+        log = [entry_to_json(entry) for entry in coalesce([*live.channel.entries, last])]
+        await asyncio.gather(
+            conversations.finish(live.session_id, answer(live, last)), self._storage.append(PREFIX + live.id, log)
+        )
+
+    async def trace(self, run_id: str) -> list[Json]:
+        """The stored events of a run. Raises NotFound."""
+        events: list[Json] = []
+        while run_id and "/" not in run_id:
+            found = await self._storage.read(PREFIX + run_id, after=len(events))
+            events += found
+            if len(found) < 1000:
+                break
+        if not events:
+            raise NotFound(f"There is no run '{run_id[:64]}'.")
+        return events
+
+
+def answer(live: LiveRun, last: Entry) -> list[Json]:
+    """What a run adds to its conversation.
+
+    After a hand-over that is every call of the run with the server's results, which the model needs to go on; the
+    client has seen neither those calls nor those results.
+    """
+    whole = isinstance(last.event, RunFinished) and last.event.reason in ("stop", "tool_calls")
+    handed = _handed_over(live.channel.entries)
+    if not handed:
+        return [written(Message("assistant", live.text), run_id=live.id, incomplete=not whole)]
+    calls, results = _own_calls(live.channel.entries)
+    spoken = Message("assistant", live.text, tool_calls=(*calls, *handed))
+    return [
+        written(spoken, run_id=live.id),
+        *(written(result, run_id=live.id, internal=True) for result in results),
+    ]
+
+
+def _handed_over(entries: Sequence[Entry]) -> tuple[ToolCall, ...]:
+    return next((entry.event.calls for entry in entries if isinstance(entry.event, HandedOver)), ())
+
+
+def _own_calls(entries: Sequence[Entry]) -> tuple[list[ToolCall], list[Message]]:
+    calls: list[ToolCall] = []
+    results: list[Message] = []
+    for entry in entries:
+        event = entry.event
+        if isinstance(event, ToolCallStarted):
+            calls.append(ToolCall(event.id, event.tool, event.arguments))
+        elif isinstance(event, ToolCallFinished):
+            results.append(Message("tool", event.result, tool_call_id=event.id, name=event.tool))
+    return calls, results

@@ -1,0 +1,150 @@
+"""A run while it lives: the agent's side (:class:`AgentRun`) and the reader's (:class:`LiveRun`)."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from agentic.events import Citation, CitationAdded, EndReason, Entry, Progress, TextDelta, ThinkingDelta
+from agentic.messages import Message
+from agentic.ports.agent import Task
+from agentic.ports.model import Model
+from agentic.ports.run import Run, Tools
+from agentic.ports.space import Principal, Space
+from agentic.runtime.budget import Budget
+from agentic.runtime.channel import Channel
+from agentic.runtime.request import RunRequest
+
+GRACE_S = 5.0
+"""Seconds that a cancelled agent has to let go; then its run ends without it."""
+
+
+class AgentRun(Run):
+    """The handles of one run, as its agent holds them. After the end each of them raises RunEnded."""
+
+    def __init__(
+        self,
+        live: LiveRun,
+        *,
+        task: Task,
+        messages: Sequence[Message],
+        model: Model,
+        tools: Tools,
+        space: Space,
+    ) -> None:
+        self.id = live.id
+        self.task = task
+        self.messages = messages
+        self.principal: Principal = live.principal
+        self.options: Mapping[str, Any] = live.request.options
+        self.budget: Budget = live.budget
+        self.model = model
+        self.tools = tools
+        self.space = space
+        self._channel = live.channel
+
+    def say(self, text: str) -> None:
+        """See :class:`agentic.ports.run.Run`."""
+        if text:
+            self._channel.emit(TextDelta(text))
+
+    def think(self, text: str) -> None:
+        """See :class:`agentic.ports.run.Run`."""
+        if text:
+            self._channel.emit(ThinkingDelta(text))
+
+    def cite(self, citation: Citation) -> None:
+        """See :class:`agentic.ports.run.Run`."""
+        self._channel.emit(CitationAdded(citation))
+
+    def progress(self, step: str, title: str, state: str) -> None:
+        """See :class:`agentic.ports.run.Run`."""
+        self._channel.emit(Progress(step, title, state))
+
+
+class LiveRun:
+    """One request being answered, as the server holds it: its events as they come, and the means to stop it."""
+
+    def __init__(self, request: RunRequest, principal: Principal, session_id: str, budget: Budget) -> None:
+        self.id = f"run_{secrets.token_hex(10)}"
+        self.request = request
+        self.principal = principal
+        self.session_id = session_id
+        self.budget = budget
+        self.started_at = time.time()
+        self.agent = ""
+        self.channel = Channel()
+        self.ended_early: tuple[EndReason, str] | None = None
+        self.opening: asyncio.Future[None] | None = None
+        self.abandoned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._work: asyncio.Task[None] | None = None
+        self._calls = 0
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        return "".join(entry.event.text for entry in self.channel.entries if isinstance(entry.event, TextDelta))
+
+    def owns(self, session_id: str, principal: Principal) -> bool:
+        """Whether this run is a turn of that session of that principal."""
+        return self.session_id == session_id and self.principal.id == principal.id
+
+    def new_call_id(self) -> str:
+        """The next tool call's id: stable, and telling of which run it is."""
+        self._calls += 1
+        return f"{self.id}-{self._calls}"
+
+    async def batches(
+        self, *, first_quiet_s: float | None = None, quiet_s: float | None = None
+    ) -> AsyncIterator[Sequence[Entry]]:
+        """The log as it grows, to its last event; empty batches tell of silence.
+
+        Nothing comes before the request itself has been stored; if that fails, only the last event does.
+        """
+        async for batch in self.channel.batches(first_quiet_s=first_quiet_s, quiet_s=quiet_s):
+            if batch and self.opening is not None:
+                if not self.opening.done():
+                    await asyncio.wait([self.opening])
+                if self.opening.cancelled() or self.opening.exception() is not None:
+                    if self.channel.closed:
+                        yield batch[-1:]
+                    continue
+            yield batch
+
+    async def log(self) -> Sequence[Entry]:
+        """The whole log, when the run has ended."""
+        async for _ in self.batches():
+            continue
+        return self.channel.entries
+
+    def cancel(self) -> None:
+        """Stop the run: nobody wants its answer any more. It is recorded as cancelled."""
+        self.end("cancelled", "")
+
+    def end(self, reason: EndReason, told: str) -> None:
+        """End the run by cancelling its agent; the first reason stands. ``told`` is said to the user."""
+        if self.ended_early is not None or self.channel.closed:
+            return
+        self.ended_early = (reason, told)
+        self.channel.seal()
+        if self._work is not None:
+            self._work.cancel()
+            asyncio.get_running_loop().call_later(GRACE_S, self._abandon)
+
+    def open(self, opening: asyncio.Future[None]) -> None:
+        """Take the task that stores the request; if it fails there is no use in going on."""
+        self.opening = opening
+        opening.add_done_callback(lambda done: self.cancel() if done.cancelled() or done.exception() else None)
+
+    def attach(self, work: asyncio.Task[None]) -> None:
+        """Take the task that does the agent's work, so that ``end`` can cancel it."""
+        self._work = work
+        if self.ended_early is not None:
+            work.cancel()
+
+    def _abandon(self) -> None:
+        if not self.abandoned.done():
+            self.abandoned.set_result(None)

@@ -1,0 +1,182 @@
+"""The tools of one run: validated, limited, guarded against loops, run in parallel, and recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from agentic.errors import ToolError
+from agentic.events import CitationAdded, HandedOver, Progress, ToolCallFinished, ToolCallStarted
+from agentic.messages import Json, ToolCall
+from agentic.ports.model import ToolSpec
+from agentic.ports.run import Tools
+from agentic.ports.space import Principal, Space
+from agentic.ports.tool import Tool, ToolContext, ToolResult
+from agentic.runtime.budget import Budget
+from agentic.runtime.channel import Channel
+
+logger = logging.getLogger(__name__)
+
+
+class Context(ToolContext):
+    """What a tool is given: the call, and the space of the plugin that ships it, bound to the user."""
+
+    def __init__(self, call_id: str, principal: Principal, space: Space, channel: Channel) -> None:
+        self.call_id = call_id
+        self.principal = principal
+        self.space = space
+        self._channel = channel
+
+    def progress(self, text: str, done: float | None = None) -> None:
+        """See :class:`agentic.ports.tool.ToolContext`."""
+        self._channel.emit(Progress(self.call_id, text, "running", done))
+
+
+class Toolbox(Tools):
+    """The server's tools by name beside the client's; ``hand_over`` ends the run when the client must go on."""
+
+    def __init__(
+        self,
+        specs: Sequence[ToolSpec],
+        tools: Mapping[str, Tool],
+        *,
+        channel: Channel,
+        budget: Budget,
+        principal: Principal,
+        space_of: Callable[[str], Space],
+        plugin_of: Callable[[str], str],
+        hand_over: Callable[[], None],
+    ) -> None:
+        self.specs = specs
+        self._tools = tools
+        self._client = {spec.name for spec in specs if spec.client}
+        self._channel = channel
+        self._budget = budget
+        self._principal = principal
+        self._space_of = space_of
+        self._plugin_of = plugin_of
+        self._hand_over = hand_over
+        self._seen: dict[str, list[str]] = {}
+
+    async def call(self, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
+        """See :class:`agentic.ports.run.Tools`."""
+        ours = [call for call in calls if call.name not in self._client]
+        theirs = tuple(call for call in calls if call.name in self._client)
+        self._budget.take_tool_calls(len(ours))
+        results = await self._run_all(ours)
+        if theirs:
+            self._channel.emit(HandedOver(theirs))
+            self._hand_over()
+            await asyncio.get_running_loop().create_future()
+        return results
+
+    async def _run_all(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
+        if len(calls) == 1:
+            return [await self._observe(calls[0])]
+        results: dict[int, ToolResult] = {}
+        together = [n for n, call in enumerate(calls) if self._is_parallel(call)]
+        done = await asyncio.gather(*(self._observe(calls[n]) for n in together))
+        results.update(zip(together, done, strict=True))
+        for n, call in enumerate(calls):
+            if n not in results:
+                results[n] = await self._observe(call)
+        return [results[n] for n in range(len(calls))]
+
+    async def _observe(self, call: ToolCall) -> ToolResult:
+        """Run one call between its two events."""
+        tool = self._tools.get(call.name)
+        traits = tool.traits if tool else None
+        plugin = self._plugin_of(call.name) if tool else ""
+        self._channel.emit(
+            ToolCallStarted(
+                id=call.id,
+                tool=call.name,
+                arguments=call.arguments,
+                plugin=plugin,
+                risk=traits.risk if traits else "read",
+                untrusted=traits.untrusted if traits else False,
+            )
+        )
+        began = time.perf_counter()
+        result = await self._guarded(tool, call, plugin)
+        seconds = time.perf_counter() - began
+        self._channel.emit(ToolCallFinished(call.id, call.name, result.content, result.error, round(seconds, 6)))
+        for citation in result.citations:
+            self._channel.emit(CitationAdded(citation))
+        logger.info("[Tools] %s: %s in %.0f ms", call.name, "error" if result.error else "ok", seconds * 1000)
+        return result
+
+    async def _guarded(self, tool: Tool | None, call: ToolCall, plugin: str) -> ToolResult:
+        if tool is None:
+            return _error(f"There is no tool '{call.name}'. Tools: {', '.join(spec.name for spec in self.specs)}.")
+        if call.malformed:
+            return _error("The arguments are not a JSON object. Call again with one JSON object.")
+        key = f"{call.name} {json.dumps(call.arguments, sort_keys=True)}"
+        seen = self._seen.setdefault(key, [])
+        if len(seen) >= 2 and seen[-1] == seen[-2]:
+            return _error(
+                f"{call.name} was called twice with these arguments and gave the same result both times. "
+                "Use that result, or do something else."
+            )
+        context = Context(call.id, self._principal, self._space_of(plugin), self._channel)
+        result = await _run(tool, call.arguments, context)
+        seen.append(result.content)
+        return result
+
+    def _is_parallel(self, call: ToolCall) -> bool:
+        tool = self._tools.get(call.name)
+        return tool is None or tool.traits.parallel
+
+
+async def _run(tool: Tool, arguments: Json, context: ToolContext) -> ToolResult:
+    """Validate and run within the tool's time; whatever goes wrong becomes a result for the model to read."""
+    limit = tool.traits.timeout_s
+    timer = asyncio.timeout(limit)
+    try:
+        args = _validated(tool.args, arguments)
+        async with timer:
+            result = await tool.run(args, context)
+    except ToolError as error:
+        return _error(error.message)
+    except TimeoutError:
+        if timer.expired():
+            return _error(f"{tool.name} took longer than its limit of {limit:g} s and was stopped.")
+        logger.exception("[Tools] Tool failed: %s", tool.name)
+        return _error(f"{tool.name} failed: TimeoutError.")
+    except Exception as error:
+        logger.exception("[Tools] Tool failed: %s", tool.name)
+        return _error(f"{tool.name} failed: {type(error).__name__}.")
+    if isinstance(result, ToolResult):
+        return result
+    if isinstance(result, str):
+        return ToolResult(result)
+    logger.error("[Tools] Tool returned a %s, not a ToolResult or str: %s", type(result).__name__, tool.name)
+    return _error(f"{tool.name} failed: it returned a {type(result).__name__}.")
+
+
+def _validated(schema: type[BaseModel] | Json, arguments: Json) -> Any:
+    """The arguments as the tool wants them; raises ToolError that names each field at fault."""
+    if isinstance(schema, type):
+        try:
+            return schema.model_validate(arguments)
+        except ValidationError as error:
+            faults = (f"{'.'.join(map(str, fault['loc'])) or 'input'}: {fault['msg']}" for fault in error.errors())
+            raise ToolError(f"The arguments are wrong. {'; '.join(faults)}. Correct them and call again.") from error
+    import jsonschema
+
+    try:
+        jsonschema.validate(arguments, schema)
+    except jsonschema.ValidationError as error:
+        place = ".".join(map(str, error.absolute_path)) or "input"
+        raise ToolError(f"The arguments are wrong. {place}: {error.message}. Correct them and call again.") from error
+    return arguments
+
+
+def _error(message: str) -> ToolResult:
+    return ToolResult(f"Error: {message}", error=True)

@@ -1,0 +1,214 @@
+"""Dialect: a run's events as OpenAI chat completions, streamed or whole.
+
+The answer is in ``content``. Steps travel as ``reasoning_content`` and, for clients that want structure, as one extra
+top-level key ``agentic`` on the same ordinary chunk. ``tool_calls`` are only ever calls of the client's own tools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+
+from agentic.events import (
+    Citation,
+    CitationAdded,
+    Decided,
+    Entry,
+    HandedOver,
+    Notice,
+    Progress,
+    RunFailed,
+    RunFinished,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallFinished,
+    ToolCallStarted,
+    entry_to_json,
+)
+from agentic.messages import Json, Usage, call_to_json
+from agentic.runtime.run import LiveRun
+from agentic.server.sse import escape_line_breaks
+
+DONE = b"data: [DONE]\n\n"
+FINISH = {"stop": "stop", "length": "length", "tool_calls": "tool_calls", "cancelled": "stop"}
+STEPS = (ToolCallStarted, ToolCallFinished, Progress, Notice, CitationAdded)
+SHOWN_CHARACTERS = 500
+"""How much of a tool's result is shown among the reasoning; ``agentic`` has it whole."""
+
+
+class Completion:
+    """One answer on its way to the wire; ``model`` is the value that the client asked for."""
+
+    def __init__(self, live: LiveRun, model: str, *, include_usage: bool = False) -> None:
+        self._live = live
+        self._include_usage = include_usage
+        self._identity = {
+            "id": f"chatcmpl-{live.id.removeprefix('run_')}",
+            "created": int(live.started_at),
+            "model": model,
+        }
+        self._began = False
+        self._decided: Decided | None = None
+        self._citations: list[Citation] = []
+        before, after = _split(self._chunk({"content": "\0"}))
+        self._text_before, self._text_after = before, after
+        self._writers: dict[type, Callable[[Entry], bytes]] = {
+            Decided: self._decide,
+            ThinkingDelta: lambda entry: self._data(self._chunk({"reasoning_content": entry.event.text})),  # type: ignore[attr-defined]
+            CitationAdded: self._cite,
+            HandedOver: self._hand_over,
+            RunFinished: self._finish,
+            RunFailed: self._fail,
+            **dict.fromkeys((ToolCallStarted, ToolCallFinished, Progress, Notice), self._step),
+        }
+
+    def render(self, entries: Sequence[Entry]) -> bytes:
+        """The entries as chunks, framed as server-sent events."""
+        written: list[bytes] = []
+        for entry in entries:
+            event = entry.event
+            if isinstance(event, TextDelta):
+                if not self._began:
+                    written.append(self._first())
+                written.append(self._text(event.text))
+            elif (writer := self._writers.get(type(event))) is not None:
+                if not (self._began or writer == self._decide):
+                    written.append(self._first())
+                written.append(writer(entry))
+        return b"".join(written)
+
+    def whole(self, entries: Sequence[Entry]) -> Json:
+        """A finished run as one ``chat.completion`` object."""
+        last = entries[-1].event
+        if not isinstance(last, RunFinished):
+            raise TypeError("only a finished run is a completion")
+        events = [entry.event for entry in entries]
+        self._decided = next((event for event in events if isinstance(event, Decided)), None)
+        citations = [event.citation for event in events if isinstance(event, CitationAdded)]
+        calls = [call for event in events if isinstance(event, HandedOver) for call in event.calls]
+        text = "".join(event.text for event in events if isinstance(event, TextDelta))
+        thought = "".join(_thought(event) for event in events)
+        message: Json = {"role": "assistant", "content": text if text or not calls else None, "refusal": None}
+        if thought:
+            message["reasoning_content"] = thought
+        if calls:
+            message["tool_calls"] = [call_to_json(call) for call in calls]
+        message["annotations"] = [_annotation(citation) for citation in citations]
+        steps = [entry_to_json(entry) for entry in entries if isinstance(entry.event, STEPS)]
+        notices = [event.text for event in events if isinstance(event, Notice)]
+        return {
+            **self._identity,
+            "object": "chat.completion",
+            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": FINISH[last.reason]}],
+            "usage": _usage(last.usage),
+            "session_id": self._live.session_id,
+            "agentic": {**self._origin(), "steps": steps, "notices": notices},
+        }
+
+    def _first(self) -> bytes:
+        self._began = True
+        return self._data({**self._chunk({"role": "assistant", "content": ""}), "agentic": self._origin()})
+
+    def _origin(self) -> Json:
+        origin: Json = {"run_id": self._live.id, "session_id": self._live.session_id}
+        if self._decided is not None:
+            origin["agent"] = self._decided.agent
+            origin["decision"] = {"reason": self._decided.reason, "bids": list(self._decided.bids)}
+        return origin
+
+    def _decide(self, entry: Entry) -> bytes:
+        # The first chunk carries the decision, so it waits for it where it can.
+        assert isinstance(entry.event, Decided)
+        self._decided = entry.event
+        return self._data({**self._chunk({}), "agentic": entry_to_json(entry)}) if self._began else b""
+
+    def _text(self, text: str) -> bytes:
+        return b"%b%b%b" % (self._text_before, escape_line_breaks(orjson.dumps(text)), self._text_after)
+
+    def _step(self, entry: Entry) -> bytes:
+        thought = _thought(entry.event)
+        delta = {"reasoning_content": thought} if thought else {}
+        return self._data({**self._chunk(delta), "agentic": entry_to_json(entry)})
+
+    def _cite(self, entry: Entry) -> bytes:
+        assert isinstance(entry.event, CitationAdded)
+        self._citations.append(entry.event.citation)
+        return self._data({**self._chunk({}), "agentic": entry_to_json(entry)})
+
+    def _hand_over(self, entry: Entry) -> bytes:
+        assert isinstance(entry.event, HandedOver)
+        calls = [{"index": n, **call_to_json(call)} for n, call in enumerate(entry.event.calls)]
+        return self._data(self._chunk({"tool_calls": calls}))
+
+    def _finish(self, entry: Entry) -> bytes:
+        event = entry.event
+        assert isinstance(event, RunFinished)
+        delta: Json = {}
+        if self._citations:
+            delta["annotations"] = [_annotation(citation) for citation in self._citations]
+        last = self._chunk(delta, finish=FINISH[event.reason])
+        written = [self._data(last)]
+        if self._include_usage:
+            written.append(self._data({**self._chunk({}), "choices": [], "usage": _usage(event.usage)}))
+        return b"".join((*written, DONE))
+
+    def _fail(self, entry: Entry) -> bytes:
+        event = entry.event
+        assert isinstance(event, RunFailed)
+        error = {"message": event.message, "type": event.error_type, "code": event.code, "param": event.param}
+        return self._data({"error": error}) + DONE
+
+    def _chunk(self, delta: Json, *, finish: str | None = None) -> Json:
+        chunk: Json = {
+            **self._identity,
+            "object": "chat.completion.chunk",
+            "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}],
+        }
+        if self._include_usage:
+            chunk["usage"] = None
+        return chunk
+
+    @staticmethod
+    def _data(value: Any) -> bytes:
+        return b"data: %b\n\n" % escape_line_breaks(orjson.dumps(value))
+
+
+def _split(chunk: Json) -> tuple[bytes, bytes]:
+    """The bytes of a text chunk before and after its text, so that each token needs one small dump."""
+    before, _, after = (b"data: %b\n\n" % orjson.dumps(chunk)).partition(b'"\\u0000"')
+    return escape_line_breaks(before), after
+
+
+def _thought(event: object) -> str:
+    """An event as a line of reasoning for people; empty for what is none."""
+    if isinstance(event, ThinkingDelta):
+        return event.text
+    if isinstance(event, ToolCallStarted):
+        arguments = ", ".join(f"{name}={orjson.dumps(value).decode()}" for name, value in event.arguments.items())
+        return f"\n→ {event.tool}({arguments})\n"
+    if isinstance(event, ToolCallFinished):
+        shown = event.result[:SHOWN_CHARACTERS]
+        return f"← {shown}{'…' if len(event.result) > SHOWN_CHARACTERS else ''}\n"
+    if isinstance(event, Progress):
+        return f"… {event.title}\n"
+    if isinstance(event, Notice):
+        return f"{event.text}\n"
+    return ""
+
+
+def _annotation(citation: Citation) -> Json:
+    return {
+        "type": "url_citation",
+        "url_citation": {
+            "url": citation.url,
+            "title": citation.title,
+            "start_index": citation.start or 0,
+            "end_index": citation.end or 0,
+        },
+    }
+
+
+def _usage(usage: Usage) -> Json:
+    return {"prompt_tokens": usage.prompt, "completion_tokens": usage.completion, "total_tokens": usage.total}

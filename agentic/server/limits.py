@@ -1,0 +1,57 @@
+"""Pure ASGI middleware for every answer: bodies have a size limit, and no browser guesses at a content type."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from agentic.errors import PayloadTooLarge
+from agentic.server.errors import error_response
+
+
+class BodyLimit:
+    """Answers 413 to bodies over ``max_mb`` megabytes: at once where the length is told, else while they come."""
+
+    def __init__(self, app: ASGIApp, max_mb: float) -> None:
+        self._app = app
+        self._limit = int(max_mb * 1_000_000)
+        self._refusal = f"The body is larger than {max_mb:g} MB (MAX_BODY_MB)."
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        told = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if told.isdigit() and int(told) > self._limit:
+            await error_response(PayloadTooLarge(self._refusal))(scope, receive, send)
+            return
+        received = 0
+
+        async def counting() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                # An HTTPException is what FastAPI lets through from the reading of a body.
+                raise HTTPException(413, self._refusal)
+            return message
+
+        await self._app(scope, counting, send)
+
+
+class NoSniff:
+    """Adds ``X-Content-Type-Options: nosniff`` to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"x-content-type-options", b"nosniff")]
+            await send(message)
+
+        await self._app(scope, receive, marked if scope["type"] == "http" else send)

@@ -1,0 +1,107 @@
+"""``/v1``: chat completions and the models they take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from agentic.errors import BadRequest, ModelNotFound
+from agentic.events import RunFailed
+from agentic.kernel import Kernel
+from agentic.messages import Json
+from agentic.runtime.request import RunRequest
+from agentic.runtime.run import LiveRun
+from agentic.server.dialects.chat_completions import Completion
+from agentic.server.dialects.chat_request import ChatRequest, refuse_unsupported, to_run_request
+from agentic.server.errors import error_response
+from agentic.server.sse import EventStream, failure, until_left
+
+router = APIRouter(prefix="/v1")
+STARTED_AT = int(time.time())
+
+
+@router.post(
+    "/chat/completions",
+    openapi_extra={"requestBody": {"content": {"application/json": {"schema": ChatRequest.model_json_schema()}}}},
+)
+async def create_chat_completion(request: Request) -> Response:
+    """Answer a conversation, streamed or whole, in OpenAI's format."""
+    kernel: Kernel = request.app.state.kernel
+    body = _read(await request.body())
+    wanted = to_run_request(
+        body,
+        default_model=kernel.settings.default_model,
+        session_id=request.headers.get("x-session-id"),
+        traceparent=request.headers.get("traceparent", ""),
+    )
+    live = await kernel.engine.start(wanted, request.state.principal)
+    if body.stream:
+        usage = body.stream_options is not None and bool(body.stream_options.include_usage)
+        return EventStream(live, Completion(live, wanted.model, include_usage=usage), _headers)
+    return await _whole(request, live, wanted)
+
+
+@router.get("/models")
+async def list_models(request: Request) -> Json:
+    """Everything that a request may name as its model."""
+    return {"object": "list", "data": await _models(request.app.state.kernel)}
+
+
+@router.get("/models/{model_id:path}")
+async def get_model(request: Request, model_id: str) -> Json:
+    """One model; its id may hold slashes."""
+    for model in await _models(request.app.state.kernel):
+        if model["id"] == model_id:
+            return model
+    raise ModelNotFound(f"The model '{model_id}' does not exist.", param="model")
+
+
+def _read(data: bytes) -> ChatRequest:
+    """The body, checked. Raises BadRequest that names the field at fault, never its value."""
+    try:
+        raw = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"The body is not valid JSON in UTF-8: {error.msg} at character {error.pos}.") from None
+    if not isinstance(raw, dict):
+        raise BadRequest("The body must be a JSON object.")
+    refuse_unsupported(raw)
+    try:
+        return ChatRequest.model_validate(raw)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(str(part) for part in fault["loc"]) or None
+        raise BadRequest(f"{place or 'body'}: {fault['msg']}.", param=place) from None
+
+
+async def _whole(request: Request, live: LiveRun, wanted: RunRequest) -> Response:
+    entries = await until_left(request.receive, live.log(), live.cancel)
+    last = entries[-1].event
+    if isinstance(last, RunFailed):
+        response: Response = error_response(failure(last))
+    else:
+        body = orjson.dumps(Completion(live, wanted.model).whole(entries))
+        response = Response(body, media_type="application/json")
+    response.headers.update(_headers(live))
+    return response
+
+
+def _headers(live: LiveRun) -> Mapping[str, str]:
+    headers = {"X-Session-Id": live.session_id, "X-Run-Id": live.id}
+    return {**headers, "X-Agent": live.agent} if live.agent else headers
+
+
+async def _models(kernel: Kernel) -> list[dict[str, Any]]:
+    ours = ["agentic", *(f"agentic/{name}" for name in kernel.catalog.agents())]
+    listed = [(model_id, STARTED_AT, "agentic") for model_id in ours]
+    for chosen in await kernel.directory.listing():
+        listed.append((chosen.id, int(chosen.info.changed) or STARTED_AT, chosen.provider.name))
+    return [
+        {"id": model_id, "object": "model", "created": created, "owned_by": owner}
+        for model_id, created, owner in listed
+    ]

@@ -1,0 +1,130 @@
+"""Server-sent events, framed by hand: one write a batch, pings in silence, and the client's leaving is noticed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from typing import Protocol, TypeVar
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from agentic.errors import AgenticError
+from agentic.events import Entry, HandedOver, RunFailed, RunFinished, TextDelta, ThinkingDelta, ToolCallStarted
+from agentic.runtime.run import LiveRun
+from agentic.server.errors import error_response
+
+T = TypeVar("T")
+PING = b": ping\n\n"
+PING_S = 15.0
+HOLD_S = 10.0
+"""The status goes out with the model's first sign of life, or after this many seconds as 200 with pings."""
+SIGNS_OF_LIFE = (TextDelta, ThinkingDelta, ToolCallStarted, HandedOver, RunFinished)
+HEADERS = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache",
+    "x-accel-buffering": "no",
+}
+LINE_BREAKS = ((b"\xc2\x85", b"\\u0085"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
+
+
+class Renderer(Protocol):
+    """A dialect's way of writing events on the wire."""
+
+    def render(self, entries: Sequence[Entry]) -> bytes:
+        """The entries as whole server-sent events; may be empty."""
+        ...
+
+
+def escape_line_breaks(data: bytes) -> bytes:
+    """Escape what some clients take for the end of a line: U+0085, U+2028 and U+2029 within JSON strings."""
+    for raw, escaped in LINE_BREAKS:
+        if raw in data:
+            data = data.replace(raw, escaped)
+    return data
+
+
+async def chunks(live: LiveRun, renderer: Renderer) -> AsyncGenerator[bytes, None]:
+    """A run's events on the wire. A run that fails before the model's first sign of life raises its error instead."""
+    held: list[Entry] | None = []
+    async for batch in live.batches(first_quiet_s=HOLD_S, quiet_s=PING_S):
+        if held is None:
+            yield renderer.render(batch) if batch else PING
+            continue
+        held += batch
+        if batch:
+            last = batch[-1].event
+            if isinstance(last, RunFailed):
+                raise failure(last)
+            if not any(isinstance(entry.event, SIGNS_OF_LIFE) for entry in batch):
+                continue
+        yield renderer.render(held) + (b"" if batch else PING)
+        held = None
+
+
+def failure(event: RunFailed) -> AgenticError:
+    """The error that a failed run ended with."""
+    error = AgenticError(event.message, param=event.param, retry_after_s=event.retry_after_s)
+    error.status, error.type, error.code = event.status, event.error_type, event.code
+    return error
+
+
+class EventStream(Response):
+    """A run as server-sent events. Its status is known only once it has begun."""
+
+    def __init__(self, live: LiveRun, renderer: Renderer, headers_of: Callable[[LiveRun], Mapping[str, str]]) -> None:
+        super().__init__()
+        self._live = live
+        self._renderer = renderer
+        self._headers_of = headers_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        watching = asyncio.create_task(leaving(receive, self._live.cancel))
+        try:
+            await self._answer(scope, receive, send)
+        except OSError:
+            # Servers of ASGI 2.4 and later raise this from send when the client has gone.
+            self._live.cancel()
+        finally:
+            watching.cancel()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+        try:
+            async with aclosing(chunks(self._live, self._renderer)) as stream:
+                async for chunk in stream:
+                    if not begun:
+                        await send(self._start())
+                        begun = True
+                    if chunk:
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except AgenticError as error:
+            response = error_response(error)
+            response.headers.update(self._headers_of(self._live))
+            await response(scope, receive, send)
+            return
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _start(self) -> dict[str, object]:
+        fields = {**HEADERS, **self._headers_of(self._live)}
+        headers = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+        return {"type": "http.response.start", "status": 200, "headers": headers}
+
+
+async def leaving(receive: Receive, left: Callable[[], None]) -> None:
+    """Call ``left`` when the client disconnects. The body must have been read."""
+    with suppress(asyncio.CancelledError):
+        while (await receive())["type"] != "http.disconnect":
+            continue
+        left()
+
+
+async def until_left(receive: Receive, answer: Awaitable[T], left: Callable[[], None]) -> T:
+    """Wait for an answer, and call ``left`` if the client goes away before it is there."""
+    watching = asyncio.create_task(leaving(receive, left))
+    try:
+        return await answer
+    finally:
+        watching.cancel()

@@ -1,0 +1,33 @@
+"""Hands the messages to the model as they are, with the client's tools and none of the server's."""
+
+from __future__ import annotations
+
+from agentic import Agent, Bid, Run, Task
+
+
+class Chat(Agent):
+    """Plain conversation. It is the fitter the less any installed tool fits."""
+
+    name = "chat"
+    description = "Talks with the model, without tools of the server"
+    plain = True
+
+    def bid(self, task: Task) -> Bid:
+        """High where no tool of the server fits, and where the client wants its own tools or none."""
+        if task.tool_choice == "none":
+            return Bid(0.95, "the client wants no tool to be called")
+        if task.tool_choice != "auto":
+            return Bid(0.95, "the client wants one of its own tools to be called")
+        if not task.text.strip():
+            return Bid(0.8, "there is no text for a tool to work on")
+        if not task.fit:
+            return Bid(0.8, "no tool is installed")
+        best = task.fit[0]
+        return Bid(round(0.8 * (1 - best.score), 3), f"the nearest tool, {best.tool}, fits {best.score:.2f}")
+
+    async def run(self, run: Run) -> None:
+        """One model call; calls of the client's tools end the run."""
+        theirs = [spec for spec in run.tools.specs if spec.client]
+        reply = await run.model.complete(run.messages, tools=theirs, say=True)
+        if reply.calls:
+            await run.tools.call(reply.calls)

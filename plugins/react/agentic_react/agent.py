@@ -1,0 +1,54 @@
+"""ReAct (Yao et al. 2022, https://arxiv.org/abs/2210.03629): thought, action, observation, until there is an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentic import Agent, Bid, Message, Reply, Run, Task, ToolResult
+
+INSTRUCTION = """You answer with the help of tools. Use a tool where it gives facts, results or effects that you \
+cannot be sure of yourself; call several at once where they do not need each other. Read what they return before you \
+go on. If a tool fails, mend the call or find another way. Answer as soon as you know enough, in the user's language, \
+and do not speak of tools or steps."""
+
+
+class React(Agent):
+    """One step after another: the model thinks, calls tools, sees what they return, and goes on or answers."""
+
+    name = "react"
+    description = "Thinks, calls tools, observes, step by step"
+    rank = 10
+
+    def __init__(self, max_steps: int) -> None:
+        self._max_steps = max_steps
+
+    def bid(self, task: Task) -> Bid:
+        """As high as the fittest installed tool."""
+        if task.tool_choice != "auto":
+            return Bid(0.2, "the client has settled which tools are called")
+        if not task.fit:
+            return Bid(0.1, "no tool is installed")
+        best = task.fit[0]
+        return Bid(round(0.1 + 0.85 * best.score, 3), f"{best.tool} fits {best.score:.2f}")
+
+    async def run(self, run: Run) -> None:
+        """At most ``max_steps`` steps with tools; then it answers with what is known, and says so."""
+        messages = [Message("system", INSTRUCTION), *run.messages]
+        for _ in range(self._max_steps):
+            reply = await run.model.complete(messages, tools=run.tools.specs, say=True)
+            if not reply.calls:
+                return
+            results = await run.tools.call(reply.calls)
+            messages += observations(reply, results)
+        await run.model.complete(messages, say=True)
+        run.say(f"\n\nStopped after {self._max_steps} steps.")
+
+
+def observations(reply: Reply, results: Sequence[ToolResult]) -> list[Message]:
+    """A step as messages: what the model said and called, and what came back."""
+    said = Message("assistant", reply.text, tool_calls=reply.calls)
+    back = [
+        Message("tool", result.content, tool_call_id=call.id, name=call.name)
+        for call, result in zip(reply.calls, results, strict=True)
+    ]
+    return [said, *back]
