@@ -48,7 +48,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: plugin-{name}\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(f"[agentic]\n{name} = command_{name}\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr("agentic.catalog.load.entry_points", _only_ours)
+    monkeypatch.setattr("agentic.catalog.discovery.entry_points", _only_ours)
     monkeypatch.delitem(sys.modules, "command_demo", raising=False)
 
 
@@ -98,7 +98,7 @@ def test_wrong_kernel_setting_is_told_without_a_traceback(monkeypatch: pytest.Mo
 
 
 def test_no_plugin_at_all_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentic.catalog.load.entry_points", lambda group: [])
+    monkeypatch.setattr("agentic.catalog.discovery.entry_points", lambda group: [])
     assert "No plugin is installed" in run("list")
     assert "None is installed" in run("show", "demo", code=1)
     assert json.loads(run("list", "--json")) == []

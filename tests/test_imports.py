@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 HEAVY = [
     "aiohttp",
     "bcrypt",
@@ -18,7 +16,6 @@ HEAVY = [
     "numpy",
     "ollama",
     "onnxruntime",
-    "sqlite3",
     "starlette",
     "sympy",
     "tokenizers",
@@ -32,8 +29,9 @@ REPORT = "import json, sys; print(json.dumps(sorted(name for name in sys.modules
 def modules_after(program: str, folder: Path) -> set[str]:
     """The top-level modules that a fresh process holds once it has run ``program`` in ``folder``."""
     done = subprocess.run(
-        [sys.executable, "-c", f"{program}\n{REPORT}"], cwd=folder, capture_output=True, text=True, check=True
+        [sys.executable, "-c", f"{program}\n{REPORT}"], cwd=folder, capture_output=True, text=True, check=False
     )
+    assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -43,11 +41,11 @@ def test_importing_agentic_brings_in_pluggy_and_pydantic_and_nothing_heavy(tmp_p
     assert held & {*HEAVY, "pydantic_settings", "rich"} == set()
 
 
-@pytest.mark.parametrize("more", ["", "; catalog.choose('model_provider', None, 'MODEL')"])
-def test_loading_the_installed_plugins_imports_none_of_their_libraries(more: str, tmp_path: Path) -> None:
+def test_loading_the_installed_plugins_imports_none_of_their_libraries(tmp_path: Path) -> None:
     program = (
         "from agentic.catalog.load import load; from agentic.catalog.settings import read_settings\n"
-        f"catalog = load(read_settings()){more}"
+        "broken = [str(plugin) for plugin in load(read_settings()).plugins if plugin.state == 'quarantined']\n"
+        "assert not broken, broken"
     )
     assert modules_after(program, tmp_path) & set(HEAVY) == set()
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from collections.abc import Collection, Iterable
-from importlib.metadata import EntryPoint, entry_points
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import pluggy
@@ -14,13 +14,13 @@ from pydantic import BaseModel
 from agentic import hookspecs
 from agentic.catalog.catalog import Capability, Catalog, Plugin
 from agentic.catalog.contract import CONTRACTS, capabilities
+from agentic.catalog.discovery import GROUP, discover
 from agentic.catalog.fault import Fault, import_fault, raised_fault
 from agentic.catalog.hooks import Hooks, read_hooks
 from agentic.catalog.settings import InvalidSettings, Settings, bind, secret_values
 from agentic.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
-GROUP = "agentic"
 
 
 def load(settings: Settings, *, only: Collection[str] | None = None) -> Catalog:
@@ -30,24 +30,22 @@ def load(settings: Settings, *, only: Collection[str] | None = None) -> Catalog:
     imported. A broken one is quarantined, logged, and listed with cause and fix. Raises ConfigurationError if ``only``
     names what is not installed.
     """
-    found: defaultdict[str, list[EntryPoint]] = defaultdict(list)
-    for entry in entry_points(group=GROUP):
-        found[entry.name].append(entry)
-    _check_selection(settings.agentic_disable, only, found)
+    found = discover()
+    names = Counter(one.plugin.name for one in found)
+    _check_selection(settings.agentic_disable, only, names)
     loader = _Loader(settings)
-    plugins: list[Plugin] = []
-    for name in sorted(found):
-        reason = _left_out(name, settings.agentic_disable, only)
-        for entry in found[name]:
-            plugin = _described(entry)
-            plugins.append(plugin)
-            if reason is not None:
-                plugin.state, plugin.cause, plugin.fix = "disabled", *reason
-            elif len(found[name]) > 1:
-                _quarantine(plugin, _twice(name, found[name]))
-            else:
-                loader.load(plugin, entry)
-    return Catalog(plugins)
+    for one in found:
+        plugin, entry = one.plugin, one.entry
+        reason = _left_out(plugin.name, settings.agentic_disable, only)
+        if reason is not None:
+            plugin.state, plugin.cause, plugin.fix = "disabled", *reason
+        elif isinstance(entry, Fault):
+            _quarantine(plugin, entry)
+        elif names[plugin.name] > 1:
+            _quarantine(plugin, _twice([other.plugin for other in found if other.plugin.name == plugin.name]))
+        else:
+            loader.load(plugin, entry)
+    return Catalog([one.plugin for one in found])
 
 
 class _Loader:
@@ -109,15 +107,10 @@ class _Loader:
                 )
 
 
-def _described(entry: EntryPoint) -> Plugin:
-    distribution = entry.dist
-    metadata: Any = distribution.metadata if distribution is not None else None
-    name = (metadata["Name"] if metadata is not None else None) or "an unknown distribution"
-    version = (metadata["Version"] if metadata is not None else None) or "of unknown version"
-    return Plugin(entry.name, name, version)
-
-
 def _imported(entry: EntryPoint, plugin: Plugin) -> Any:
+    if not entry.pattern.match(entry.value):
+        again = f"Correct it, or run: pip install --force-reinstall {plugin.distribution}"
+        raise Fault(f"its entry point {entry.name} = {entry.value!r} names no module", again)
     try:
         return entry.load()
     except KeyboardInterrupt:
@@ -162,12 +155,11 @@ def _bound(model: type[BaseModel] | None) -> BaseModel | None:
         ) from error
 
 
-def _twice(name: str, entries: Iterable[EntryPoint]) -> Fault:
-    titles = sorted(f"{plugin.distribution} {plugin.version}" for plugin in map(_described, entries))
-    removed = titles[-1].partition(" ")[0]
+def _twice(plugins: Sequence[Plugin]) -> Fault:
+    titles = ", ".join(f"{plugin.distribution} {plugin.version}" for plugin in plugins)
     return Fault(
-        f"{len(titles)} distributions bring a plugin named {name!r}: {', '.join(titles)}",
-        f"Keep one of them, for example: pip uninstall {removed}",
+        f"{len(plugins)} distributions bring a plugin named {plugins[0].name!r}: {titles}",
+        f"Keep one of them, for example: pip uninstall {plugins[-1].distribution}",
     )
 
 

@@ -1,0 +1,79 @@
+"""Which plugins are installed, by their entry points. Nothing of them is imported here."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
+from typing import Any
+
+from agentic.catalog.catalog import Plugin
+from agentic.catalog.fault import Fault
+
+logger = logging.getLogger(__name__)
+GROUP = "agentic"
+_FILE = "entry_points.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An installed plugin, and its entry point; or, where that cannot be read, what is wrong with it."""
+
+    plugin: Plugin
+    entry: EntryPoint | Fault
+
+
+def discover() -> list[Found]:
+    """Every entry point of the group, in name order. A distribution whose list is damaged hides no other."""
+    try:
+        entries = list(entry_points(group=GROUP))
+    except Exception:
+        # One damaged list anywhere on the path makes `entry_points` raise: then each distribution by itself.
+        logger.debug("[Catalog] Discovery: a distribution's list of entry points is damaged", exc_info=True)
+        found = list(_one_by_one())
+    else:
+        found = [_found(entry) for entry in entries]
+    return sorted(found, key=lambda one: (one.plugin.name, one.plugin.distribution))
+
+
+def _one_by_one() -> Iterator[Found]:
+    seen: set[str] = set()
+    for distribution in distributions():
+        name, version = _identity(distribution)
+        key = re.sub(r"[-_.]+", "-", name or "").lower()
+        if key and key in seen:
+            continue
+        seen.add(key)
+        try:
+            entries = list(distribution.entry_points.select(group=GROUP))
+        except Exception as error:
+            logger.debug("[Catalog] Discovery: %s has a damaged list of entry points", name, exc_info=error)
+            if name and _may_be_ours(distribution):
+                fix = f"Run: pip install --force-reinstall {name}"
+                yield Found(Plugin(name, name, version), Fault(f"its {_FILE} cannot be read", fix))
+            continue
+        yield from map(_found, entries)
+
+
+def _found(entry: EntryPoint) -> Found:
+    name, version = _identity(entry.dist)
+    module = entry.value.partition(":")[0].partition(".")[0].strip()
+    return Found(Plugin(entry.name, name or module or entry.name, version), entry)
+
+
+def _identity(distribution: Distribution | None) -> tuple[str, str]:
+    """Name (empty if unknown) and version, of one reading of the metadata."""
+    metadata: Any = distribution.metadata if distribution is not None else None
+    if metadata is None:
+        return "", "of unknown version"
+    return metadata.get("Name") or "", metadata.get("Version") or "of unknown version"
+
+
+def _may_be_ours(distribution: Distribution) -> bool:
+    """Whether a damaged list has our group, as far as one can tell."""
+    try:
+        return f"[{GROUP}]" in (distribution.read_text(_FILE) or "")
+    except UnicodeDecodeError:
+        return True

@@ -1,0 +1,75 @@
+"""Distributions whose metadata is damaged: they hide no other plugin."""
+
+from pathlib import Path
+
+import pytest
+
+from agentic.catalog.catalog import Plugin
+from agentic.catalog.load import load
+from agentic.catalog.settings import read_settings
+
+
+@pytest.fixture(autouse=True)
+def on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "discovered_well.py").write_text("")
+    distribution("well", b"[agentic]\nwell = discovered_well\n")
+
+
+def distribution(
+    name: str, entries: bytes, metadata: str | None = "Metadata-Version: 2.1\nName: {}\nVersion: 1.0\n"
+) -> None:
+    info = Path(f"{name}-1.0.dist-info")
+    info.mkdir()
+    (info / "entry_points.txt").write_bytes(entries)
+    if metadata is not None:
+        (info / "METADATA").write_text(metadata.format(name))
+
+
+def plugins(*names: str) -> dict[str, Plugin]:
+    return {plugin.name: plugin for plugin in load(read_settings(), only=names).plugins}
+
+
+@pytest.mark.parametrize("entries", [b"[agentic]\nno equals sign\n", b"[agentic]\n\xff\xfe = x\n"])
+def test_damaged_list_of_entry_points_is_set_aside_alone(entries: bytes) -> None:
+    distribution("damaged", entries)
+    found = plugins("damaged", "well")
+    assert str(found["damaged"]) == (
+        "plugin damaged (damaged 1.0): its entry_points.txt cannot be read. Run: pip install --force-reinstall damaged"
+    )
+    assert found["well"].state == "active"
+
+
+def test_damaged_list_without_our_group_is_no_plugin() -> None:
+    distribution("foreign", b"[console_scripts]\nno equals sign\n")
+    found = plugins("well")
+    assert "foreign" not in found
+    assert found["well"].state == "active"
+
+
+def test_plugin_found_twice_on_the_path_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    distribution("damaged", b"[agentic]\nno equals sign\n")
+    older = tmp_path / "older" / "well-0.9.dist-info"
+    older.mkdir(parents=True)
+    (older / "METADATA").write_text("Metadata-Version: 2.1\nName: Well\nVersion: 0.9\n")
+    (older / "entry_points.txt").write_text("[agentic]\nwell = nowhere\n")
+    monkeypatch.syspath_prepend(str(older.parent))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert str(plugins("well")["well"]) == "plugin well (well 1.0): active"
+
+
+@pytest.mark.parametrize("value", ["", "a b c", "-"])
+def test_entry_point_without_a_module_is_set_aside(value: str) -> None:
+    distribution("odd", f"[agentic]\nodd = {value}\n".encode())
+    found = plugins("odd", "well")
+    assert found["odd"].cause == f"its entry point odd = {value!r} names no module"
+    assert found["well"].state == "active"
+
+
+def test_distribution_without_metadata_is_called_by_its_module() -> None:
+    distribution("bare", b"[agentic]\nbare = discovered_nowhere\n", metadata=None)
+    assert str(plugins("bare")["bare"]) == (
+        "plugin bare (discovered_nowhere of unknown version): its own module 'discovered_nowhere' is not there. "
+        "Run: pip install --force-reinstall discovered_nowhere"
+    )
