@@ -1,1 +1,30 @@
 """The embedded model, for trying things out without a model server."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+from agentic import ModelProvider, hookimpl
+
+
+class Settings(BaseModel):
+    """Settings of the embedded model."""
+
+    agentic_model_file: Path | None = Field(
+        default=None,
+        description="A gguf file on this machine to be used instead of the weights fetched from the package index.",
+    )
+
+
+@hookimpl
+def agentic_settings() -> type[BaseModel]:
+    """AGENTIC_MODEL_FILE."""
+    return Settings
+
+
+@hookimpl
+def agentic_model_providers(settings: Settings, data_dir: Path) -> ModelProvider:
+    """The provider ``llamacpp``; it fetches, starts and imports nothing until a model is asked to answer."""
+    from agentic_llamacpp.provider import LlamaCpp
+
+    return LlamaCpp(data_dir / "models", settings.agentic_model_file)
