@@ -11,6 +11,7 @@ import asyncio
 import importlib
 import json
 import logging
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 _CONNECT_S = 3.0
 _KEEP_ALIVE_S = 60.0
 _BUSY = (429, 503)
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.:/-]*")
 
 
 class Connection:
@@ -141,7 +143,7 @@ class Connection:
                 retry_after_s=_seconds(response.headers.get("retry-after")),
             )
         if status == 404 and model and said:
-            return ModelNotFound(f"Ollama has no model '{model}'. Run: ollama pull {model}", param="model")
+            return ModelNotFound(f"Ollama has no model '{model}'. {pull_command(model)}".strip(), param="model")
         if status in (401, 403):
             return ModelError(f"Ollama at {self.host} refused access ({status}): check OLLAMA_API_KEY.")
         if status < 400 or status == 404:
@@ -153,6 +155,11 @@ class Connection:
 
 class ToolsUnsupported(ModelError):
     """The model was given tools and has no way to call them."""
+
+
+def pull_command(model: str) -> str:
+    """How a user gets the model; nothing for what can be no model's name, and is nothing to put into a shell."""
+    return f"Run: ollama pull {model}" if _MODEL_NAME.fullmatch(model) else ""
 
 
 def cut_answer(host: str) -> ModelError:

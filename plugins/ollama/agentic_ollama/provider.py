@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from agentic import ModelDelta, ModelError, ModelInfo, ModelProvider, ModelRequest
 from agentic_ollama.catalogue import Catalogue
-from agentic_ollama.connection import Connection, ToolsUnsupported, cut_answer
+from agentic_ollama.connection import Connection, ToolsUnsupported, cut_answer, pull_command
 from agentic_ollama.settings import Settings
 from agentic_ollama.wire import Answer, chat_body
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _HEALTH_S = 5.0
+_SUGGESTED_MODEL = "qwen3:8b"
 _SCHEMAS_SINCE = (0, 5)
 
 
@@ -57,6 +58,11 @@ class OllamaProvider(ModelProvider):
             logger.info("[Ollama] Tools refused: model=%s is used with schemas from now on", request.model)
             raise
         raise cut_answer(self._connection.host)
+
+    def remedy(self, model_id: str) -> str:
+        """The command that pulls the model; empty id: OLLAMA_MODEL, or a model that suits agents."""
+        wanted = model_id.removeprefix(f"{self.name}/") or self._settings.ollama_model or _SUGGESTED_MODEL
+        return pull_command(wanted)
 
     async def health(self) -> str | None:
         """None if the server can be reached and is an Ollama, else what to do."""

@@ -46,8 +46,8 @@ class Settings(BaseModel):
     def _timeout_is_in_seconds(cls, seconds: float) -> float:
         if seconds > _DAY_S:
             raise ValueError(
-                f"OLLAMA_TIMEOUT is in seconds (it once was in milliseconds): {seconds:g} is over a day; "
-                f"for {seconds:g} milliseconds write {seconds / 1000:g}"
+                "OLLAMA_TIMEOUT is in seconds (it once was in milliseconds), and this is over a day; "
+                f"if milliseconds were meant, write {seconds / 1000:g}"
             )
         return seconds
 

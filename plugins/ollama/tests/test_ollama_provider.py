@@ -352,3 +352,11 @@ async def test_context_is_never_more_than_the_model_was_trained_for() -> None:
     server = ScriptedOllama([ScriptedModel("small", context_length=2048), ScriptedModel("large")])
     infos = await provider(server, ollama_num_ctx=32768).models()
     assert [info.context for info in infos] == [2048, 32768]
+
+
+def test_remedy_for_a_missing_model_is_the_pull_command() -> None:
+    server = ScriptedOllama()
+    assert provider(server).remedy("ollama/llama9:70b") == "Run: ollama pull llama9:70b"
+    assert provider(server, ollama_model="mistral").remedy("") == "Run: ollama pull mistral"
+    assert provider(server).remedy("") == "Run: ollama pull qwen3:8b"
+    assert provider(server).remedy("x; rm -rf ~") == ""
