@@ -7,6 +7,7 @@ import pytest
 from agentic.catalog.catalog import Plugin
 from agentic.catalog.load import load
 from agentic.catalog.settings import read_settings
+from agentic.errors import ConfigurationError
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +74,13 @@ def test_distribution_without_metadata_is_called_by_its_module() -> None:
         "plugin bare (discovered_nowhere of unknown version): its own module 'discovered_nowhere' is not there. "
         "Run: pip install --force-reinstall discovered_nowhere"
     )
+
+
+def test_safe_mode_refuses_a_name_that_is_not_installed() -> None:
+    with pytest.raises(ConfigurationError, match=r"no plugin named wel is installed\. Installed: .*well"):
+        plugins("wel", "well")
+
+
+def test_disabling_what_is_not_installed_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    load(read_settings(agentic_disable=["nowhere"]), only=["well"])
+    assert "[Catalog] AGENTIC_DISABLE: no plugin named 'nowhere' is installed" in caplog.text

@@ -109,18 +109,33 @@ def environment_name(model: type[BaseModel], field: str) -> str:
 
 
 def is_secret(info: FieldInfo) -> bool:
-    """Whether the field's type says that its value must never be shown."""
-    return any(isinstance(kind, type) and issubclass(kind, _SECRET_TYPES) for kind in _types(info.annotation))
+    """Whether the field's type, or a type within it, says that its value must never be shown."""
+    return any(isinstance(kind, type) and issubclass(kind, _SECRET_TYPES) for kind in _nested(info.annotation))
 
 
 def secret_values(settings: BaseModel | None) -> Iterator[str]:
     """The plain text of every secret in ``settings``, for taking it out of messages."""
-    if settings is None:
-        return
-    for name in type(settings).model_fields:
-        value = getattr(settings, name)
-        if isinstance(value, _SECRET_TYPES):
-            yield str(value.get_secret_value())
+    if settings is not None:
+        for name in type(settings).model_fields:
+            yield from _secrets(getattr(settings, name))
+
+
+def _secrets(value: Any) -> Iterator[str]:
+    if isinstance(value, _SECRET_TYPES):
+        plain = value.get_secret_value()
+        yield plain.decode(errors="replace") if isinstance(plain, bytes) else str(plain)
+    elif isinstance(value, BaseModel):
+        yield from secret_values(value)
+    elif isinstance(value, (dict, list, tuple, set, frozenset)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _secrets(item)
+
+
+def _nested(annotation: Any) -> Iterator[Any]:
+    """The type and all types within it."""
+    yield get_origin(annotation) or annotation
+    for inner in get_args(annotation):
+        yield from _nested(inner)
 
 
 def _fault(model: type[BaseModel], details: Any) -> SettingFault:

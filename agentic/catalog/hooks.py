@@ -55,7 +55,14 @@ def _call(implementation: pluggy.HookImpl) -> Callable[[Mapping[str, Any]], Any]
             f"its hook {implementation.function.__name__} is a wrapper",
             "Write a plain hook: hooks are not chained here",
         )
-    return lambda arguments: implementation.function(*(arguments[name] for name in implementation.argnames))
+
+    def call(arguments: Mapping[str, Any]) -> Any:
+        positional = [arguments[name] for name in implementation.argnames]
+        # pluggy leaves out what has a default; an author who writes `settings=None` wants the settings all the same.
+        named = {name: arguments[name] for name in implementation.kwargnames if name in arguments}
+        return implementation.function(*positional, **named)
+
+    return call
 
 
 def _unknown_fault(manager: pluggy.PluginManager, unknown: list[str]) -> Fault:
