@@ -1,0 +1,41 @@
+"""JSON values to bytes and back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+from agentic import StorageError
+
+OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+
+
+def encode(value: Any) -> bytes:
+    """The value as JSON. Raises TypeError or ValueError for what is not JSON."""
+    try:
+        return orjson.dumps(value, option=OPTIONS)
+    except TypeError as refusal:
+        return _encode_unusual(value, refusal)
+
+
+def decode(data: bytes) -> Any:
+    """The value that was encoded. Raises StorageError if the bytes are no JSON."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise StorageError("A stored value is damaged: restore the database from a backup.") from error
+
+
+def _encode_unusual(value: Any, refusal: TypeError) -> bytes:
+    """JSON that orjson refuses: integers over 64 bits, and halves of emoji, which clients do send."""
+    text = json.dumps(value, allow_nan=False)
+    # json writes keys such as 1 and None as strings: what would come back changed is refused.
+    if json.loads(text) != value:
+        raise refusal
+    return text.encode()

@@ -1,0 +1,125 @@
+"""Work handed from event loops to threads, and its outcome handed back, many at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple
+
+from agentic import StorageError
+from agentic_storage_sqlite.database import is_locked, open_database, storage_error
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """Something to do with a connection, and the future that waits for it.
+
+    ``appends``: the key of the log that it makes longer. ``erases``: it removes data that shall be gone for good.
+    """
+
+    run: Callable[[sqlite3.Connection], Any]
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+    appends: str | None = None
+    erases: bool = False
+
+
+class Outcome(NamedTuple):
+    """What came of a work: a result, or the error that was raised."""
+
+    work: Work
+    result: Any = None
+    error: Exception | None = None
+
+
+Queue = SimpleQueue[Work | None]
+"""None only wakes the thread up, so that it looks at what has changed around it."""
+
+
+def take(queue: Queue, most: int, timeout_s: float | None) -> list[Work]:
+    """Wait for work, then take all that is there, up to ``most``; empty after ``timeout_s`` or a bare wake-up."""
+    batch: list[Work] = []
+    try:
+        work = queue.get(timeout=timeout_s)
+        while work is not None:
+            batch.append(work)
+            if len(batch) == most:
+                break
+            work = queue.get_nowait()
+    except Empty:
+        pass
+    return batch
+
+
+def settle(outcomes: Sequence[Outcome]) -> None:
+    """Hand outcomes to the futures, with one call for each event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_loop.setdefault(outcome.work.loop, []).append(outcome)
+    for loop, settled in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_set_results, settled)
+        except RuntimeError:
+            logger.info("[SqliteStorage] Settle: the event loop ended before %d outcomes", len(settled))
+
+
+def _set_results(outcomes: Sequence[Outcome]) -> None:
+    for work, result, error in outcomes:
+        if work.future.done():
+            continue
+        if error is None:
+            work.future.set_result(result)
+        else:
+            work.future.set_exception(error)
+
+
+class Connection:
+    """A thread's connection, opened when it is first needed and again after it has failed."""
+
+    def __init__(self, path: Path, busy_s: float) -> None:
+        self._path = path
+        self._busy_s = busy_s
+        self._open: sqlite3.Connection | None = None
+
+    def get(self) -> sqlite3.Connection:
+        """The open connection. Raises StorageError if it cannot be opened."""
+        if self._open is None:
+            self._open = open_database(self._path, self._busy_s)
+        return self._open
+
+    def failed(self, error: sqlite3.Error) -> StorageError:
+        """Undo what was begun and say what is wrong; but for a full disk and a lock, the next use opens anew."""
+        self.rollback()
+        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        if not (full or is_locked(error)):
+            self.close()
+        return storage_error(self._path, error)
+
+    def rollback(self) -> None:
+        """Undo what was begun."""
+        connection = self._open
+        if connection is None or not connection.in_transaction:
+            return
+        try:
+            connection.execute("ROLLBACK")
+        except sqlite3.Error as fault:
+            logger.warning("[SqliteStorage] Rollback: %s", fault)
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        connection, self._open = self._open, None
+        if connection is not None:
+            connection.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection at all."""
+        return self._open is not None

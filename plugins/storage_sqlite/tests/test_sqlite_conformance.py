@@ -1,0 +1,23 @@
+"""The kit for storage backends, on files."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from agentic.testing.storage import StorageConformance
+from agentic_storage_sqlite.backend import SqliteStorage
+
+
+class TestSqlite(StorageConformance):
+    @pytest.fixture
+    async def backend(self, tmp_path: Path) -> AsyncIterator[SqliteStorage]:
+        backend = SqliteStorage(tmp_path / "data" / "agentic.db")
+        yield backend
+        await backend.aclose()
+
+    @pytest.fixture
+    def reopen(self, tmp_path: Path) -> Callable[[], SqliteStorage]:
+        return lambda: SqliteStorage(tmp_path / "data" / "agentic.db")

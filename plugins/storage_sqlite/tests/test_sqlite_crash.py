@@ -1,0 +1,79 @@
+"""Killed in the middle of writing, storage has kept whatever it had acknowledged; processes share one file."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from agentic_storage_sqlite.backend import SqliteStorage
+
+WRITER = Path(__file__).with_name("sqlite_writer.py")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "agentic.db"
+
+
+@pytest.fixture
+async def storage(path: Path) -> AsyncIterator[SqliteStorage]:
+    storage = SqliteStorage(path)
+    yield storage
+    await storage.aclose()
+
+
+async def _killed_writer(path: Path, name: str, seconds: float) -> dict[str, int]:
+    """Let a process write, kill it, and return what it had told to be kept: the last count of each key."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(WRITER), str(path), name, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    lines = [await process.stdout.readline()]
+    await asyncio.sleep(seconds)
+    process.kill()
+    lines += (await process.stdout.read()).splitlines(keepends=True)
+    await process.wait()
+    whole = [line.split() for line in lines if line.endswith(b"\n")]
+    return {key.decode(): int(count) for key, count in whole}
+
+
+async def test_killed_under_load_it_has_lost_nothing_acknowledged(path: Path) -> None:
+    for number in range(5):
+        kept = await _killed_writer(path, f"round{number}", 0.1 + number * 0.03)
+        assert len(kept) == 16
+        storage = SqliteStorage(path)
+        for key, count in kept.items():
+            stored = await storage.load(key)
+            assert stored is not None
+            # What was written but not yet told may be there as well: one save and one append at most.
+            assert count <= stored.value["count"] == stored.version <= count + 1
+            items = [item for page in range(0, count + 1, 1000) for item in await storage.read(key, after=page)]
+            assert items in (list(range(1, count + 1)), list(range(1, count + 2)))
+        await storage.aclose()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_two_processes_write_to_one_file(path: Path, storage: SqliteStorage) -> None:
+    writing = asyncio.gather(*(_killed_writer(path, name, 0.3) for name in ("one", "two")))
+    mine = 0
+    while not writing.done():
+        mine = await storage.save("mine", mine, if_version=mine)
+    for kept in await writing:
+        assert len(kept) == 16
+        for key, count in kept.items():
+            stored = await storage.load(key)
+            assert stored is not None
+            assert stored.version >= count
+    assert mine > 1
+
+
+async def test_append_of_another_process_wakes_a_reader(path: Path, storage: SqliteStorage) -> None:
+    reader = asyncio.create_task(storage.read("other/0", wait_s=30))
+    await _killed_writer(path, "other", 0.2)
+    assert (await asyncio.wait_for(reader, 5))[0] == 1
