@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from agentic.catalog.settings import Settings, read_settings
 from agentic.identity.identity import Identity
 from agentic.identity.tokens import secret_key
 from agentic.models.directory import Directory
-from agentic.ports.embedder import Embedder
+from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.model import ToolSpec
 from agentic.ports.storage import StorageBackend
 from agentic.ports.tool import Tool
@@ -22,6 +23,8 @@ from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
 from agentic.runtime.fitness import Fitness
 from agentic.runtime.router import Router
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,8 @@ async def open_kernel(
     finally:
         await kernel.engine.aclose()
         await directory.aclose()
+        for provider in catalog.embedders().values():
+            await _close_embedder(provider)
         await storage.aclose()
 
 
@@ -98,6 +103,13 @@ def _spec(tool: Tool) -> ToolSpec:
         suggest=tool.suggest,
         untrusted=tool.traits.untrusted,
     )
+
+
+async def _close_embedder(provider: EmbedderProvider) -> None:
+    try:
+        await provider.aclose()
+    except Exception:
+        logger.exception("[Kernel] Embedder did not close: %s", provider.name)
 
 
 async def _local_embedder(catalog: Catalog) -> Embedder | None:

@@ -13,6 +13,7 @@ from agentic.errors import AgenticError
 
 if TYPE_CHECKING:
     from agentic.catalog.settings import Settings
+    from agentic.kernel import Kernel
 
 FIRST_ADMIN = "There are no users yet. Make the first admin with: agentic users add NAME --role admin"
 
@@ -30,7 +31,6 @@ def serve(
 
     try:
         settings = read_settings(server_host=host, server_port=port)
-        _greet(settings)
         stop_logging = logs.configure(settings)
     except AgenticError as error:
         typer.echo(f"error: {error.message}", err=True)
@@ -41,43 +41,13 @@ def serve(
         stop_logging()
 
 
-def _greet(settings: Settings) -> None:
-    """Without users nobody can sign in: say how to make one, or make one if there is a person to ask."""
-    if asyncio.run(_has_users(settings)):
-        return
-    if not sys.stdin.isatty():
-        typer.echo(FIRST_ADMIN, err=True)
-        return
-    if not typer.confirm("There are no users yet. Make the first admin now?", default=True, err=True):
-        typer.echo(FIRST_ADMIN, err=True)
-        return
-    name = typer.prompt("User name", err=True)
-    password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    asyncio.run(_add_admin(settings, name, password))
-    typer.echo(f"Made {name}.", err=True)
-
-
-async def _has_users(settings: Settings) -> bool:
-    from agentic.kernel import open_kernel
-
-    async with open_kernel(settings) as kernel:
-        return bool(await kernel.identity.users.list())
-
-
-async def _add_admin(settings: Settings, name: str, password: str) -> None:
-    from agentic.kernel import open_kernel
-
-    async with open_kernel(settings) as kernel:
-        await kernel.identity.users.add(name, password, "admin")
-
-
 def _run(settings: Settings, only: Sequence[str] | None) -> None:
     import uvicorn
 
     from agentic.server.app import create_app
 
     config = uvicorn.Config(
-        create_app(settings, only=only),
+        create_app(settings, only=only, greet=_greet),
         host=settings.server_host,
         port=settings.server_port,
         log_config=None,
@@ -89,3 +59,24 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
     server.run()
     if not server.started:
         raise typer.Exit(1)
+
+
+async def _greet(kernel: Kernel) -> None:
+    """Without users nobody can sign in: say how to make one, or make one if there is a person to ask."""
+    if await kernel.identity.users.list():
+        return
+    if not (sys.stdin.isatty() and await asyncio.to_thread(_wants_admin)):
+        typer.echo(FIRST_ADMIN, err=True)
+        return
+    name, password = await asyncio.to_thread(_ask_for_admin)
+    await kernel.identity.users.add(name, password, "admin")
+    typer.echo(f"Made {name}.", err=True)
+
+
+def _wants_admin() -> bool:
+    return typer.confirm("There are no users yet. Make the first admin now?", default=True, err=True)
+
+
+def _ask_for_admin() -> tuple[str, str]:
+    name = typer.prompt("User name", err=True)
+    return name, typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)

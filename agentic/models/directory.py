@@ -97,7 +97,7 @@ class Directory:
                     failure = error
                     continue
                 for info in infos:
-                    if info.chat and model_id in (info.id, f"{shelf.provider.name}/{info.id}"):
+                    if info.chat and model_id.removeprefix(f"{shelf.provider.name}/") in (info.id, *info.aliases):
                         return Chosen(model_id, shelf.provider, info)
         if failure is not None:
             raise failure

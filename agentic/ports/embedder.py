@@ -28,3 +28,7 @@ class EmbedderProvider(Protocol):
     async def resolve(self, model_id: str) -> Embedder | None:
         """The embedder that ``model_id`` names here, or None. ``model_id`` empty: this provider's default, or None."""
         ...
+
+    async def aclose(self) -> None:
+        """Close connections and let go of models."""
+        return None

@@ -23,6 +23,7 @@ class ModelInfo:
     ``schema``: it obeys a JSON Schema. ``text``: it follows a written form. ``fit``: it can do none of these, so tools
     are chosen by their examples. ``schema`` tells whether a JSON Schema can be forced on its answer.
     ``context`` is in tokens, ``changed`` wall time in seconds. ``notice`` is told to the user with each answer.
+    ``aliases`` are other ids under which clients may ask for it; they are not listed.
     """
 
     id: str
@@ -34,6 +35,7 @@ class ModelInfo:
     default: bool = False
     chat: bool = True
     notice: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

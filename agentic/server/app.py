@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from agentic.catalog.settings import Settings
-from agentic.kernel import open_kernel
+from agentic.kernel import Kernel, open_kernel
 from agentic.server import health, routes_auth, routes_chat, routes_conversations
 from agentic.server.auth import Authentication
 from agentic.server.errors import install_handlers
@@ -21,13 +21,23 @@ from agentic.server.limits import BodyLimit, NoSniff
 logger = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings, *, only: Collection[str] | None = None) -> FastAPI:
-    """The application; the kernel is opened when it starts. ``only``: see :func:`open_kernel`."""
+def create_app(
+    settings: Settings,
+    *,
+    only: Collection[str] | None = None,
+    greet: Callable[[Kernel], Awaitable[None]] | None = None,
+) -> FastAPI:
+    """The application; the kernel is opened when it starts.
+
+    ``only``: see :func:`open_kernel`. ``greet`` is given the kernel before the first request is taken.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_kernel(settings, only=only) as kernel:
             app.state.kernel = kernel
+            if greet is not None:
+                await greet(kernel)
             probing = asyncio.create_task(kernel.directory.probe())
             yield
             probing.cancel()

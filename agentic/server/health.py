@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
+from agentic.catalog.catalog import Plugin
 from agentic.kernel import Kernel
 from agentic.messages import Json
 from agentic.ports.space import Principal
@@ -35,7 +36,7 @@ async def ready(request: Request) -> JSONResponse:
         "status": "ready" if is_ready else "not_ready",
         "models": {name: _part(cause) for name, cause in models.items()},
         "storage": _part(storage),
-        "plugins": {plugin.name: _plugin(plugin.state, plugin.cause, plugin.fix) for plugin in kernel.catalog.plugins},
+        "plugins": [_plugin(plugin) for plugin in kernel.catalog.plugins],
         "notices": await kernel.directory.notices(),
     }
     if principal is None or principal.role != "admin":
@@ -47,8 +48,9 @@ def _part(cause: str | None) -> Json:
     return {"state": "ok"} if cause is None else {"state": "failed", "cause": cause}
 
 
-def _plugin(state: str, cause: str, fix: str) -> Json:
-    return {"state": state, "cause": cause, "fix": fix} if cause or fix else {"state": state}
+def _plugin(plugin: Plugin) -> Json:
+    named = {"name": plugin.name, "distribution": plugin.distribution, "state": plugin.state}
+    return {**named, "cause": plugin.cause, "fix": plugin.fix} if plugin.cause or plugin.fix else named
 
 
 def _states_only(body: Json) -> Json:
@@ -61,5 +63,5 @@ def _states_only(body: Json) -> Json:
         **body,
         "models": bare(body["models"]),
         "storage": {"state": body["storage"]["state"]},
-        "plugins": bare(body["plugins"]),
+        "plugins": [{"name": plugin["name"], "state": plugin["state"]} for plugin in body["plugins"]],
     }

@@ -150,4 +150,5 @@ def _info(entry: Listed, facts: Facts) -> ModelInfo:
         context=facts.context,
         changed=entry.changed,
         chat=facts.chat,
+        aliases=(entry.name.removesuffix(":latest"),) if entry.name.endswith(":latest") else (),
     )

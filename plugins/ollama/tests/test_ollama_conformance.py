@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
-from agentic_ollama.embedder import OllamaEmbedders
-from agentic_ollama.provider import OllamaProvider
-from agentic_ollama.settings import Settings
 
 from agentic import Embedder, Json
 from agentic.testing.embedder import EmbedderConformance
 from agentic.testing.ollama import ScriptedModel, ScriptedOllama, says
 from agentic.testing.provider import ProviderConformance
+from agentic_ollama.embedder import OllamaEmbedders
+from agentic_ollama.provider import OllamaProvider
+from agentic_ollama.settings import Settings
 
 
 def in_words_or_json(body: Json) -> Any:

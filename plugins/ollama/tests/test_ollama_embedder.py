@@ -7,11 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
-from agentic_ollama.embedder import OllamaEmbedders
-from agentic_ollama.settings import Settings
 
 from agentic import ModelError, ModelUnavailable
 from agentic.testing.ollama import ScriptedModel, ScriptedOllama, fails
+from agentic_ollama.embedder import OllamaEmbedders
+from agentic_ollama.settings import Settings
 
 
 def a_server() -> ScriptedOllama:

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from agentic_ollama.provider import OllamaProvider
-from agentic_ollama.settings import Settings
 
 from agentic import Message, ModelDelta, ModelError, ModelRequest, ModelTimeout, ModelUnavailable
 from agentic.testing.ollama import ScriptedOllama, cuts, hangs, says
+from agentic_ollama.provider import OllamaProvider
+from agentic_ollama.settings import Settings
 
 HELLO = ModelRequest(model="qwen3:8b", messages=[Message("user", "hello")])
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-from agentic_ollama.provider import OllamaProvider
-from agentic_ollama.settings import Settings
 
 from agentic import (
     Json,
@@ -25,6 +23,8 @@ from agentic import (
     Usage,
 )
 from agentic.testing.ollama import ScriptedModel, ScriptedOllama, calls, cuts, errors_midstream, fails, says, sends
+from agentic_ollama.provider import OllamaProvider
+from agentic_ollama.settings import Settings
 
 SCHEMA: Json = {
     "$defs": {"unit": {"enum": ["km", "mi"]}},

@@ -7,9 +7,10 @@ import sys
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
+
 from agentic_ollama import agentic_embedders, agentic_model_providers, agentic_settings
 from agentic_ollama.settings import Settings
-from pydantic import ValidationError
 
 
 def made(**values: Any) -> Settings:
