@@ -27,4 +27,4 @@ def agentic_model_providers(settings: Settings, data_dir: Path) -> ModelProvider
     """The provider ``llamacpp``; it fetches, starts and imports nothing until a model is asked to answer."""
     from agentic_llamacpp.provider import LlamaCpp
 
-    return LlamaCpp(data_dir / "models", settings.agentic_model_file)
+    return LlamaCpp((data_dir / "models").absolute(), settings.agentic_model_file)

@@ -99,7 +99,7 @@ class Fetcher:
     async def _watch(self, talk: asyncio.Task[tuple[bytes, bytes]], release: Release, stage: Path) -> None:
         """Show how far the fetch is until it has ended; give up after the limit."""
         begun = time.monotonic()
-        with FetchProgress(release.requirement, release.size) as progress:
+        with await asyncio.to_thread(FetchProgress, release.requirement, release.size) as progress:
             while not talk.done():
                 await asyncio.wait([talk], timeout=LOOK_S)
                 progress.show(await asyncio.to_thread(_bytes_in, stage))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -15,26 +14,27 @@ logger = logging.getLogger(__name__)
 
 
 class FetchProgress:
-    """Shown on stderr while the ``with`` block lasts. ``size`` is the expected number of bytes."""
+    """Shown on stderr while the ``with`` block lasts. ``size`` is the expected number of bytes. Make it in a
+    thread: on a terminal it imports the library that draws the bar."""
 
     def __init__(self, title: str, size: int) -> None:
         self._title = title
         self._size = size
-        self._bar: Progress | None = None
+        self._bar = _bar() if sys.stderr.isatty() else None
         self._task: TaskID | None = None
-        self._open = ExitStack()
 
     def __enter__(self) -> Self:
         logger.info("[Weights] Fetch: %s, %d MB, once", self._title, self._size // 10**6)
-        if sys.stderr.isatty():
-            self._bar = self._open.enter_context(_bar())
+        if self._bar is not None:
+            self._bar.start()
             self._task = self._bar.add_task("Fetching the embedded model, once", total=None)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open.close()
+        if self._bar is not None:
+            self._bar.stop()
 
     def show(self, done: int) -> None:
         """Tell that ``done`` bytes are there; 0 where the installer keeps them out of sight."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import importlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -16,17 +16,12 @@ from agentic import (
     ModelNotFound,
     ModelProvider,
     ModelRequest,
-    ModelTimeout,
-    ModelUnavailable,
 )
-from agentic_llamacpp import wire
-from agentic_llamacpp.engine import CONTEXT, Endpoint, Engine
+from agentic_llamacpp.engine import CONTEXT, Engine
 from agentic_llamacpp.weights import Weights
 
 if TYPE_CHECKING:
-    import httpx
-
-logger = logging.getLogger(__name__)
+    from agentic_llamacpp.client import Client
 
 NOTICE = (
     "The embedded model answered: the embedded model is for trying out; use Ollama with a bigger model for real work."
@@ -57,7 +52,7 @@ class LlamaCpp(ModelProvider):
         self._weights = weights or Weights(folder, model_file)
         self._engine = engine or Engine()
         self._silence_s = silence_s
-        self._client: httpx.AsyncClient | None = None
+        self._client: Client | None = None
         # The engine has one slot: whoever waits does so here, where the silence is not counted and leaving is free.
         self._turn = asyncio.Lock()
 
@@ -82,8 +77,9 @@ class LlamaCpp(ModelProvider):
             raise ModelError("The embedded model cannot call tools by itself.")
         model = await self._weights.path()
         async with self._turn:
+            client = await self._connected()
             endpoint = await self._engine.endpoint(model)
-            async with aclosing(self._answer(endpoint, request)) as deltas:
+            async with aclosing(client.answer(endpoint, request)) as deltas:
                 async for delta in deltas:
                     yield delta
 
@@ -98,47 +94,8 @@ class LlamaCpp(ModelProvider):
         if self._client is not None:
             await self._client.aclose()
 
-    async def _answer(self, endpoint: Endpoint, request: ModelRequest) -> AsyncGenerator[ModelDelta]:
-        import httpx
-
-        begun = False
-        try:
-            async with self._connect().stream(
-                "POST",
-                f"{endpoint.url}/v1/chat/completions",
-                json=wire.body(request),
-                headers={"Authorization": f"Bearer {endpoint.api_key}"},
-            ) as response:
-                begun = True
-                if response.status_code != httpx.codes.OK:
-                    raise wire.read_refusal(await response.aread())
-                chunks = response.aiter_bytes()
-                async with aclosing(wire.deltas(chunks, schema=request.schema is not None)) as deltas:
-                    async for delta in deltas:
-                        yield delta
-        except httpx.TransportError as error:
-            await self._engine.kill()
-            raise self._failure(error, begun) from error
-
-    def _failure(self, error: httpx.TransportError, begun: bool) -> ModelError:
-        """What a broken connection means; ``begun``: the engine had already accepted the request."""
-        import httpx
-
-        # httpx-aiohttp gives refused and reset connections as ConnectTimeout, too.
-        if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
-            return ModelTimeout(
-                f"The embedded model was silent for {self._silence_s:g} s; its engine is started anew. Ask for less."
-            )
-        if begun:
-            return ModelError("The embedded engine stopped in the middle of the answer; ask again, it is started anew.")
-        return ModelUnavailable("The embedded engine is gone; ask again, it is started anew.")
-
-    def _connect(self) -> httpx.AsyncClient:
+    async def _connected(self) -> Client:
         if self._client is None:
-            import httpx
-            from httpx_aiohttp import AiohttpTransport
-
-            self._client = httpx.AsyncClient(
-                transport=AiohttpTransport(), timeout=httpx.Timeout(self._silence_s, connect=10.0), trust_env=False
-            )
+            library = await asyncio.to_thread(importlib.import_module, "agentic_llamacpp.client")
+            self._client = library.Client(self._silence_s, self._engine.kill)
         return self._client

@@ -34,13 +34,18 @@ def body(request: ModelRequest) -> Json:
         "stream_options": {"include_usage": True},
         "temperature": TEMPERATURE if sampling.temperature is None else sampling.temperature,
         "top_p": TOP_P if sampling.top_p is None else sampling.top_p,
-        "max_tokens": sampling.max_tokens or MAX_TOKENS,
+        "max_tokens": MAX_TOKENS if sampling.max_tokens is None else sampling.max_tokens,
         **{name: value for name, value in optional.items() if value is not None},
     }
     if request.schema is not None:
         schema = {"name": "answer", "schema": request.schema, "strict": True}
         data["response_format"] = {"type": "json_schema", "json_schema": schema}
     return data
+
+
+def encode(data: Json) -> bytes:
+    """JSON in UTF-8; lone surrogates, which UTF-8 and the engine do not know, become question marks."""
+    return json.dumps(data, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def messages(conversation: Sequence[Message]) -> list[Json]:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from agentic_llamacpp.provider import LlamaCpp
 from agentic_llamacpp.weights import Weights
 

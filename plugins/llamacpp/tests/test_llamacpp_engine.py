@@ -12,10 +12,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from agentic_llamacpp.engine import Engine
-from agentic_llamacpp.weights import SMOLLM2
 
 from agentic import ModelUnavailable
+from agentic_llamacpp.engine import Engine
+from agentic_llamacpp.weights import SMOLLM2
 
 MODEL = Path("/models/tiny.gguf")
 

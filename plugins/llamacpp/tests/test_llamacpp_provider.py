@@ -13,9 +13,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from agentic_llamacpp import Settings, agentic_model_providers
-from agentic_llamacpp.engine import Endpoint, Engine
-from agentic_llamacpp.provider import NOTICE, LlamaCpp
 
 from agentic import (
     Json,
@@ -28,6 +25,9 @@ from agentic import (
     Sampling,
     ToolSpec,
 )
+from agentic_llamacpp import Settings, agentic_model_providers
+from agentic_llamacpp.engine import Endpoint, Engine
+from agentic_llamacpp.provider import NOTICE, LlamaCpp
 
 MODEL = "smollm2-135m-instruct"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -51,6 +51,9 @@ class ScriptedEngine(Engine):
 
     async def kill(self) -> None:
         self.kills += 1
+
+    async def aclose(self) -> None:
+        self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -200,6 +203,12 @@ async def test_same_seed_same_answer(provider: LlamaCpp) -> None:
 
 async def test_stop_words_stop(provider: LlamaCpp) -> None:
     assert "," not in await answer(provider, ask("Count: 1, 2, 3, 4", stop=(",",), max_tokens=40))
+
+
+async def test_broken_unicode_and_an_empty_conversation_are_answered(provider: LlamaCpp) -> None:
+    assert await answer(provider, ask("a\ud800b \u2028 \x00", max_tokens=4))
+    empty = ModelRequest(model=MODEL, messages=[], sampling=Sampling(max_tokens=4))
+    assert await answer(provider, empty)
 
 
 async def test_a_schema_binds_the_answer(provider: LlamaCpp) -> None:

@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
+from agentic import ModelUnavailable
 from agentic_llamacpp import fetch, progress
 from agentic_llamacpp.fetch import Fetcher
 from agentic_llamacpp.release import Release
 from agentic_llamacpp.weights import Weights
-
-from agentic import ModelUnavailable
 
 CONTENT = b"GGUF" + b"weights" * 100
 RELEASE = Release("tiny-model", "1.0", "tiny_model/Tiny.Q4.gguf", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())

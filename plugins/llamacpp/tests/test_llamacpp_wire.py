@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from agentic_llamacpp import wire
 
 from agentic import Message, ModelDelta, ModelError, ModelRequest, Sampling, ToolCall, Usage
+from agentic_llamacpp import wire
 
 HELLO = b'data: {"choices": [{"finish_reason": null, "delta": {"content": "Hello"}}]}\n\n'
 STOP = b'data: {"choices": [{"finish_reason": "stop", "delta": {}}]}\n\n'
