@@ -19,7 +19,7 @@ Operation = Callable[[int], Awaitable[object]]
 
 
 async def measure(name: str, operation: Operation, *, times: int, workers: int = 1) -> None:
-    """Run the operation ``times`` times, spread over that many workers, and print what it took."""
+    """Run the operation ``times`` times, spread over that many workers, and tell what it took."""
 
     async def work(worker: int) -> None:
         for number in range(worker, times, workers):
@@ -28,7 +28,7 @@ async def measure(name: str, operation: Operation, *, times: int, workers: int =
     wall, cpu = time.perf_counter(), time.process_time()
     await asyncio.gather(*(work(worker) for worker in range(workers)))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    print(f"{name:<46}{workers:>4} at once {times / wall:>9,.0f}/s {cpu / times * 1e6:>7.0f} µs CPU each")
+    sys.stdout.write(f"{name:<40}{workers:>4} at once {times / wall:>9,.0f}/s {cpu / times * 1e6:>7.0f} µs CPU each\n")
 
 
 async def main(folder: Path) -> None:

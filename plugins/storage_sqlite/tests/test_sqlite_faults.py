@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 from agentic import Conflict, StorageError
 from agentic_storage_sqlite import agentic_storage_backends
@@ -213,3 +214,24 @@ async def test_newest_of_a_folder_are_found_without_sorting(storage: SqliteStora
     rows = await storage._read(lambda connection: connection.execute(plan).fetchall())
     assert "COVERING INDEX documents_by_updated" in rows[0][3]
     assert len(rows) == 1
+
+
+async def test_acknowledged_is_flushed_and_deleted_is_overwritten(storage: SqliteStorage) -> None:
+    settings = ("journal_mode", "synchronous", "secure_delete", "foreign_keys")
+    values = [
+        await storage._write(lambda connection, name=name: connection.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in settings
+    ]
+    assert values == ["wal", 2, 1, 1]
+
+
+async def test_event_loop_is_never_blocked(storage: SqliteStorage) -> None:
+    with blockbuster_ctx():
+        await storage.save("x", "x" * 1_000_000)
+        await asyncio.gather(*(storage.append("log", [n]) for n in range(50)))
+        assert len(await storage.read("log")) == 50
+        assert await storage.read("log", after=50, wait_s=0.05) == []
+        assert len(await storage.list("")) == 1
+        assert await storage.delete("x") is True
+        assert await storage.health() is None
+        await storage.aclose()
