@@ -179,7 +179,10 @@ class FakeRun(Run):
 def _spec(name: str, outcome: Outcome) -> ToolSpec:
     if not _is_tool(outcome):
         return ToolSpec(name, f"The scripted tool {name}", ANY_ARGUMENTS)
-    return ToolSpec(name, outcome.description, schema_of(outcome), outcome.traits.examples, outcome.suggest)
+    traits = outcome.traits
+    return ToolSpec(
+        name, outcome.description, schema_of(outcome), traits.examples, outcome.suggest, untrusted=traits.untrusted
+    )
 
 
 def _is_tool(outcome: Outcome) -> TypeGuard[Tool]:
