@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentic.errors import AgenticError
+from agentic.errors import AgenticError, BadRequest
 
 if TYPE_CHECKING:
     from agentic.catalog.settings import Settings
@@ -29,25 +29,36 @@ def serve(
     from agentic import logs
     from agentic.catalog.settings import read_settings
 
+    only = None if safe_mode is None else [name.strip() for name in safe_mode.split(",")]
     try:
         settings = read_settings(server_host=host, server_port=port)
         stop_logging = logs.configure(settings)
+        try:
+            _run(settings, only)
+        finally:
+            stop_logging()
     except AgenticError as error:
         typer.echo(f"error: {error.message}", err=True)
         raise typer.Exit(1) from None
-    try:
-        _run(settings, None if safe_mode is None else [name.strip() for name in safe_mode.split(",")])
-    finally:
-        stop_logging()
 
 
 def _run(settings: Settings, only: Sequence[str] | None) -> None:
+    """Serve until a signal ends it, on the event loop that uvicorn would choose."""
     import uvicorn
 
+    from agentic.kernel import open_kernel
     from agentic.server.app import create_app
 
+    async def work() -> bool:
+        async with open_kernel(settings, only=only) as kernel:
+            await _greet(kernel)
+            server = uvicorn.Server(config)
+            config.app = create_app(kernel)
+            await server.serve()
+            return server.started
+
     config = uvicorn.Config(
-        create_app(settings, only=only, greet=_greet),
+        "",
         host=settings.server_host,
         port=settings.server_port,
         log_config=None,
@@ -55,10 +66,9 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
         server_header=False,
         timeout_graceful_shutdown=10,
     )
-    server = uvicorn.Server(config)
-    server.run()
-    if not server.started:
-        raise typer.Exit(1)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        if not runner.run(work()):
+            raise typer.Exit(1)
 
 
 async def _greet(kernel: Kernel) -> None:
@@ -68,9 +78,19 @@ async def _greet(kernel: Kernel) -> None:
     if not (sys.stdin.isatty() and await asyncio.to_thread(_wants_admin)):
         typer.echo(FIRST_ADMIN, err=True)
         return
+    while not await _add_admin(kernel):
+        continue
+
+
+async def _add_admin(kernel: Kernel) -> bool:
     name, password = await asyncio.to_thread(_ask_for_admin)
-    await kernel.identity.users.add(name, password, "admin")
+    try:
+        await kernel.identity.users.add(name, password, "admin")
+    except BadRequest as error:
+        typer.echo(error.message, err=True)
+        return False
     typer.echo(f"Made {name}.", err=True)
+    return True
 
 
 def _wants_admin() -> bool:

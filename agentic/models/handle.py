@@ -47,6 +47,7 @@ class ModelHandle(Model):
     def __init__(
         self,
         caller: Caller,
+        *,
         channel: Channel,
         wishes: Wishes,
         rank: Ranker,

@@ -58,11 +58,11 @@ class Equipment:
         wishes = live.request.wishes
         model = ModelHandle(
             Caller(chosen, live.channel, live.budget),
-            live.channel,
-            wishes,
-            self._fitness.near,
-            self._untrusted,
-            live.new_call_id,
+            channel=live.channel,
+            wishes=wishes,
+            rank=self._fitness.near,
+            untrusted=self._untrusted,
+            new_call_id=live.new_call_id,
         )
         principal = live.principal
         tools = Toolbox(
