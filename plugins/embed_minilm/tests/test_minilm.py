@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+
+from agentic import ModelUnavailable
 from agentic_embed_minilm import agentic_embedders
 from agentic_embed_minilm import model as library
 from agentic_embed_minilm.embedder import MiniLMEmbedder
-
-from agentic import ModelUnavailable
 
 
 @pytest.fixture(scope="module")

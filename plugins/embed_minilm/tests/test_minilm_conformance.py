@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from agentic_embed_minilm import agentic_embedders
 
 from agentic import Embedder
 from agentic.testing.embedder import EmbedderConformance
+from agentic_embed_minilm import agentic_embedders
 
 
 class TestMiniLM(EmbedderConformance):

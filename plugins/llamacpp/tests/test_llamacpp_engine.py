@@ -15,7 +15,7 @@ import pytest
 
 from agentic import ModelUnavailable
 from agentic_llamacpp.engine import Engine
-from agentic_llamacpp.weights import SMOLLM2
+from agentic_llamacpp.release import SMOLLM2
 
 MODEL = Path("/models/tiny.gguf")
 
