@@ -11,22 +11,30 @@ import typer
 from agentic.errors import AgenticError
 
 if TYPE_CHECKING:
+    from agentic.catalog.settings import Settings
     from agentic.kernel import Kernel
 
 T = TypeVar("T")
 
 
 def with_kernel(work: Callable[[Kernel], Awaitable[T]]) -> T:
-    """What ``work`` returns. An AgenticError is printed on stderr, and the command ends with exit code 1."""
+    """What ``work`` returns. What it logs goes to the log file alone. An AgenticError is printed on stderr, and the command ends with exit code 1."""
 
-    async def run() -> T:
-        from agentic.kernel import open_kernel
+    from agentic import logs
+    from agentic.catalog.settings import read_settings
+    from agentic.kernel import open_kernel
 
-        async with open_kernel() as kernel:
+    async def run(settings: Settings) -> T:
+        async with open_kernel(settings) as kernel:
             return await work(kernel)
 
     try:
-        return asyncio.run(run())
+        settings = read_settings()
+        stop_logging = logs.configure(settings, console=False)
+        try:
+            return asyncio.run(run(settings))
+        finally:
+            stop_logging()
     except AgenticError as error:
         typer.echo(f"error: {error.message}", err=True)
         raise typer.Exit(1) from None

@@ -147,7 +147,7 @@ class Engine:
             raise BadRequest(f"The model '{chosen.id}' cannot be held to a response_format.", param="response_format")
         if chosen.info.notice:
             live.channel.emit(Notice(chosen.info.notice))
-            logger.warning("[Engine] %s", chosen.info.notice)
+            logger.info("[Engine] %s", chosen.info.notice)
         task = self._equipment.task(live, chosen, turn)
         agent, decided = self._router.decide(route, task)
         live.agent = decided.agent
