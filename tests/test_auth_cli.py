@@ -19,13 +19,14 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def identity(monkeypatch):
+def identity(monkeypatch, tmp_path):
     identity = Identity(MemoryStorage(), secret="0123456789abcdef0123456789abcdef", token_hours=24, rounds=4)
 
     @asynccontextmanager
-    async def open_kernel():
+    async def open_kernel(_settings):
         yield SimpleNamespace(identity=identity)
 
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
     kernel = ModuleType("agentic.kernel")
     kernel.open_kernel = open_kernel
     monkeypatch.setitem(sys.modules, "agentic.kernel", kernel)

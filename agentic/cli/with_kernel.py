@@ -18,8 +18,10 @@ T = TypeVar("T")
 
 
 def with_kernel(work: Callable[[Kernel], Awaitable[T]]) -> T:
-    """What ``work`` returns. What it logs goes to the log file alone. An AgenticError is printed on stderr, and the command ends with exit code 1."""
+    """What ``work`` returns. What it logs goes to the log file alone.
 
+    An AgenticError is printed on stderr, and the command ends with exit code 1.
+    """
     from agentic import logs
     from agentic.catalog.settings import read_settings
     from agentic.kernel import open_kernel

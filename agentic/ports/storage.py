@@ -47,7 +47,8 @@ class StorageBackend(Protocol):
     ) -> Sequence[Stored]:
         """Documents whose key starts with ``prefix`` (which ends in ``/``, or is empty for all).
 
-        In key order, or by ``updated`` with the newest first. ``after`` is the key of the last one seen.
+        In key order, or by ``updated`` with the newest first. ``after`` is the key of the last one seen; newest first,
+        one that was deleted meanwhile begins anew. A prefix that ends otherwise raises ValueError.
         """
         ...
 
