@@ -11,7 +11,7 @@ from contextlib import aclosing
 
 from agentic.messages import Json, Message, ToolCall, Usage
 from agentic.models.ask import Ask
-from agentic.models.plain import as_plain
+from agentic.models.plain import as_plain, write_calls
 from agentic.ports.model import ModelDelta, ToolSpec
 
 ARGUMENTS = """Fill in the input of the tool "{name}" from the user's message, and copy words from it exactly.
@@ -29,7 +29,7 @@ async def fit(ask: Ask) -> AsyncGenerator[ModelDelta, None]:
     if tool is not None and arguments is not None:
         yield ModelDelta(calls=(ToolCall("", tool.name, arguments),), finish="tool_calls", usage=usage)
         return
-    plain = as_plain(ask.messages, lambda said, _calls: said)
+    plain = as_plain(ask.messages, write_calls)
     stream = ask.caller.stream(plain, schema=ask.schema, sampling=ask.sampling, mode="fit")
     async with aclosing(stream) as deltas:
         async for delta in deltas:

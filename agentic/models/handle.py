@@ -17,7 +17,7 @@ from agentic.models.ask import Ask, Ranker
 from agentic.models.caller import Caller
 from agentic.models.fit import fit
 from agentic.models.native import native
-from agentic.models.plain import delimited
+from agentic.models.plain import as_plain, delimited, write_calls
 from agentic.models.schema import schema as by_schema
 from agentic.models.text import text
 from agentic.ports.model import Model, ModelDelta, ModelInfo, Reply, Sampling, ToolChoice, ToolMode, ToolSpec
@@ -67,6 +67,8 @@ class ModelHandle(Model):
     ) -> AsyncGenerator[ModelDelta, None]:
         """See :class:`agentic.ports.model.Model`. Calls carry ids that are unique in the run."""
         messages = delimited(messages, self._untrusted)
+        if not tools and self.info.tool_mode != "native":
+            messages = as_plain(messages, write_calls)
         if tools:
             ask = self._ask(messages, tools, schema)
             deltas = MODES[self._mode(ask)](ask)
@@ -89,16 +91,17 @@ class ModelHandle(Model):
     ) -> Reply:
         """See :class:`agentic.ports.model.Model`. Thinking goes to the user in any case.
 
-        What is said keeps to the client's ``response_format``. Where tools are at hand as well, a turn decides on them
-        first, since a constrained answer could not call them.
+        What is said keeps to the client's ``response_format``. Where tools are at hand as well, and calls are written
+        in the answer itself, a turn decides on them first, since a constrained answer could not hold them.
         """
         wanted = schema.model_json_schema() if isinstance(schema, type) else schema
         if say and wanted is None and self._wishes.answer_schema is not None:
-            if tools:
+            if tools and self._mode(self._ask(messages, tools, None)) in ("native", "text"):
                 reply = await self._gather(messages, tools, None, say=False)
                 if reply.calls:
                     return reply
-            wanted, tools = self._wishes.answer_schema, ()
+                tools = ()
+            wanted = self._wishes.answer_schema
         reply = await self._gather(messages, tools, wanted, say=say)
         if schema is None or reply.calls:
             return reply

@@ -32,6 +32,12 @@ def as_plain(messages: Sequence[Message], write_calls: CallWriter) -> list[Messa
     return plain
 
 
+def write_calls(said: str, calls: Sequence[ToolCall]) -> str:
+    """The text form of calls: a line ``Action: name`` and a line ``Input: {…}`` each."""
+    written = [f"Action: {call.name}\nInput: {json.dumps(call.arguments, ensure_ascii=False)}" for call in calls]
+    return "\n".join([said, *written] if said else written)
+
+
 def with_instruction(messages: Sequence[Message], instruction: str) -> list[Message]:
     """Add an instruction to the system message, or put one in front."""
     if messages and messages[0].role == "system":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -10,7 +9,7 @@ from dataclasses import replace
 
 from agentic.messages import Message, ToolCall, Usage, tool_call
 from agentic.models.ask import Ask
-from agentic.models.plain import as_plain, described, with_instruction
+from agentic.models.plain import as_plain, described, with_instruction, write_calls
 from agentic.ports.model import ModelDelta
 
 INSTRUCTION = """You can use tools. To call one, end your message with these two lines and nothing after them:
@@ -28,7 +27,9 @@ CALL = re.compile(r"Action:[ \t]*(?P<name>[^\n]*)\n\s*Input:[ \t]*(?P<input>\{.*
 async def text(ask: Ask) -> AsyncGenerator[ModelDelta, None]:
     """Text before a call is passed on as it comes; a call that cannot be read gets one turn to be mended."""
     must = "" if ask.choice == "auto" else f" You must call {_named(ask)} now."
-    prompt = with_instruction(as_plain(ask.messages, _write), INSTRUCTION.format(must=must, tools=described(ask.tools)))
+    prompt = with_instruction(
+        as_plain(ask.messages, write_calls), INSTRUCTION.format(must=must, tools=described(ask.tools))
+    )
     sampling = replace(ask.deciding, stop=("\nObservation",))
     splitter, usage, finish = Splitter(), Usage(), "stop"
     async with aclosing(ask.caller.stream(prompt, sampling=sampling, mode="text")) as deltas:
@@ -124,8 +125,3 @@ def _guess(written: str) -> str:
 
 def _named(ask: Ask) -> str:
     return "one of the tools" if ask.choice == "required" else f"the tool {ask.choice}"
-
-
-def _write(said: str, calls: Sequence[ToolCall]) -> str:
-    written = [f"Action: {call.name}\nInput: {json.dumps(call.arguments, ensure_ascii=False)}" for call in calls]
-    return "\n".join([said, *written] if said else written)

@@ -75,12 +75,8 @@ class Conversations:
     async def begin(self, session_id: str, turn: Turn, *, new: bool, run_id: str) -> None:
         """Store the request's messages. Raises Conflict if the conversation has gone on in between."""
         key = PREFIX + session_id
-        head: Json = {"user_id": self._user_id}
         items = [written(message, run_id=run_id) for message in turn.new]
-        if new:
-            head["created_at"] = timestamp()
-        else:
-            head = (await self.head(session_id)).value
+        head = {"created_at": timestamp(), "title": _title(turn.new)} if new else (await self.head(session_id)).value
         await asyncio.gather(
             self._storage.append(key, items, if_length=turn.length),
             self._storage.save(key, head, if_version=0 if new else None),
@@ -95,8 +91,7 @@ class Conversations:
         """Heads of conversations, newest first: ``{session_id, user_id, title, created_at, updated_at}``."""
         start = None if after is None else PREFIX + after
         found = await self._storage.list(PREFIX, after=start, limit=limit, newest_first=True)
-        logs = await asyncio.gather(*(self._storage.read(stored.key, limit=4) for stored in found))
-        return [{**self._described(stored), "title": _title(log)} for stored, log in zip(found, logs, strict=True)]
+        return [{**self._described(stored), "title": stored.value["title"]} for stored in found]
 
     async def read(self, session_id: str) -> Json:
         """A conversation in the documented form. Raises SessionNotFound."""
@@ -186,10 +181,8 @@ def _last_systems(kept: Sequence[Message]) -> list[Message]:
     return systems
 
 
-def _title(log: Sequence[Json]) -> str:
+def _title(messages: Sequence[Message]) -> str:
     """The beginning of the first thing that the user said."""
-    for item in log:
-        if item["role"] == "user":
-            text = " ".join(message_from_json(item).text.split())
-            return text if len(text) <= 80 else f"{text[:79]}…"
-    return ""
+    said = next((message.text for message in messages if message.role == "user"), "")
+    text = " ".join(said.split())
+    return text if len(text) <= 80 else f"{text[:79]}…"
