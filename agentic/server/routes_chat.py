@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -75,8 +75,22 @@ def _read(data: bytes) -> ChatRequest:
         return ChatRequest.model_validate(raw)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(str(part) for part in fault["loc"]) or None
+        place = _place(raw, fault["loc"])
         raise BadRequest(f"{place or 'body'}: {fault['msg']}.", param=place) from None
+
+
+def _place(body: Any, location: Sequence[str | int]) -> str | None:
+    """The path of a fault in the body as it was sent, without the names of the alternatives that were tried."""
+    path: list[str] = []
+    for n, part in enumerate(location):
+        if isinstance(body, dict) and (part in body or n == len(location) - 1):
+            body = body.get(part)
+        elif isinstance(body, list) and isinstance(part, int):
+            body = body[part]
+        else:
+            continue
+        path.append(str(part))
+    return ".".join(path) or None
 
 
 async def _whole(request: Request, live: LiveRun, wanted: RunRequest) -> Response:
