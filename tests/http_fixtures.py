@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from agentic.testing.ollama import ScriptedModel, ScriptedOllama
-from agentic.testing.server import Server, running_server
+from agentic.testing.server import Server, add_user, own_environment, running_server
 
 SILENCE_S = 1.5
 """The shared server's OLLAMA_TIMEOUT."""
@@ -174,25 +174,35 @@ def ollama(shared_ollama: tuple[SharedOllama, str]) -> SharedOllama:
 
 
 @pytest.fixture(scope="session")
-def server(shared_ollama: tuple[SharedOllama, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The shared server: a working plugin and a broken one are installed beside ours."""
-    folder = tmp_path_factory.mktemp("plugins")
+def settings(shared_ollama: tuple[SharedOllama, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The shared server's environment: a working plugin and a broken one are installed beside ours."""
+    folder = tmp_path_factory.mktemp("shared")
     path = [install(folder, "lookup", LOOKUP), install(folder, "broken", BROKEN)]
-    settings = {
+    ours = {
         "OLLAMA_HOST": shared_ollama[1],
         "OLLAMA_MODEL": "qwen3:8b",
         "OLLAMA_TIMEOUT": str(SILENCE_S),
         "MAX_BODY_MB": "1",
         "CORS_ORIGINS": "https://chat.example.org",
     }
-    with running_server(settings, path=path) as server:
-        yield server
+    return own_environment(ours, data_dir=folder / "data", path=path)
 
 
 @pytest.fixture(scope="session")
-def keys(server: Server) -> dict[str, str]:
+def keys(settings: dict[str, str]) -> dict[str, str]:
     """API keys by user: ann is an administrator, bob is not."""
-    return {"ann": server.add_user("ann", role="admin"), "bob": server.add_user("bob")}
+    folder = Path(settings["DATA_DIR"]).parent
+    return {
+        "ann": add_user("ann", role="admin", env=settings, folder=folder),
+        "bob": add_user("bob", env=settings, folder=folder),
+    }
+
+
+@pytest.fixture(scope="session")
+def server(settings: dict[str, str], keys: dict[str, str]) -> Iterator[Server]:
+    """The shared server."""
+    with running_server(settings, data_dir=Path(settings["DATA_DIR"])) as server:
+        yield server
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Literal
 
 PASSWORD = "a password for tests"
-"""The password of every user that :meth:`Server.add_user` makes."""
+"""The password of every user that :func:`add_user` makes."""
 
 _START_S = 60.0
 _STOP_S = 30.0
@@ -54,21 +54,14 @@ class Server:
         return run_agentic(*arguments, env=self.environment, folder=self.data_dir.parent, stdin=stdin)
 
     def add_user(self, name: str, *, role: Literal["admin", "user"] = "user") -> str:
-        """Make a user with an API key through the command line; returns the key. Raises RuntimeError if that fails."""
-        self._done(self.run("users", "add", name, "--role", role, stdin=f"{PASSWORD}\n"))
-        return self._done(self.run("keys", "create", name, "--name", "tests")).strip()
+        """See :func:`add_user`."""
+        return add_user(name, role=role, env=self.environment, folder=self.data_dir.parent)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         """Send the signal, wait for the end, and return the exit code. SIGKILL leaves it no time for anything."""
         if self.process.poll() is None:
             self.process.send_signal(how)
         return self.process.wait(_STOP_S)
-
-    @staticmethod
-    def _done(command: subprocess.CompletedProcess[str]) -> str:
-        if command.returncode:
-            raise RuntimeError(f"exit code {command.returncode}: {command.stderr}")
-        return command.stdout
 
 
 def run_agentic(
@@ -85,6 +78,18 @@ def run_agentic(
         cwd=folder,
         timeout=_COMMAND_S,
     )
+
+
+def add_user(name: str, *, role: Literal["admin", "user"] = "user", env: Mapping[str, str], folder: Path) -> str:
+    """Make a user with an API key through the command line; returns the key. Raises RuntimeError if that fails."""
+    said = ""
+    steps = (("users", "add", name, "--role", role), ("keys", "create", name, "--name", "tests"))
+    for step in steps:
+        done = run_agentic(*step, env=env, folder=folder, stdin=f"{PASSWORD}\n")
+        if done.returncode:
+            raise RuntimeError(f"agentic {' '.join(step)}: exit code {done.returncode}: {done.stderr}")
+        said = done.stdout.strip()
+    return said
 
 
 def own_environment(env: Mapping[str, str], *, data_dir: Path, path: Sequence[Path] = ()) -> dict[str, str]:
