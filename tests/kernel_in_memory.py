@@ -76,10 +76,10 @@ class ScriptedProvider(ModelProvider):
         return f"Run: pull {model_id}" if model_id else "Run: pull something"
 
 
-def deltas(text: str, finish: str = "stop", usage: Usage = Usage(10, 5)) -> list[ModelDelta]:
+def deltas(text: str, finish: str = "stop") -> list[ModelDelta]:
     """A text as a model streams it, word by word."""
     words = [word if n == 0 else f" {word}" for n, word in enumerate(text.split(" "))]
-    return [*(ModelDelta(word) for word in words if word), ModelDelta(finish=finish, usage=usage)]
+    return [*(ModelDelta(word) for word in words if word), ModelDelta(finish=finish, usage=Usage(10, 5))]
 
 
 class ActingAgent(Agent):
@@ -121,7 +121,7 @@ class House:
         *,
         provider: ModelProvider | None = None,
         tools: Sequence[Tool] = (),
-        limits: Limits = Limits(),
+        limits: Limits | None = None,
         storage: Any = None,
         shortlist: int = 16,
     ) -> None:
@@ -139,7 +139,7 @@ class House:
         )
         equipment = Equipment(installed, self.storage, Fitness(specs, _no_embedder), shortlist=shortlist)
         directory = Directory({self.provider.name: self.provider})
-        self.engine = Engine(equipment, Router(agents), directory, self.storage, limits)
+        self.engine = Engine(equipment, Router(agents), directory, self.storage, limits or Limits())
 
     async def ask(self, text: str = "Hello", *, who: Principal = ALICE, model: str = "agentic", **more: Any) -> LiveRun:
         messages = more.pop("messages", (Message("user", text),))

@@ -62,5 +62,4 @@ class Caller:
             if close is not None:
                 await close()
             self._budget.spend(usage)
-            if not self._channel.closed:
-                self._channel.note(ModelFinished(usage=usage, finish=finish or "error", error=error))
+            self._channel.note(ModelFinished(usage=usage, finish=finish or "error", error=error))

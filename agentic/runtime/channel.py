@@ -13,15 +13,18 @@ from agentic.events import Entry, Event
 class Channel:
     """Stamps events with number and time and hands them to a reader as they come.
 
-    Writers never wait. ``close`` ends the log with its last event; from then on ``emit`` raises RunEnded.
+    Writers never wait. ``conclude`` makes the last event; from then on ``emit`` raises RunEnded and no entry is added.
+    ``close`` hands the last event to the reader, once all is stored.
     """
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.closed = False
+        self.last: Entry | None = None
         self._began = time.perf_counter()
         self._drained = 0
         self._sealed = False
+        self._concluded = False
         self._waiter: asyncio.Future[None] | None = None
 
     def emit(self, event: Event) -> None:
@@ -31,21 +34,23 @@ class Channel:
         self._add(event)
 
     def note(self, event: Event) -> None:
-        """Add what the kernel has seen; unlike ``emit`` this is allowed until the log is closed."""
-        self._add(event)
+        """Add what the kernel has seen, also after ``seal``; what is seen after the last event has no place in the log."""
+        if not self._concluded:
+            self._add(event)
 
     def seal(self) -> None:
         """Refuse events from now on, but for the last one."""
         self._sealed = True
 
-    def stamp(self, event: Event) -> Entry:
-        """The entry that the event would be if it came next."""
-        return Entry(len(self.entries) + 1, time.perf_counter() - self._began, event)
+    def conclude(self, event: Event) -> Entry:
+        """The log's last entry, which is not in it before ``close``. May be made anew if the run ends otherwise."""
+        self._sealed = self._concluded = True
+        return self._stamped(event)
 
     def close(self, last: Entry) -> None:
         """End the log with ``last``; the reader gets what is left and then the end."""
-        self._sealed = True
         self.closed = True
+        self.last = last
         self.entries.append(last)
         self._wake()
 
@@ -72,8 +77,11 @@ class Channel:
             yield batch
 
     def _add(self, event: Event) -> None:
-        self.entries.append(self.stamp(event))
+        self.entries.append(self._stamped(event))
         self._wake()
+
+    def _stamped(self, event: Event) -> Entry:
+        return Entry(len(self.entries) + 1, time.perf_counter() - self._began, event)
 
     def _wake(self) -> None:
         waiter = self._waiter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from agentic.errors import AgenticError, BadRequest, BudgetExceeded, NotFound
@@ -109,11 +109,11 @@ class Engine:
                 begin = conversations.begin(live.session_id, turn, new=new, run_id=live.id)
                 opening = asyncio.ensure_future(begin)
                 live.open(opening)
-                last = live.channel.stamp(await self._outcome(live, self._work(live, route, turn)))
+                last = live.channel.conclude(await self._outcome(live, self._work(live, route, turn)))
                 await opening
                 await records.store(live, last, conversations)
             except Exception as error:  # noqa: BLE001 - every run ends with exactly one last event
-                last = live.channel.stamp(self._failure(live, error))
+                last = live.channel.conclude(self._failure(live, error))
             live.channel.close(last)
         _log_end(live, last.event)
 
@@ -125,19 +125,15 @@ class Engine:
         timer = loop.call_later(self._limits.seconds, live.end, "length", live.budget.time_is_up)
         await asyncio.wait([work, live.abandoned], return_when=asyncio.FIRST_COMPLETED)
         timer.cancel()
-        error: BaseException | None = None
         if not work.done():
             logger.error("[Engine] Agent does not let go and is left behind: run=%s agent=%s", live.id, live.agent)
-        elif not work.cancelled():
-            error = work.exception()
+        error = _raised(work)
         if live.ended_early is not None:
             return _finished(live, *live.ended_early)
         if isinstance(error, BudgetExceeded):
             return _finished(live, "length", error.message)
         if error is not None:
             return self._failure(live, error)
-        if work.cancelled():
-            return _finished(live, "cancelled", "")
         return _finished(live, "length" if _last_finish(live) == "length" else "stop", "")
 
     async def _work(self, live: LiveRun, route: Route, turn: Turn) -> None:
@@ -157,8 +153,6 @@ class Engine:
 
     def _failure(self, live: LiveRun, error: BaseException) -> RunFailed:
         """The event for an error; what is no AgenticError is a bug, logged with its trace and not told."""
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
         if not isinstance(error, AgenticError):
             logger.error("[Engine] Run failed: run=%s agent=%s", live.id, live.agent, exc_info=error)
             error = AgenticError(f"The run failed inside the server ({type(error).__name__}). Its log says more.")
@@ -171,6 +165,25 @@ class Engine:
             retry_after_s=error.retry_after_s,
             usage=live.budget.usage,
         )
+
+
+def _raised(work: asyncio.Task[None]) -> BaseException | None:
+    """What the agent's work came to grief on; of an exception group the limit that was hit, or a bug, or the first."""
+    if not work.done():
+        return None
+    if work.cancelled():
+        return AgenticError("The run failed inside the server: its agent was cancelled, and not by the server.")
+    errors = list(_single(work.exception()))
+    errors.sort(key=lambda error: (not isinstance(error, BudgetExceeded), isinstance(error, AgenticError)))
+    return errors[0] if errors else None
+
+
+def _single(error: BaseException | None) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _single(inner)
+    elif error is not None:
+        yield error
 
 
 def _finished(live: LiveRun, reason: EndReason, told: str) -> RunFinished:

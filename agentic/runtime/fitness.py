@@ -67,10 +67,13 @@ class Fitness:
         self._lock = asyncio.Lock()
 
     def quick(self, text: str) -> list[Fit]:
-        """Every tool with its fit, best first: 0.95 and more where a rule reads arguments, else by shared words."""
+        """Every tool with its fit, best first: 0.95 and more where a rule reads arguments, else by shared words.
+
+        Tools that fit alike stay in the catalog's order, which is by rank.
+        """
         asked = words(text)
         fits = [self._fit(spec, text, asked) for spec in self._specs.values()]
-        return sorted(fits, key=lambda fit: (-fit.score, fit.tool))
+        return sorted(fits, key=lambda fit: -fit.score)
 
     async def near(self, text: str, tools: Sequence[ToolSpec]) -> list[Fit]:
         """The tools that are nearer to the text than plain conversation is, best first; rules come before vectors."""
@@ -85,7 +88,7 @@ class Fitness:
         [vector] = await embedder.embed([text], "query")
         scores = {name: float(row @ vector) for name, row in zip(["", *known], centroids, strict=True)}
         found = [Fit(name, score) for name, score in scores.items() if name in names and score > scores[""]]
-        return sorted(found, key=lambda fit: (-fit.score, fit.tool))
+        return sorted(found, key=lambda fit: -fit.score)
 
     def _fit(self, spec: ToolSpec, text: str, asked: Counter[str]) -> Fit:
         suggested = self._suggest(spec, text)

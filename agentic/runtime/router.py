@@ -75,10 +75,12 @@ def _bid(name: str, agent: Agent, task: Task) -> Bid:
     """The agent's bid; one that raises, or is no number from 0 to 1, counts 0."""
     try:
         bid = agent.bid(task)
-        if 0 <= bid.fitness <= 1:
-            return bid
+        # A plugin's number may be one of numpy's, which cannot be stored.
+        bid = Bid(float(bid.fitness), str(bid.reason))
     except Exception:
         logger.exception("[Router] Bid failed: %s", name)
         return Bid(0, "its bid failed")
+    if 0 <= bid.fitness <= 1:
+        return bid
     logger.warning("[Router] Bid outside 0 to 1 counts 0: %s", name)
     return Bid(0, f"its bid {bid.fitness!r} lies outside 0 to 1")

@@ -109,7 +109,7 @@ class LiveRun:
                 if not self.opening.done():
                     await asyncio.wait([self.opening])
                 if self.opening.cancelled() or self.opening.exception() is not None:
-                    if self.channel.closed:
+                    if batch[-1] is self.channel.last:
                         yield batch[-1:]
                     continue
             yield batch

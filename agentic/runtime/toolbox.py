@@ -54,7 +54,7 @@ class Toolbox(Tools):
         hand_over: Callable[[], None],
     ) -> None:
         self.specs = specs
-        self._tools = tools
+        self._tools = {spec.name: tools[spec.name] for spec in specs if not spec.client}
         self._client = {spec.name for spec in specs if spec.client}
         self._channel = channel
         self._budget = budget
@@ -114,7 +114,8 @@ class Toolbox(Tools):
 
     async def _guarded(self, tool: Tool | None, call: ToolCall, plugin: str) -> ToolResult:
         if tool is None:
-            return _error(f"There is no tool '{call.name}'. Tools: {', '.join(spec.name for spec in self.specs)}.")
+            names = ", ".join(spec.name for spec in self.specs)
+            return _error(f"There is no tool '{call.name}'. Tools: {names or 'none'}.")
         if call.malformed:
             return _error("The arguments are not a JSON object. Call again with one JSON object.")
         key = f"{call.name} {json.dumps(call.arguments, sort_keys=True)}"
@@ -149,6 +150,12 @@ async def _run(tool: Tool, arguments: Json, context: ToolContext) -> ToolResult:
             return _error(f"{tool.name} took longer than its limit of {limit:g} s and was stopped.")
         logger.exception("[Tools] Tool failed: %s", tool.name)
         return _error(f"{tool.name} failed: TimeoutError.")
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) is None or task.cancelling():
+            raise
+        # Nobody cancelled the call: something within the tool was, and it let that out.
+        logger.exception("[Tools] Tool failed: %s", tool.name)
+        return _error(f"{tool.name} failed: CancelledError.")
     except Exception as error:
         logger.exception("[Tools] Tool failed: %s", tool.name)
         return _error(f"{tool.name} failed: {type(error).__name__}.")
