@@ -117,7 +117,7 @@ class House:
 
     def __init__(
         self,
-        act: Callable[[Run], Awaitable[None]] | Agent | Sequence[Agent],
+        act: Callable[[Run], Awaitable[None]] | Sequence[Agent],
         *,
         provider: ModelProvider | None = None,
         tools: Sequence[Tool] = (),
@@ -125,8 +125,7 @@ class House:
         storage: Any = None,
         shortlist: int = 16,
     ) -> None:
-        found = ActingAgent(act) if callable(act) else act
-        agents: Mapping[str, Agent] = {agent.name: agent for agent in ([found] if isinstance(found, Agent) else found)}
+        agents: Mapping[str, Agent] = {agent.name: agent for agent in ([ActingAgent(act)] if callable(act) else act)}
         self.storage = storage or MemoryStorage()
         self.provider: Any = provider or ScriptedProvider()
         specs = [spec_of(tool) for tool in tools]

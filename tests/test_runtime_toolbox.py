@@ -31,11 +31,11 @@ class Acting(Tool):
     """Does what the function given to it does."""
 
     description = "Acts"
-    args = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": [], "additionalProperties": False}
 
     def __init__(self, act: Callable[[Any, ToolContext], Any], name: str = "act", **traits: Any) -> None:
         self.name = name
         self.traits = Traits(**traits)
+        self.args = {"type": "object", "properties": {"n": {"type": "integer"}}, "additionalProperties": False}
         self._act = act
 
     async def run(self, args: Any, ctx: ToolContext) -> Any:

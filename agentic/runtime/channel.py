@@ -34,7 +34,7 @@ class Channel:
         self._add(event)
 
     def note(self, event: Event) -> None:
-        """Add what the kernel has seen, also after ``seal``; what is seen after the last event has no place in the log."""
+        """Add what the kernel has seen, also after ``seal``; after the last event there is no place for it."""
         if not self._concluded:
             self._add(event)
 

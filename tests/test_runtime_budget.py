@@ -1,0 +1,124 @@
+"""What a run may spend: each limit that is hit ends the run with its answer so far, and is told with its setting."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from agentic import Message, Run, ToolCall, tool
+from agentic.errors import BudgetExceeded
+from agentic.events import Notice, RunFinished
+from agentic.messages import Usage
+from agentic.runtime.budget import Budget, Limits
+from tests.kernel_in_memory import House, ScriptedProvider, deltas, said
+
+
+@tool()
+async def look() -> str:
+    """Look."""
+    return "seen"
+
+
+async def ask_forever(run: Run) -> None:
+    run.say("So far.")
+    while True:
+        await run.model.complete(run.messages)
+
+
+async def call_forever(run: Run) -> None:
+    run.say("So far.")
+    while True:
+        await run.tools.call([ToolCall("1", "look", {}), ToolCall("2", "look", {})])
+
+
+async def wait_forever(run: Run) -> None:
+    run.say("So far.")
+    await asyncio.Event().wait()
+
+
+async def ask_in_a_group(run: Run) -> None:
+    run.say("So far.")
+    async with asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(run.model.complete(run.messages))
+
+
+LIMITS: list[tuple[Any, Limits, str]] = [
+    (
+        ask_forever,
+        Limits(model_calls=2),
+        "Stopped: the limit of 2 model calls a run (RUN_MAX_MODEL_CALLS) was reached.",
+    ),
+    (ask_forever, Limits(tokens=30), "Stopped: the limit of 30 tokens a run (RUN_MAX_TOKENS) was reached."),
+    (call_forever, Limits(tool_calls=3), "Stopped: the limit of 3 tool calls a run (RUN_MAX_TOOL_CALLS) was reached."),
+    (wait_forever, Limits(seconds=0.02), "Stopped: the limit of 0.02 seconds a run (RUN_MAX_SECONDS) was reached."),
+    (
+        ask_in_a_group,
+        Limits(model_calls=0),
+        "Stopped: the limit of 0 model calls a run (RUN_MAX_MODEL_CALLS) was reached.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("act", "limits", "told"), LIMITS, ids=lambda value: getattr(value, "__name__", None))
+async def test_limit_is_told_and_ends_the_run_with_what_there_is(act: Any, limits: Limits, told: str) -> None:
+    house = House(act, provider=ScriptedProvider(*["word"] * 9), tools=[look], limits=limits)
+    live = await house.ask()
+    log = [entry.event for entry in await live.log()]
+    assert Notice(told) in log
+    assert said(log) == f"So far.\n\n{told}"
+    assert isinstance(log[-1], RunFinished)
+    assert log[-1].reason == "length"
+    [_, stored] = await house.conversation(live)
+    assert stored["content"] == f"So far.\n\n{told}"
+    assert stored["incomplete"]
+
+
+async def test_limit_hit_before_anything_was_said_begins_the_answer() -> None:
+    async def act(run: Run) -> None:
+        await run.model.complete(run.messages)
+
+    log = await House(act, limits=Limits(model_calls=0)).log()
+    assert said(log).startswith("Stopped: ")
+
+
+async def test_time_in_the_queue_does_not_count() -> None:
+    release = asyncio.Event()
+
+    async def act(run: Run) -> None:
+        if run.task.text == "first":
+            run.say("begun")
+            await release.wait()
+        run.say("done")
+
+    house = House(act, limits=Limits(seconds=0.2))
+    first = await house.ask("first")
+    second = await house.ask("second", session_id=first.session_id)
+    await asyncio.sleep(0.15)
+    release.set()
+    assert said([entry.event for entry in await second.log()]) == "done"
+
+
+async def test_usage_of_all_model_calls_is_in_the_last_event() -> None:
+    async def act(run: Run) -> None:
+        await asyncio.gather(*(run.model.complete([Message("user", "x")]) for _ in range(3)))
+        assert (run.budget.model_calls, run.budget.usage) == (3, Usage(30, 15))
+
+    log = await House(act, provider=ScriptedProvider(*[deltas("a b")] * 3)).log()
+    assert log[-1] == RunFinished("stop", Usage(30, 15))
+
+
+def test_budget_counts_up_to_its_limits_and_no_further() -> None:
+    budget = Budget(Limits(model_calls=1, tool_calls=2, tokens=10))
+    budget.take_tool_calls(2)
+    with pytest.raises(BudgetExceeded):
+        budget.take_tool_calls(1)
+    budget.take_model_call()
+    with pytest.raises(BudgetExceeded, match="model calls"):
+        budget.take_model_call()
+    budget.spend(Usage(8, 2))
+    with pytest.raises(BudgetExceeded, match="tokens"):
+        budget.take_model_call()
+    assert (budget.model_calls, budget.tool_calls, budget.usage.total) == (1, 2, 10)

@@ -1,0 +1,436 @@
+"""How runs end: once, stored, and whatever their agents do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+import pytest
+
+from agentic import Citation, Message, ModelUnavailable, Principal, Run, ToolCall, tool
+from agentic.errors import ModelNotFound, NotFound, RunEnded, SessionNotFound, ToolError
+from agentic.events import Decided, HandedOver, Notice, RunFailed, RunFinished, RunStarted, TextDelta
+from agentic.models.handle import Wishes
+from agentic.ports.model import ModelDelta
+from agentic.runtime import run as run_module
+from agentic.testing.runs import client_tool
+from tests.kernel_in_memory import ALICE, ActingAgent, House, ScriptedProvider, events, said
+
+BOB = Principal("u-bob", "bob")
+
+
+@tool()
+async def look(text: str = "") -> str:
+    """Look."""
+    return f"seen {text}"
+
+
+async def answer(run: Run) -> None:
+    run.say("It is ")
+    run.say("42.")
+
+
+async def hang(run: Run) -> None:
+    run.say("Half")
+    await asyncio.Event().wait()
+
+
+async def until_it_says(live: Any, text: str) -> None:
+    while text not in live.text:  # noqa: ASYNC110 - a log has one reader, and that one comes later
+        await asyncio.sleep(0)
+
+
+# Unhappy ends
+
+
+async def test_agent_that_is_not_installed_is_refused_at_once() -> None:
+    with pytest.raises(ModelNotFound, match="no agent 'ghost' is installed"):
+        await House(answer).ask(model="agentic/ghost")
+
+
+@pytest.mark.parametrize("session_id", ["0" * 24, "../../etc/passwd", "", "x", "A" * 24])
+async def test_unknown_session_is_not_found(session_id: str) -> None:
+    with pytest.raises(SessionNotFound):
+        await House(answer).ask(session_id=session_id)
+
+
+async def test_session_of_another_user_is_not_found_while_it_runs_and_after() -> None:
+    house = House(hang)
+    live = await house.ask()
+    with pytest.raises(SessionNotFound):
+        await house.ask(session_id=live.session_id, who=BOB)
+    live.cancel()
+    await live.log()
+    with pytest.raises(SessionNotFound):
+        await house.ask(session_id=live.session_id, who=BOB)
+    with pytest.raises(SessionNotFound):
+        await house.engine.conversations(BOB).read(live.session_id)
+    with pytest.raises(NotFound):
+        await house.engine.get_trace(live.id, BOB)
+
+
+async def test_failed_run_keeps_the_question_and_the_partial_answer() -> None:
+    async def act(run: Run) -> None:
+        run.say("Half an ")
+        raise ModelUnavailable("the model server is away")
+
+    house = House(act)
+    live = await house.ask("Why?")
+    log = events(await live.log())
+    failed = log[-1]
+    assert isinstance(failed, RunFailed)
+    assert (failed.status, failed.code, failed.message) == (503, "model_unavailable", "the model server is away")
+    question, partial = await house.conversation(live)
+    assert (question["role"], question["content"]) == ("user", "Why?")
+    assert (partial["role"], partial["content"], partial["incomplete"]) == ("assistant", "Half an ", True)
+    assert (await house.engine.get_trace(live.id, ALICE))[-1]["type"] == "run_failed"
+
+
+async def test_raising_agent_is_a_failure_without_its_words(caplog: pytest.LogCaptureFixture) -> None:
+    async def act(run: Run) -> None:
+        raise ValueError("secret 4711")
+
+    failed = (await House(act).log())[-1]
+    assert isinstance(failed, RunFailed)
+    assert (failed.status, failed.error_type) == (500, "server_error")
+    assert "4711" not in failed.message
+    assert "ValueError" in failed.message
+    assert "[Engine] Run failed" in caplog.text
+
+
+async def test_error_within_a_task_group_is_told_as_itself() -> None:
+    async def act(run: Run) -> None:
+        async with asyncio.TaskGroup() as outer, asyncio.TaskGroup() as inner:
+            inner.create_task(fail())
+            outer.create_task(asyncio.sleep(60))
+
+    async def fail() -> None:
+        raise ModelUnavailable("away")
+
+    failed = (await House(act).log())[-1]
+    assert isinstance(failed, RunFailed)
+    assert failed.code == "model_unavailable"
+
+
+async def test_bug_beside_a_known_error_is_told_as_a_bug() -> None:
+    async def act(run: Run) -> None:
+        raise ExceptionGroup("both", [ToolError("known"), KeyError("bug")])
+
+    failed = (await House(act).log())[-1]
+    assert isinstance(failed, RunFailed)
+    assert "KeyError" in failed.message
+
+
+async def test_agent_that_was_cancelled_by_nobody_has_failed() -> None:
+    async def act(run: Run) -> None:
+        run.say("Half")
+        raise asyncio.CancelledError
+
+    house = House(act)
+    live = await house.ask()
+    assert isinstance(events(await live.log())[-1], RunFailed)
+    assert (await house.conversation(live))[-1]["incomplete"]
+
+
+async def test_cancelled_run_keeps_the_question_and_the_partial_answer() -> None:
+    house = House(hang)
+    live = await house.ask("Why?")
+    await until_it_says(live, "Half")
+    live.cancel()
+    assert events(await live.log())[-1] == RunFinished("cancelled")
+    question, partial = await house.conversation(live)
+    assert question["content"] == "Why?"
+    assert (partial["content"], partial["incomplete"]) == ("Half", True)
+
+
+async def test_cancelling_stops_the_model() -> None:
+    reached = asyncio.Event()
+    stopped = asyncio.Event()
+
+    class Slow(ScriptedProvider):
+        async def stream(self, request: Any) -> Any:
+            try:
+                yield ModelDelta("One")
+                reached.set()
+                await asyncio.Event().wait()
+            finally:
+                stopped.set()
+
+    async def act(run: Run) -> None:
+        await run.model.complete(run.messages, say=True)
+
+    live = await House(act, provider=Slow()).ask()
+    await reached.wait()
+    live.cancel()
+    log = events(await asyncio.wait_for(live.log(), 1))
+    assert stopped.is_set()
+    [finished] = [event for event in log if event.type == "model_finished"]
+    assert getattr(finished, "error", "") == "cancelled"
+    assert said(log) == "One"
+
+
+async def test_first_reason_to_end_stands() -> None:
+    live = await House(hang).ask()
+    await until_it_says(live, "Half")
+    live.end("length", "Enough.")
+    live.cancel()
+    log = events(await live.log())
+    assert log[-1] == RunFinished("length")
+    assert said(log) == "Half\n\nEnough."
+
+
+async def test_agent_that_swallows_its_cancelling_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "GRACE_S", 0.02)
+    release = asyncio.Event()
+    refused: list[Exception] = []
+
+    async def act(run: Run) -> None:
+        run.say("Half")
+        while not release.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await release.wait()
+        try:
+            run.say("late")
+        except RunEnded as error:
+            refused.append(error)
+
+    house = House(act)
+    live = await house.ask()
+    await until_it_says(live, "Half")
+    live.cancel()
+    log = events(await asyncio.wait_for(live.log(), 1))
+    assert log[-1] == RunFinished("cancelled")
+    release.set()
+    await asyncio.sleep(0.01)
+    assert len(refused) == 1
+    assert events(live.channel.entries) == log
+
+
+async def test_agent_that_answers_its_cancelling_with_an_error_is_cancelled_all_the_same() -> None:
+    async def act(run: Run) -> None:
+        try:
+            await hang(run)
+        except asyncio.CancelledError:
+            raise ValueError("bug") from None
+
+    live = await House(act).ask()
+    await until_it_says(live, "Half")
+    live.cancel()
+    assert events(await live.log())[-1] == RunFinished("cancelled")
+
+
+async def test_every_handle_refuses_after_the_end() -> None:
+    kept: list[Run] = []
+
+    async def act(run: Run) -> None:
+        kept.append(run)
+
+    house = House(act, provider=ScriptedProvider("x"), tools=[look])
+    log = await house.log()
+    [run] = kept
+    for use in (
+        lambda: run.say("late"),
+        lambda: run.think("late"),
+        lambda: run.cite(Citation("u", "t")),
+        lambda: run.progress("1", "late", "done"),
+    ):
+        with pytest.raises(RunEnded):
+            use()
+    with pytest.raises(RunEnded):
+        await run.tools.call([ToolCall("1", "look", {})])
+    with pytest.raises(RunEnded):
+        await run.model.complete([Message("user", "late")])
+    assert log[-1] == RunFinished("stop")
+    assert house.provider.requests == []
+
+
+async def test_closing_the_engine_cancels_what_runs_and_what_waits() -> None:
+    house = House(hang)
+    first = await house.ask()
+    second = await house.ask(session_id=first.session_id)
+    await until_it_says(first, "Half")
+    await house.engine.aclose()
+    for live in (first, second):
+        assert events(live.channel.entries)[-1] == RunFinished("cancelled")
+        assert (await house.engine.get_trace(live.id, ALICE))[-1]["reason"] == "cancelled"
+
+
+# Turns
+
+
+async def test_turns_of_one_session_queue_and_other_sessions_do_not() -> None:
+    release = asyncio.Event()
+
+    async def act(run: Run) -> None:
+        run.say(f"{len(run.messages)} messages")
+        if run.task.text == "first":
+            await release.wait()
+
+    house = House(act)
+    first = await house.ask("first")
+    second = await house.ask("second", session_id=first.session_id)
+    third = await house.ask("third", session_id=first.session_id)
+    assert said(events(await (await house.ask("elsewhere")).log())) == "1 messages"
+    assert second.text == ""
+    release.set()
+    assert said(events(await third.log())) == "5 messages"
+    assert [item["content"] for item in await house.conversation(third)] == [
+        "first",
+        "1 messages",
+        "second",
+        "3 messages",
+        "third",
+        "5 messages",
+    ]
+
+
+async def test_run_cancelled_in_the_queue_never_acts_and_keeps_its_question() -> None:
+    release = asyncio.Event()
+    acted: list[str] = []
+
+    async def act(run: Run) -> None:
+        acted.append(run.task.text)
+        await release.wait()
+
+    house = House(act)
+    first = await house.ask("first")
+    second = await house.ask("second", session_id=first.session_id)
+    await asyncio.sleep(0.01)
+    second.cancel()
+    release.set()
+    assert events(await second.log())[-1] == RunFinished("cancelled")
+    assert acted == ["first"]
+    assert [item["content"] for item in await house.conversation(second)] == ["first", "", "second", ""]
+
+
+# Happy ends
+
+
+async def test_whole_run_is_recorded_and_stored_before_its_last_event() -> None:
+    house = House(answer)
+    live = await house.ask("What is it?", traceparent="00-a-b-01")
+    async for batch in live.batches():
+        if any(isinstance(entry.event, RunFinished) for entry in batch):
+            assert len(await house.conversation(live)) == 2
+            assert (await house.engine.get_trace(live.id, ALICE))[-1]["type"] == "run_finished"
+    log = events(live.channel.entries)
+    assert [event.type for event in log] == ["run_started", "decided", "text_delta", "text_delta", "run_finished"]
+    started = log[0]
+    assert isinstance(started, RunStarted)
+    assert (started.session_id, started.model, started.traceparent) == (live.session_id, "agentic", "00-a-b-01")
+    stored = await house.engine.get_trace(live.id, ALICE)
+    assert [event["type"] for event in stored] == ["run_started", "decided", "text_delta", "run_finished"]
+    assert stored[2]["text"] == "It is 42."
+    assert "incomplete" not in (await house.conversation(live))[-1]
+
+
+async def test_decision_keeps_every_bid() -> None:
+    house = House([ActingAgent(answer, "a"), ActingAgent(answer, "b")])
+    [decided] = [event for event in await house.log() if isinstance(event, Decided)]
+    assert (decided.agent, [bid["agent"] for bid in decided.bids]) == ("a", ["a", "b"])
+
+
+async def test_notice_of_a_stand_in_is_told_with_the_answer() -> None:
+    log = await House(answer, provider=ScriptedProvider(notice="for trying out")).log()
+    assert Notice("for trying out") in log
+
+
+async def test_answer_cut_by_the_model_ends_with_length() -> None:
+    async def act(run: Run) -> None:
+        await run.model.complete(run.messages, say=True)
+
+    provider = ScriptedProvider([ModelDelta("cut"), ModelDelta(finish="length")])
+    assert (await House(act, provider=provider).log())[-1] == RunFinished("length")
+
+
+async def test_calls_of_client_tools_end_the_run_and_the_client_goes_on_without_naming_the_session() -> None:
+    calls = (ToolCall("x", "look", {"text": "a"}), ToolCall("y", "open_door", {"door": "front"}))
+    provider = ScriptedProvider([ModelDelta("Wait.", calls=calls, finish="tool_calls")], "Opened.")
+    after: list[str] = []
+    seen: list[list[Message]] = []
+
+    async def act(run: Run) -> None:
+        seen.append(list(run.messages))
+        reply = await run.model.complete(run.messages, tools=run.tools.specs, say=True)
+        if reply.calls:
+            await run.tools.call(reply.calls)
+            after.append("went on")
+
+    house = House(act, provider=provider, tools=[look])
+    live = await house.ask("Open", client_tools=(client_tool("open_door"),))
+    log = events(await live.log())
+    assert log[-1] == RunFinished("tool_calls")
+    [handed] = [event for event in log if isinstance(event, HandedOver)]
+    [wanted] = handed.calls
+    assert wanted == ToolCall(f"{live.id}-2", "open_door", {"door": "front"})
+    assert after == []
+
+    back = Message("tool", "it is open", tool_call_id=wanted.id)
+    second = await house.ask(messages=(back,), client_tools=(client_tool("open_door"),))
+    assert second.session_id == live.session_id
+    assert said(events(await second.log())) == "Opened."
+    roles = [(message.role, message.text) for message in seen[1]]
+    assert roles == [("user", "Open"), ("assistant", "Wait."), ("tool", "seen a"), ("tool", "it is open")]
+    assert [call.name for call in seen[1][1].tool_calls] == ["look", "open_door"]
+    shown = [item["content"] for item in await house.conversation(second)]
+    assert shown == ["Open", "Wait.", "it is open", "Opened."], "internal results are not shown"
+
+
+async def test_call_results_of_nobody_knows_which_run_begin_a_new_conversation() -> None:
+    house = House(answer)
+    live = await house.ask(messages=(Message("tool", "x", tool_call_id="call_abc"),))
+    assert events(await live.log())[-1] == RunFinished("stop")
+
+
+async def test_client_tool_hides_the_servers_of_the_same_name() -> None:
+    offered: list[Any] = []
+
+    async def act(run: Run) -> None:
+        offered.extend(run.tools.specs)
+
+    await House(act, tools=[look]).log(client_tools=(client_tool("look"),))
+    assert [(spec.name, spec.client) for spec in offered] == [("look", True)]
+
+
+async def test_client_that_wants_no_tools_gets_none() -> None:
+    offered: list[Any] = []
+
+    async def act(run: Run) -> None:
+        offered.extend([*run.tools.specs, *run.task.fit])
+
+    wishes = Wishes(tool_choice="none")
+    await House(act, tools=[look]).log(client_tools=(client_tool("open_door"),), wishes=wishes)
+    assert offered == []
+
+
+async def test_too_many_tools_are_cut_to_the_fittest() -> None:
+    @tool(examples=["Is it raining in Rome"])
+    async def weather() -> str:
+        """Weather."""
+        return "sun"
+
+    offered: list[str] = []
+
+    async def act(run: Run) -> None:
+        offered.extend(spec.name for spec in run.tools.specs)
+
+    await House(act, tools=[look, weather], shortlist=1).log("Is it raining?")
+    assert offered == ["weather"]
+
+
+async def test_model_that_cannot_keep_a_response_format_is_refused() -> None:
+    wishes = Wishes(answer_schema={"type": "object"})
+    failed = (await House(answer, provider=ScriptedProvider(schema=False)).log(wishes=wishes))[-1]
+    assert isinstance(failed, RunFailed)
+    assert (failed.status, failed.param) == (400, "response_format")
+
+
+async def test_logs_hold_nothing_of_what_was_said(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        await House(answer).log("a very private question")
+    assert "Run finished" in caplog.text
+    assert "private" not in caplog.text
+    assert "42" not in caplog.messages
+    assert TextDelta("42.").text not in caplog.text
