@@ -1,1 +1,19 @@
-"""Exact and decimal mathematics with SymPy."""
+"""Exact and decimal mathematics with SymPy, computed in processes that can be killed."""
+
+from typing import Any
+
+from agentic import Tool, hookimpl
+
+
+@hookimpl
+def agentic_settings() -> Any:
+    from agentic_math.settings import Settings
+
+    return Settings
+
+
+@hookimpl
+def agentic_tools(settings: Any) -> Tool:
+    from agentic_math.tool import MathTool
+
+    return MathTool(settings)

@@ -1,0 +1,74 @@
+"""The tool as the kernel and the models see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agentic import Json, Tool, ToolContext, ToolError, ToolRetry, Traits
+from agentic_math import requests
+from agentic_math.pool import Pool
+from agentic_math.settings import Settings
+
+_MARGIN_S = 5
+_EXAMPLES = (
+    "Multiply 48 by 152",
+    "How much is 3/8 plus 5/12?",
+    "What is 18 percent of 250?",
+    "Find x such that 3x + 5 = 20",
+    "Which x satisfy x squared minus 5x plus 6 equals 0?",
+    "Differentiate x times the sine of x",
+    "Find the area under x^2 between 0 and 3",
+    "What is the determinant of the matrix [[1, 2], [3, 4]]?",
+    "How many miles are 42 kilometres?",
+    "Factor x^3 - 1",
+    "Is 7919 a prime number?",
+    "What is the limit of sin(x)/x as x goes to 0?",
+    "Add up all whole numbers from 1 to 100",
+)
+
+
+class Arguments(BaseModel):
+    """What the model fills in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    expression: str = Field(description="one expression in plain notation, no words and no LaTeX")
+
+
+class MathTool(Tool):
+    """Computes exactly, in processes of its own that are ended when they take too long."""
+
+    name = "math"
+    description = (
+        "Compute exactly: arithmetic, percentages, algebra, equations, calculus, matrices, statistics, units. "
+        "Samples: 15% of 80 | solve(x^2 - 4 = 0, x) | solve([x + y = 3, x - y = 1], [x, y]) | diff(x*sin(x), x) | "
+        "integrate(x^2, (x, 0, 3)) | det([[1, 2], [3, 4]]) | 5 km to miles. log is the natural logarithm."
+    )
+    args = Arguments
+
+    def __init__(self, settings: Settings) -> None:
+        self.pool = Pool(settings.math_timeout, settings.math_memory_mb)
+        self.traits = Traits(timeout_s=settings.math_timeout + _MARGIN_S, examples=_EXAMPLES)
+
+    def suggest(self, text: str) -> Json | None:
+        """The expression that a plain request asks for, else None."""
+        expression = requests.expression_in(text)
+        return None if expression is None else {"expression": expression}
+
+    async def run(self, args: Any, ctx: ToolContext) -> str:
+        """The exact answer, and the decimal one where it differs.
+
+        Raises ToolRetry for what cannot be read, ToolError for what cannot be computed within the limits.
+        """
+        said = await self.pool.compute(args.expression)
+        if "retry" in said:
+            raise ToolRetry(said["retry"])
+        if "error" in said:
+            raise ToolError(said["error"])
+        return str(said["answer"])
+
+    async def aclose(self) -> None:
+        """End the workers; without this they end with the server."""
+        await self.pool.aclose()
