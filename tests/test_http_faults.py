@@ -75,7 +75,7 @@ def test_fault_after_the_first_word_ends_the_stream_with_a_typed_error(
 def test_fault_after_the_first_word_is_a_status_where_nothing_was_streamed(
     ann: Api, ollama: SharedOllama, fault: str
 ) -> None:
-    answer, code, told = LATE[fault]
+    answer, _, told = LATE[fault]
     ollama.script(answer)
     response = ann.chat()
     assert response.status_code == (504 if fault == "hang" else 502)

@@ -14,7 +14,7 @@ from agentic.kernel import Kernel
 from agentic.server import health, routes_auth, routes_chat, routes_conversations
 from agentic.server.auth import Authentication
 from agentic.server.errors import install_handlers
-from agentic.server.limits import BodyLimit, NoSniff
+from agentic.server.limits import BodyLimit, NoSniff, Unbroken
 
 
 def create_app(kernel: Kernel) -> FastAPI:
@@ -34,6 +34,7 @@ def create_app(kernel: Kernel) -> FastAPI:
     # The middleware added last is met first.
     app.add_middleware(BodyLimit, max_mb=kernel.settings.max_body_mb)
     app.add_middleware(Authentication, identity_source=lambda: kernel.identity)
+    app.add_middleware(Unbroken)
     if kernel.settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

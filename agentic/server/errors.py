@@ -33,11 +33,10 @@ def error_response(error: AgenticError) -> JSONResponse:
 
 
 def install_handlers(app: FastAPI) -> None:
-    """Give every error of the application the one shape, whoever raised it."""
+    """Give every error of the application the one shape, whoever raised it; bugs: see ``limits.Unbroken``."""
     app.add_exception_handler(AgenticError, _on_agentic_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(Exception, _on_bug)
 
 
 async def _on_agentic_error(_request: Request, error: Exception) -> JSONResponse:
@@ -62,8 +61,3 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     known = BadRequest(f"{place or 'body'}: {fault['msg']}.", param=place)
     known.status = 400 if request.url.path.startswith("/v1/") else 422
     return error_response(known)
-
-
-async def _on_bug(_request: Request, error: Exception) -> JSONResponse:
-    # Starlette raises it again behind this answer, and the server logs it with its trace.
-    return error_response(AgenticError(f"The server failed ({type(error).__name__}). Its log says more."))

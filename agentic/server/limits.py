@@ -1,11 +1,11 @@
-"""Pure ASGI middleware for every answer: bodies have a size limit, and no browser guesses at a content type."""
+"""Pure ASGI middleware for every answer: bodies have a limit, bugs have a shape, browsers guess at no content type."""
 
 from __future__ import annotations
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agentic.errors import PayloadTooLarge
+from agentic.errors import AgenticError, PayloadTooLarge
 from agentic.server.errors import error_response
 
 
@@ -38,6 +38,34 @@ class BodyLimit:
             return message
 
         await self._app(scope, counting, send)
+
+
+class Unbroken:
+    """Answers a bug's exception in the shape of all errors, within reach of the other middleware.
+
+    Starlette's own place for that lies outside of every middleware, so that its answer would miss their headers. The
+    exception is raised again, for the server to log it with its trace.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        begun = scope["type"] != "http"
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except Exception as error:
+            if not begun:
+                told = AgenticError(f"The server failed ({type(error).__name__}). Its log says more.")
+                await error_response(told)(scope, receive, send)
+            raise
 
 
 class NoSniff:

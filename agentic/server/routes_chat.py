@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
 from agentic.errors import BadRequest, ModelNotFound
@@ -70,27 +71,39 @@ def _read(data: bytes) -> ChatRequest:
         raise BadRequest(f"The body is not valid JSON in UTF-8: {error.msg} at character {error.pos}.") from None
     if not isinstance(raw, dict):
         raise BadRequest("The body must be a JSON object.")
+    _refuse_depth(raw)
     refuse_unsupported(raw)
     try:
         return ChatRequest.model_validate(raw)
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = _place(raw, fault["loc"])
-        raise BadRequest(f"{place or 'body'}: {fault['msg']}.", param=place) from None
+        faults = error.errors(include_url=False, include_input=False, include_context=False)
+        # Of the alternatives that were tried, the one that went deepest is the one that was meant.
+        path, told = max(((_path(raw, fault), fault["msg"]) for fault in faults), key=lambda found: len(found[0]))
+        place = ".".join(path) or None
+        raise BadRequest(f"{place or 'body'}: {told}.", param=place) from None
 
 
-def _place(body: Any, location: Sequence[str | int]) -> str | None:
-    """The path of a fault in the body as it was sent, without the names of the alternatives that were tried."""
+def _refuse_depth(raw: Json) -> None:
+    """What is taken is written again, to the model and to storage; orjson reads 1024 levels and writes 254."""
+    try:
+        orjson.dumps(raw)
+    except orjson.JSONEncodeError:
+        raise BadRequest("The body is nested too deeply.") from None
+
+
+def _path(body: Any, fault: ErrorDetails) -> list[str]:
+    """The way to a fault in the body as it was sent, without the names of the alternatives that were tried."""
     path: list[str] = []
-    for n, part in enumerate(location):
-        if isinstance(body, dict) and (part in body or n == len(location) - 1):
+    for n, part in enumerate(fault["loc"]):
+        is_absent = fault["type"] == "missing" and n == len(fault["loc"]) - 1
+        if isinstance(body, dict) and (part in body or is_absent):
             body = body.get(part)
         elif isinstance(body, list) and isinstance(part, int):
             body = body[part]
         else:
             continue
         path.append(str(part))
-    return ".".join(path) or None
+    return path
 
 
 async def _whole(request: Request, live: LiveRun, wanted: RunRequest) -> Response:

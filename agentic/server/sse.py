@@ -18,6 +18,7 @@ from agentic.server.errors import error_response
 T = TypeVar("T")
 PING = b": ping\n\n"
 PING_S = 15.0
+TICK_S = 1.0
 HOLD_S = 10.0
 """The status goes out with the model's first sign of life, or after this many seconds as 200 with pings."""
 SIGNS_OF_LIFE = (TextDelta, ThinkingDelta, ToolCallStarted, HandedOver, RunFinished)
@@ -46,21 +47,33 @@ def escape_line_breaks(data: bytes) -> bytes:
 
 
 async def chunks(live: LiveRun, renderer: Renderer) -> AsyncGenerator[bytes, None]:
-    """A run's events on the wire. A run that fails before the model's first sign of life raises its error instead."""
+    """A run's events on the wire. A run that fails before the model's first sign of life raises its error instead.
+
+    Silence is looked at every TICK_S: an agent that tells of its progress must not put off the status for ever.
+    """
+    clock = asyncio.get_running_loop().time
     held: list[Entry] | None = []
-    async for batch in live.batches(first_quiet_s=HOLD_S, quiet_s=PING_S):
+    written_at = clock()
+    async for batch in live.batches(first_quiet_s=TICK_S, quiet_s=TICK_S):
         if held is None:
-            yield renderer.render(batch) if batch else PING
-            continue
-        held += batch
-        if batch:
-            last = batch[-1].event
-            if isinstance(last, RunFailed):
-                raise failure(last)
-            if not any(isinstance(entry.event, SIGNS_OF_LIFE) for entry in batch):
-                continue
-        yield renderer.render(held) + (b"" if batch else PING)
-        held = None
+            data = renderer.render(batch)
+            is_quiet = not data and clock() - written_at >= PING_S
+        else:
+            held += batch
+            is_quiet = clock() - written_at >= HOLD_S
+            if not any(isinstance(entry.event, SIGNS_OF_LIFE) for entry in held):
+                _raise_failure(held)
+                if not is_quiet:
+                    continue
+            data, held = renderer.render(held), None
+        if data or is_quiet:
+            yield data or PING
+            written_at = clock()
+
+
+def _raise_failure(entries: Sequence[Entry]) -> None:
+    if entries and isinstance(last := entries[-1].event, RunFailed):
+        raise failure(last)
 
 
 def failure(event: RunFailed) -> AgenticError:

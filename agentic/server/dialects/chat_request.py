@@ -205,16 +205,21 @@ def _message(message: BodyMessage, n: int) -> Message:
         raise BadRequest(f"{place}.tool_call_id: a tool's message needs it.", param=f"{place}.tool_call_id")
     if message.content is None and message.role not in ("assistant", "tool"):
         raise BadRequest(f"{place}.content: a {message.role} message needs it.", param=f"{place}.content")
-    calls: tuple[ToolCall, ...] = tuple(
-        tool_call(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ()
-    )
     return Message(
         role="system" if message.role == "developer" else message.role,
         content=_content(message, place),
-        tool_calls=calls,
+        tool_calls=tuple(_call(call, f"{place}.tool_calls.{k}") for k, call in enumerate(message.tool_calls or ())),
         tool_call_id=message.tool_call_id or "",
         name=(message.name or "") if message.role == "tool" else "",
     )
+
+
+def _call(call: Call, place: str) -> ToolCall:
+    try:
+        return tool_call(call.id, call.function.name, call.function.arguments)
+    except RecursionError:
+        where = f"{place}.function.arguments"
+        raise BadRequest(f"{where}: nested too deeply.", param=where) from None
 
 
 def _content(message: BodyMessage, place: str) -> str | tuple[TextPart, ...]:
