@@ -46,6 +46,8 @@ _FORMS = (
     (r"^(?:(?:the\s+)?integral\s+of|integrate)\s+(?!\()(.+)$", r"integrate(\1)"),
     (r"^(?:the\s+)?limit\s+of\s+(.+?)\s+(?:as|when)\s+([a-z])\s+(?:approaches|goes\s+to|tends\s+to|->|→)\s+(\S+)$",
      r"limit(\1, \2, \3)"),
+    (r"^for\s+([a-z])\s*[:,]?\s+(.+=.+)$", r"solve(\2, \1)"),
+    (r"^(?:the\s+)?(determinant|inverse|eigenvalues|rank)\s+of\s+(?:the\s+)?(?:matrix\s+)?(\[.+\])$", r"\1(\2)"),
     (r"^(factor|expand|simplify)\s+(?!\()(.+)$", r"\1(\2)"),
     (r"^(.+=.+?)\s+for\s+([a-z])$", r"solve(\1, \2)"),
     (r"^how\s+many\s+(\w+)\s+(?:are\s+|is\s+)?(?:there\s+)?(?:in|is|are)\s+(?:an?\s+(\w+))$", r"1 \2 to \1"),
@@ -90,7 +92,7 @@ _LOOKALIKES = (
     r"https?:|www\.|@|#|\$\w*[a-z]",
 )
 _NO_ARITHMETIC = re.compile("|".join(f"(?:{shape})" for shape in _LOOKALIKES), re.IGNORECASE)
-_BARE_RANGE = re.compile(r"^\d+\s*[-–—/:]\s*\d+$")
+_BARE_RANGE = re.compile(r"^\d+\s*[-–—/:xX]\s*\d+$")
 
 
 def is_no_arithmetic(rest: str, asked: bool) -> bool:
