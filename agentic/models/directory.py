@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,27 +27,45 @@ class Chosen:
 
 
 class _Shelf:
-    """One provider's models, asked for again when the list is older than FRESH_S. Failures are not kept."""
+    """One provider's models, asked for again when the list is older than FRESH_S. Failures are not kept.
+
+    Whoever comes while the provider is being asked shares the outcome: a server that is silent until a time limit
+    would else let each wait for all those before.
+    """
 
     def __init__(self, provider: ModelProvider) -> None:
         self.provider = provider
         self.reached = False
         self._infos: Sequence[ModelInfo] = ()
-        self._asked_at = -FRESH_S
-        self._lock = asyncio.Lock()
+        self._asked_at = -math.inf
+        self._asking: asyncio.Task[None] | None = None
 
     async def infos(self, *, newer_than_s: float = FRESH_S) -> Sequence[ModelInfo]:
         """The provider's models; raises ModelError if they cannot be had."""
         wanted = time.monotonic() - newer_than_s
-        if self._asked_at > wanted:
-            return self._infos
-        async with self._lock:
-            if self._asked_at <= wanted:
-                asked_at = time.monotonic()
-                self._infos = await self._ask()
-                self._asked_at = asked_at
-                self.reached = True
+        while self._asked_at < wanted:
+            if self._asking is None:
+                self._asking = asyncio.create_task(self._refresh())
+                self._asking.add_done_callback(self._asked)
+            await asyncio.shield(self._asking)
         return self._infos
+
+    def stop(self) -> None:
+        """Ask no further."""
+        if self._asking is not None:
+            self._asking.cancel()
+
+    async def _refresh(self) -> None:
+        asked_at = time.monotonic()
+        self._infos = await self._ask()
+        self._asked_at = asked_at
+        self.reached = True
+
+    def _asked(self, asking: asyncio.Task[None]) -> None:
+        self._asking = None
+        if not asking.cancelled():
+            # Taken here, since all who asked may have gone away.
+            asking.exception()
 
     async def _ask(self) -> Sequence[ModelInfo]:
         try:
@@ -88,8 +107,8 @@ class Directory:
 
     async def find(self, model_id: str) -> Chosen:
         """The model of this id, or of ``provider/id``. Raises ModelNotFound, or ModelError if nobody can tell."""
-        failure: AgenticError | None = None
         for newer_than_s in (FRESH_S, 0.0):
+            failure: AgenticError | None = None
             for shelf in await self._active():
                 try:
                     infos = await shelf.infos(newer_than_s=newer_than_s)
@@ -153,6 +172,7 @@ class Directory:
     async def aclose(self) -> None:
         """Close every provider."""
         for shelf in self._shelves:
+            shelf.stop()
             try:
                 await shelf.provider.aclose()
             except Exception:
