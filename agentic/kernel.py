@@ -67,8 +67,9 @@ async def open_kernel(
     finally:
         await kernel.engine.aclose()
         await directory.aclose()
-        for provider in catalog.embedders().values():
-            await _close_embedder(provider)
+        closing: list[Tool | EmbedderProvider] = [*catalog.tools().values(), *catalog.embedders().values()]
+        for one in closing:
+            await _close(one)
         await storage.aclose()
 
 
@@ -105,11 +106,12 @@ def _spec(tool: Tool) -> ToolSpec:
     )
 
 
-async def _close_embedder(provider: EmbedderProvider) -> None:
+async def _close(one: Tool | EmbedderProvider) -> None:
+    """Close a plugin's object; one that cannot close keeps no other from closing."""
     try:
-        await provider.aclose()
+        await one.aclose()
     except Exception:
-        logger.exception("[Kernel] Embedder did not close: %s", provider.name)
+        logger.exception("[Kernel] Not closed: %s", one.name)
 
 
 async def _local_embedder(catalog: Catalog) -> Embedder | None:

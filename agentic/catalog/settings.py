@@ -62,9 +62,7 @@ class Settings(EnvironmentSettings):
     )
     default_model: str = Field("agentic", description="The model of requests that name none")
     max_body_mb: float = Field(20, gt=0, description="Largest request body, megabytes")
-    max_upload_mb: float = Field(100, gt=0, description="Largest uploaded file, megabytes")
     storage: str | None = Field(None, description="The storage backend, by name; unset, the highest-ranked one")
-    embedding_model: str = Field("all-MiniLM-L6-v2", description="The model that turns text into vectors")
     data_dir: Folder = Field(Path("data"), description="The folder that holds everything kept", examples=["./data"])
     jwt_expiration_hours: float = Field(24, gt=0, description="Hours until a token ends")
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(

@@ -19,7 +19,7 @@ class Embedder(Protocol):
 
 
 class EmbedderProvider(Protocol):
-    """Finds an embedder by the name that EMBEDDING_MODEL gives. ``local`` ones work inside this process."""
+    """Finds embedders by their model's name. ``local`` ones work inside this process."""
 
     name: str
     local: bool = False

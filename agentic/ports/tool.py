@@ -79,6 +79,10 @@ class Tool(Protocol):
         """
         ...
 
+    async def aclose(self) -> None:
+        """End what the tool keeps running, such as worker processes. Called once, when the server stops."""
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class NotConfigured:
