@@ -48,11 +48,12 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
 
     from agentic.kernel import open_kernel
     from agentic.server.app import create_app
+    from agentic.server.endings import PatientServer
 
     async def work() -> bool:
         async with open_kernel(settings, only=only) as kernel:
             await _greet(kernel)
-            server = uvicorn.Server(config)
+            server = PatientServer(config)
             config.app = create_app(kernel)
             await server.serve()
             return server.started
