@@ -9,11 +9,13 @@ from typing import Any
 from agentic import (
     Agent,
     Bid,
+    Fit,
     Message,
     ModelDelta,
     ModelInfo,
     ModelProvider,
     Principal,
+    Reply,
     Run,
     Task,
     Tool,
@@ -21,8 +23,11 @@ from agentic import (
     Usage,
 )
 from agentic.events import Entry, Event, RunFailed, RunFinished, TextDelta
-from agentic.models.directory import Directory
-from agentic.runtime.budget import Limits
+from agentic.models.caller import Caller
+from agentic.models.directory import Chosen, Directory
+from agentic.models.handle import ModelHandle, Wishes
+from agentic.runtime.budget import Budget, Limits
+from agentic.runtime.channel import Channel
 from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
 from agentic.runtime.fitness import Fitness
@@ -165,6 +170,51 @@ def events(entries: Sequence[Entry]) -> list[Event]:
 def said(log: Sequence[Event]) -> str:
     """The answer within a log."""
     return "".join(event.text for event in log if isinstance(event, TextDelta))
+
+
+class ModelBench:
+    """A run's model over scripted answers, with the log at hand. ``fits`` are the tools that fit every text."""
+
+    def __init__(
+        self,
+        *answers: Any,
+        wishes: Wishes | None = None,
+        fits: Sequence[str] = (),
+        untrusted: Sequence[str] = (),
+        **info: Any,
+    ) -> None:
+        self.provider = ScriptedProvider(*answers, **info)
+        self.channel = Channel()
+        self.budget = Budget(Limits())
+        self.fits = fits
+        self._calls = 0
+        chosen = Chosen("m", self.provider, self.provider.infos[0])
+        self.model = ModelHandle(
+            Caller(chosen, self.channel, self.budget),
+            channel=self.channel,
+            wishes=wishes or Wishes(),
+            rank=self._rank,
+            untrusted=frozenset(untrusted),
+            new_call_id=self._new_id,
+        )
+
+    @property
+    def requests(self) -> list[Any]:
+        return self.provider.requests
+
+    def events(self, kind: type[Event]) -> list[Any]:
+        return [entry.event for entry in self.channel.entries if isinstance(entry.event, kind)]
+
+    async def complete(self, *messages: Message | str, **more: Any) -> Reply:
+        said = [Message("user", message) if isinstance(message, str) else message for message in messages]
+        return await self.model.complete(said or [Message("user", "Hello")], **more)
+
+    async def _rank(self, _text: str, tools: Sequence[ToolSpec]) -> Sequence[Fit]:
+        return [Fit(name, 0.9) for name in self.fits if name in {tool.name for tool in tools}]
+
+    def _new_id(self) -> str:
+        self._calls += 1
+        return f"r-{self._calls}"
 
 
 async def _no_embedder() -> None:

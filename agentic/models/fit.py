@@ -6,6 +6,7 @@ Facts are shown as the tool gave them and errors are never reworded, since such 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
@@ -14,21 +15,24 @@ from agentic.models.ask import Ask
 from agentic.models.plain import as_plain, write_calls
 from agentic.ports.model import ModelDelta, ToolSpec
 
+logger = logging.getLogger(__name__)
+
 ARGUMENTS = """Fill in the input of the tool "{name}" from the user's message, and copy words from it exactly.
 {description}"""
 
 
 async def fit(ask: Ask) -> AsyncGenerator[ModelDelta, None]:
     """Show the results since the last user message; or call the fittest tool; or answer without one."""
-    observed = _observed(ask.messages)
-    if observed:
-        yield ModelDelta("\n\n".join(message.text for message in observed), finish="stop", usage=Usage())
+    if ask.observed and ask.schema is None:
+        yield ModelDelta("\n\n".join(message.text for message in ask.observed), finish="stop", usage=Usage())
         return
     text = next((message.text for message in reversed(ask.messages) if message.role == "user"), "")
-    tool, arguments, usage = await _choose(ask, text)
+    tool, arguments, usage = (None, None, Usage()) if ask.observed else await _choose(ask, text)
     if tool is not None and arguments is not None:
         yield ModelDelta(calls=(ToolCall("", tool.name, arguments),), finish="tool_calls", usage=usage)
         return
+    if ask.choice != "auto" and not ask.observed:
+        raise ask.none_called()
     plain = as_plain(ask.messages, write_calls)
     stream = ask.caller.stream(plain, schema=ask.schema, sampling=ask.sampling, mode="fit")
     async with aclosing(stream) as deltas:
@@ -47,7 +51,7 @@ async def _choose(ask: Ask, text: str) -> tuple[ToolSpec | None, Json | None, Us
             ranked = [ask.tools[0].name]
     for name in ranked:
         tool = specs[name]
-        suggested = tool.suggest(text) if tool.suggest else None
+        suggested = suggestion(tool, text)
         if suggested is not None:
             return tool, suggested, Usage()
     if not ranked:
@@ -76,7 +80,18 @@ async def _fill_in(ask: Ask, tool: ToolSpec, text: str) -> tuple[Json | None, Us
     return (arguments if isinstance(arguments, dict) else None), usage
 
 
-def _observed(messages: Sequence[Message]) -> list[Message]:
+def suggestion(tool: ToolSpec, text: str) -> Json | None:
+    """What the tool reads from the text by rule; a rule that raises has read nothing."""
+    if tool.suggest is None:
+        return None
+    try:
+        return tool.suggest(text)
+    except Exception:
+        logger.exception("[Tools] A tool's suggest failed: %s", tool.name)
+        return None
+
+
+def observed(messages: Sequence[Message]) -> list[Message]:
     """The tool results after the last user message."""
     results: list[Message] = []
     for message in reversed(messages):

@@ -15,7 +15,7 @@ from agentic.events import TextDelta, ThinkingDelta
 from agentic.messages import Json, Message
 from agentic.models.ask import Ask, Ranker
 from agentic.models.caller import Caller
-from agentic.models.fit import fit
+from agentic.models.fit import fit, observed
 from agentic.models.native import native
 from agentic.models.plain import as_plain, delimited, write_calls
 from agentic.models.schema import schema as by_schema
@@ -66,20 +66,26 @@ class ModelHandle(Model):
         self, messages: Sequence[Message], *, tools: Sequence[ToolSpec] = (), schema: Json | None = None
     ) -> AsyncGenerator[ModelDelta, None]:
         """See :class:`agentic.ports.model.Model`. Calls carry ids that are unique in the run."""
-        messages = delimited(messages, self._untrusted)
-        if not tools and self.info.tool_mode != "native":
-            messages = as_plain(messages, write_calls)
-        if tools:
-            ask = self._ask(messages, tools, schema)
-            deltas = MODES[self._mode(ask)](ask)
-        else:
-            deltas = self._caller.stream(messages, schema=schema, sampling=self._wishes.sampling)
-        async with aclosing(deltas):
+        called = False
+        async with aclosing(self._deltas(messages, tools, schema)) as deltas:
             async for delta in deltas:
-                if delta.calls:
+                called = called or bool(delta.calls)
+                if called:
                     calls = tuple(replace(call, id=self._new_call_id()) for call in delta.calls)
                     delta = replace(delta, calls=calls, finish=delta.finish and "tool_calls")  # noqa: PLW2901
                 yield delta
+
+    def _deltas(
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec], schema: Json | None
+    ) -> AsyncGenerator[ModelDelta, None]:
+        shows_results = self.info.tool_mode == "fit" and schema is None and observed(messages)
+        if tools or shows_results:
+            ask = self._ask(messages, tools, schema)
+            return MODES[self._mode(ask)](ask)
+        messages = delimited(messages, self._untrusted)
+        if self.info.tool_mode != "native":
+            messages = as_plain(messages, write_calls)
+        return self._caller.stream(messages, schema=schema, sampling=self._wishes.sampling)
 
     async def complete(
         self,
@@ -140,7 +146,8 @@ class ModelHandle(Model):
             tools = [tool for tool in tools if tool.client and choice in ("required", tool.name)]
         return Ask(
             caller=self._caller,
-            messages=messages,
+            messages=delimited(messages, self._untrusted),
+            observed=observed(messages),
             tools=tools,
             schema=schema,
             choice=choice,

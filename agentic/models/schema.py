@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -18,6 +19,9 @@ INSTRUCTION = """You can use tools. Answer with one JSON object: "thought" says 
 If you know enough to answer, or no tool helps, leave "calls" empty.
 Tools:
 {tools}"""
+
+DEFINITIONS = ("$defs", "definitions")
+REFERENCE = re.compile(r"^#/(?:\$defs|definitions)/")
 
 
 async def schema(ask: Ask) -> AsyncGenerator[ModelDelta, None]:
@@ -36,10 +40,12 @@ async def schema(ask: Ask) -> AsyncGenerator[ModelDelta, None]:
     decision = _decision(text, finish)
     if decision["thought"]:
         yield ModelDelta(thinking=f"{decision['thought']}\n")
-    calls = tuple(ToolCall("", call["action"], call.get("input") or {}) for call in ask.limited(decision["calls"]))
+    calls = tuple(_call(call) for call in ask.limited(decision["calls"]))
     if calls:
         yield ModelDelta(calls=calls, finish="tool_calls", usage=usage)
         return
+    if ask.choice != "auto":
+        raise ask.none_called()
     answer = ask.caller.stream(plain, schema=ask.schema, sampling=ask.sampling, mode="schema")
     async with aclosing(answer) as deltas:
         async for delta in deltas:
@@ -66,8 +72,9 @@ def decision_schema(ask: Ask) -> Json:
 
 def _alternative(tool: ToolSpec, definitions: Json) -> Json:
     parameters = dict(tool.parameters)
-    for name, definition in parameters.pop("$defs", {}).items():
-        definitions[f"{tool.name}.{name}"] = _requalified(definition, tool.name)
+    for place in DEFINITIONS:
+        for name, definition in parameters.pop(place, {}).items():
+            definitions[f"{tool.name}.{name}"] = _requalified(definition, tool.name)
     return {
         "type": "object",
         "properties": {"action": {"const": tool.name}, "input": _requalified(parameters, tool.name)},
@@ -80,7 +87,7 @@ def _requalified(node: Any, tool: str) -> Any:
     """Point references at the definitions' place in the decision's schema, where tools must not share names."""
     if isinstance(node, dict):
         return {
-            key: value.replace("#/$defs/", f"#/$defs/{tool}.", 1)
+            key: REFERENCE.sub(f"#/$defs/{tool}.", value)
             if key == "$ref" and isinstance(value, str)
             else _requalified(value, tool)
             for key, value in node.items()
@@ -95,11 +102,18 @@ def _decision(text: str, finish: str) -> Json:
         decision = json.loads(text)
         calls = decision.get("calls", [])
         if all(isinstance(call["action"], str) for call in calls):
-            return {"thought": str(decision.get("thought", "")), "calls": calls}
+            return {"thought": str(decision.get("thought") or ""), "calls": calls}
     except (ValueError, TypeError, KeyError, AttributeError):
         pass_on = "It was cut off." if finish == "length" else "It is not what the schema asks for."
         raise ModelError(f"The model's choice of tools cannot be read. {pass_on}") from None
     raise ModelError("The model's choice of tools names no tool.")
+
+
+def _call(call: Json) -> ToolCall:
+    arguments = call.get("input") or {}
+    if isinstance(arguments, dict):
+        return ToolCall("", call["action"], arguments)
+    return ToolCall("", call["action"], {}, malformed=json.dumps(arguments, ensure_ascii=False))
 
 
 def _write(text: str, calls: Sequence[ToolCall]) -> str:

@@ -30,23 +30,26 @@ async def text(ask: Ask) -> AsyncGenerator[ModelDelta, None]:
     prompt = with_instruction(
         as_plain(ask.messages, write_calls), INSTRUCTION.format(must=must, tools=described(ask.tools))
     )
-    sampling = replace(ask.deciding, stop=("\nObservation",))
-    splitter, usage, finish = Splitter(), Usage(), "stop"
+    # The same words may become the answer, so what the client asked of that holds; a call cut short is mended.
+    sampling = replace(ask.sampling, stop=(*ask.sampling.stop, "\nObservation"))
+    splitter, said, usage, finish = Splitter(), "", Usage(), "stop"
     async with aclosing(ask.caller.stream(prompt, sampling=sampling, mode="text")) as deltas:
         async for delta in deltas:
             usage, finish = delta.usage or usage, delta.finish or finish
             if delta.thinking:
                 yield ModelDelta(thinking=delta.thinking)
             if shown := splitter.feed(delta.text):
+                said += shown
                 yield ModelDelta(shown)
     if rest := splitter.rest():
+        said += rest
         yield ModelDelta(rest)
-    if not splitter.held:
+    if not splitter.held and ask.choice == "auto":
         yield ModelDelta(finish=finish, usage=usage)
         return
     call = parse_call(splitter.held)
     if call is None or call.name not in {tool.name for tool in ask.tools}:
-        call, mended = await _mend(ask, prompt, splitter.held, call)
+        call, mended = await _mend(ask, prompt, splitter.held or said, call)
         usage += mended
     yield ModelDelta(calls=(call,), finish="tool_calls", usage=usage)
 
@@ -114,6 +117,10 @@ async def _mend(ask: Ask, prompt: Sequence[Message], written: str, call: ToolCal
             mended += delta.text
             usage = delta.usage or usage
     found = parse_call(mended[mended.find(MARK) :]) if MARK in mended else None
+    if ask.choice != "auto":
+        if found is None or found.name not in {tool.name for tool in ask.tools}:
+            raise ask.none_called()
+        return found, usage
     if found is not None:
         return found, usage
     return call or ToolCall("", _guess(written), {}, malformed=written), usage

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 import math
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from agentic.models.fit import suggestion
 from agentic.ports.agent import Fit
 from agentic.ports.embedder import Embedder
 from agentic.ports.model import ToolSpec
-
-logger = logging.getLogger(__name__)
 
 WORD = re.compile(r"[^\W\d_]{2,}|\d+")
 STOP_WORDS = frozenset(
@@ -91,20 +89,11 @@ class Fitness:
         return sorted(found, key=lambda fit: -fit.score)
 
     def _fit(self, spec: ToolSpec, text: str, asked: Counter[str]) -> Fit:
-        suggested = self._suggest(spec, text)
+        suggested = suggestion(spec, text)
         score = max((self._likeness(asked, example) for example in self._examples[spec.name]), default=0.0)
         if suggested is not None:
             return Fit(spec.name, 0.95 + 0.05 * score, suggested)
         return Fit(spec.name, 0.9 * score)
-
-    def _suggest(self, spec: ToolSpec, text: str) -> dict[str, Any] | None:
-        if spec.suggest is None:
-            return None
-        try:
-            return spec.suggest(text)
-        except Exception:
-            logger.exception("[Router] A tool's suggest failed: %s", spec.name)
-            return None
 
     def _likeness(self, asked: Counter[str], example: Counter[str]) -> float:
         """Cosine of the two texts' words, each weighed by how few tools use it."""
