@@ -223,19 +223,25 @@ def test_tests_of_the_examples_pass(name: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_dice_are_listed_and_rolled_by_the_commands_that_are_told(tmp_path: Path, offline: dict[str, str]) -> None:
-    install, *rest = block("Write a tool", "sh").splitlines()
-    assert install == f"pip install ./{(EXAMPLES / 'agentic-plugin-dice').relative_to(ROOT)}"
-    # Found on the path in the place of an installation, which `test_third_party.py` makes.
+def test_dice_are_listed_and_rolled_by_the_commands_that_are_told(tmp_path: Path) -> None:
     source = EXAMPLES / "agentic-plugin-dice"
+    install, listing, question = block("Write a tool", "sh").splitlines()
+    assert install == f"pip install ./{source.relative_to(ROOT)}"
+    # Found on the path in the place of an installation, which `test_third_party.py` makes.
     described = tmp_path / "path/agentic_plugin_dice-0.1.0.dist-info"
     described.mkdir(parents=True)
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: agentic-plugin-dice\nVersion: 0.1.0\n")
     (described / "entry_points.txt").write_text("[agentic]\ndice = agentic_dice\n")
-    environment = {**offline, "PYTHONPATH": os.pathsep.join([str(source), str(described.parent)])}
-    # The arguments are filled in by the embedded model, which tests do not fetch: the list has to do here.
-    assert re.search(r"dice +0\.1\.0 +active +tool roll_dice", shell(rest[0], tmp_path, environment).stdout)
-    assert rest[1:] == ['agentic ask "Roll two dice"']
+    ollama = ScriptedOllama()
+    ollama.script(calls(("roll_dice", {"count": 2})), says("You rolled them."))
+    with ollama.running() as url:
+        data, path = tmp_path / "data", [source, described.parent]
+        environment = own_environment({"OLLAMA_HOST": url, "COLUMNS": "200"}, data_dir=data, path=path)
+        listed = shell(listing, tmp_path, environment).stdout
+        asked = shell(question, tmp_path, environment)
+    assert re.search(r"dice +0\.1\.0 +active +tool roll_dice", listed)
+    assert asked.stdout == "You rolled them.\n"
+    assert ", sum " in asked.stderr
 
 
 def test_generated_parts_are_current() -> None:
