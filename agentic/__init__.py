@@ -16,10 +16,11 @@ from agentic.errors import (
     ToolError,
     ToolRetry,
 )
-from agentic.events import Citation
+from agentic.events import Citation, File
 from agentic.hookspecs import hookimpl
 from agentic.messages import Json, Message, ToolCall, Usage
 from agentic.ports.agent import Agent, Bid, Fit, Task
+from agentic.ports.blobs import Blob, BlobStore
 from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.model import ModelDelta, ModelInfo, ModelProvider, ModelRequest, Reply, Sampling, ToolSpec
 from agentic.ports.run import Run
@@ -32,10 +33,13 @@ __all__ = [
     "AgenticError",
     "BadRequest",
     "Bid",
+    "Blob",
+    "BlobStore",
     "Citation",
     "Conflict",
     "Embedder",
     "EmbedderProvider",
+    "File",
     "Fit",
     "Json",
     "Message",

@@ -25,6 +25,16 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file that a run has made: ``size`` in bytes, ``url`` where its owner can fetch it."""
+
+    name: str
+    media_type: str
+    size: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Base of all events; ``type`` is the tag under which an event is stored and served."""
 
@@ -133,6 +143,14 @@ class CitationAdded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FileAdded(Event):
+    """A tool has made a file."""
+
+    type: ClassVar[str] = "file_added"
+    file: File
+
+
+@dataclass(frozen=True, slots=True)
 class HandedOver(Event):
     """The model called tools of the client's: the run ends and the client goes on."""
 
@@ -182,6 +200,7 @@ AnyEvent = (
     | ToolCallFinished
     | Progress
     | CitationAdded
+    | FileAdded
     | HandedOver
     | Notice
     | RunFinished
@@ -243,7 +262,7 @@ def coalesce(entries: Iterable[Entry]) -> list[Entry]:
 def _plain(value: Any) -> Any:
     if isinstance(value, ToolCall):
         return call_to_json(value)
-    if isinstance(value, (Usage, Citation)):
+    if isinstance(value, (Usage, Citation, File)):
         return {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]
@@ -255,6 +274,8 @@ def _revive(name: str, value: Any) -> Any:
         return Usage(**value)
     if name == "citation":
         return Citation(**value)
+    if name == "file":
+        return File(**value)
     if name == "calls":
         return tuple(call_from_json(call) for call in value)
     if name == "bids" and isinstance(value, Sequence):

@@ -24,6 +24,7 @@ import pluggy
 from pydantic import BaseModel
 
 from agentic.ports.agent import Agent
+from agentic.ports.blobs import BlobStore
 from agentic.ports.embedder import EmbedderProvider
 from agentic.ports.model import ModelProvider
 from agentic.ports.storage import StorageBackend
@@ -106,6 +107,16 @@ def agentic_storage_backends(
     settings: Any, data_dir: Any
 ) -> StorageBackend | NotConfigured | Iterable[StorageBackend | NotConfigured] | None:
     """Storage backends; STORAGE chooses one by name.
+
+    ``data_dir`` is the folder (a ``pathlib.Path``) for local files.
+    """
+
+
+@hookspec
+def agentic_blob_stores(
+    settings: Any, data_dir: Any
+) -> BlobStore | NotConfigured | Iterable[BlobStore | NotConfigured] | None:
+    """Stores of files; BLOBS chooses one by name.
 
     ``data_dir`` is the folder (a ``pathlib.Path``) for local files.
     """

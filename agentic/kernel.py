@@ -14,6 +14,7 @@ from agentic.catalog.settings import Settings, read_settings
 from agentic.identity.identity import Identity
 from agentic.identity.tokens import secret_key
 from agentic.models.directory import Directory
+from agentic.ports.blobs import BlobStore
 from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.model import ToolSpec
 from agentic.ports.storage import StorageBackend
@@ -23,6 +24,7 @@ from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
 from agentic.runtime.fitness import Fitness
 from agentic.runtime.router import Router
+from agentic.runtime.spaces import NoBlobs, Scope
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ class Kernel:
     settings: Settings
     catalog: Catalog
     storage: StorageBackend
+    blobs: BlobStore
     identity: Identity
     directory: Directory
     engine: Engine
@@ -51,6 +54,7 @@ async def open_kernel(
         settings = await asyncio.to_thread(read_settings)
     catalog = await asyncio.to_thread(load, settings, only=only)
     storage: StorageBackend = catalog.choose("storage_backend", settings.storage, "STORAGE")
+    blobs = _blobs(settings, catalog)
     configured = settings.secret_key.get_secret_value() if settings.secret_key else None
     secret = await asyncio.to_thread(secret_key, configured, settings.data_dir)
     directory = Directory(catalog.model_providers())
@@ -58,9 +62,10 @@ async def open_kernel(
         settings=settings,
         catalog=catalog,
         storage=storage,
+        blobs=blobs,
         identity=Identity(storage, secret=secret, token_hours=settings.jwt_expiration_hours),
         directory=directory,
-        engine=_engine(settings, catalog, directory, storage),
+        engine=_engine(settings, catalog, directory, Scope(storage, blobs)),
     )
     try:
         yield kernel
@@ -70,10 +75,11 @@ async def open_kernel(
         closing: list[Tool | EmbedderProvider] = [*catalog.tools().values(), *catalog.embedders().values()]
         for one in closing:
             await _close(one)
+        await blobs.aclose()
         await storage.aclose()
 
 
-def _engine(settings: Settings, catalog: Catalog, directory: Directory, storage: StorageBackend) -> Engine:
+def _engine(settings: Settings, catalog: Catalog, directory: Directory, everything: Scope) -> Engine:
     specs = [_spec(tool) for tool in catalog.tools().values()]
     fitness = Fitness(specs, lambda: _local_embedder(catalog))
     installed = Installed(
@@ -89,8 +95,16 @@ def _engine(settings: Settings, catalog: Catalog, directory: Directory, storage:
         tokens=settings.run_max_tokens,
         seconds=settings.run_max_seconds,
     )
-    equipment = Equipment(installed, storage, fitness, shortlist=settings.tool_shortlist)
-    return Engine(equipment, Router(catalog.agents()), directory, storage, limits)
+    equipment = Equipment(installed, everything, fitness, shortlist=settings.tool_shortlist)
+    return Engine(equipment, Router(catalog.agents()), directory, everything, limits)
+
+
+def _blobs(settings: Settings, catalog: Catalog) -> BlobStore:
+    """The chosen store of files. The server works without one, but for making files."""
+    if settings.blobs is None and not catalog.all("blob_store"):
+        return NoBlobs()
+    chosen: BlobStore = catalog.choose("blob_store", settings.blobs, "BLOBS")
+    return chosen
 
 
 def _spec(tool: Tool) -> ToolSpec:

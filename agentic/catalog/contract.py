@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from agentic.catalog.catalog import Capability, Kind
 from agentic.catalog.fault import Fault
 from agentic.ports.agent import Agent
+from agentic.ports.blobs import BlobStore
 from agentic.ports.embedder import EmbedderProvider
 from agentic.ports.model import ModelProvider
 from agentic.ports.storage import StorageBackend
@@ -37,8 +38,9 @@ CONTRACTS = {
     "agentic_model_providers": Contract("model_provider", ModelProvider, ("models", "stream")),
     "agentic_embedders": Contract("embedder", EmbedderProvider, ("resolve",)),
     "agentic_storage_backends": Contract(
-        "storage_backend", StorageBackend, ("load", "save", "delete", "list", "append", "read")
+        "storage_backend", StorageBackend, ("load", "save", "delete", "delete_under", "list", "append", "read")
     ),
+    "agentic_blob_stores": Contract("blob_store", BlobStore, ("put", "open", "size", "delete", "delete_under", "list")),
 }
 
 

@@ -63,6 +63,7 @@ class Settings(EnvironmentSettings):
     default_model: str = Field("agentic", description="The model of requests that name none")
     max_body_mb: float = Field(20, gt=0, description="Largest request body, megabytes")
     storage: str | None = Field(None, description="The storage backend, by name; unset, the highest-ranked one")
+    blobs: str | None = Field(None, description="The store of files, by name; unset, the highest-ranked one")
     data_dir: Folder = Field(Path("data"), description="The folder that holds everything kept", examples=["./data"])
     jwt_expiration_hours: float = Field(24, gt=0, description="Hours until a token ends")
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from agentic.ports.blobs import BlobStore
 from agentic.ports.storage import StorageBackend
 
 Role = Literal["admin", "user"]
@@ -24,3 +25,4 @@ class Space(Protocol):
     """One principal's belongings under one plugin. Keys need no prefix: nobody else can reach them."""
 
     storage: StorageBackend
+    blobs: BlobStore

@@ -42,6 +42,10 @@ class StorageBackend(Protocol):
         """Remove the document and the log under ``key``; False if there was neither."""
         ...
 
+    async def delete_under(self, prefix: str) -> int:
+        """Remove everything whose key starts with ``prefix``, which ends in ``/``; how many keys that were."""
+        ...
+
     async def list(
         self, prefix: str, *, after: str | None = None, limit: int = 100, newest_first: bool = False
     ) -> Sequence[Stored]:

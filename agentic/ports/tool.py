@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 
-from agentic.events import Citation
+from agentic.events import Citation, File
 from agentic.messages import Json
 from agentic.ports.space import Principal, Space
 
@@ -47,6 +47,16 @@ class ToolContext(Protocol):
     call_id: str
     principal: Principal
     space: Space
+    """What the tool's plugin keeps for this user."""
+    conversation: Space
+    """What it keeps for this conversation of theirs; it goes with the conversation."""
+
+    async def save_file(self, name: str, media_type: str, data: bytes) -> File:
+        """Store a file that the call has made; it is the user's, and linked in the answer.
+
+        A name that the run has given already gets a number; what is no file name is made one. Raises StorageError.
+        """
+        ...
 
     def progress(self, text: str, done: float | None = None) -> None:
         """Tell the user how far the call is; ``done`` from 0 to 1."""

@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 
 from agentic.errors import SessionNotFound
 from agentic.messages import Json, Message, message_from_json, message_to_json
-from agentic.ports.storage import StorageBackend, Stored
+from agentic.ports.storage import Stored
+from agentic.runtime.spaces import Scope
 
 SESSION_ID = re.compile(r"[0-9a-f]{24}")
 PREFIX = "conversations/"
@@ -47,10 +48,11 @@ class Turn:
 
 
 class Conversations:
-    """Conversations over the storage of one user."""
+    """Conversations over what is kept for one user."""
 
-    def __init__(self, storage: StorageBackend, user_id: str) -> None:
-        self._storage = storage
+    def __init__(self, owned: Scope, user_id: str) -> None:
+        self._owned = owned
+        self._storage = owned.storage
         self._user_id = user_id
 
     def new_id(self) -> str:
@@ -112,8 +114,17 @@ class Conversations:
         log = await self._log(session_id)
         runs = sorted({item["run_id"] for item in log if item.get("run_id")})
         removed = await asyncio.gather(*(self._storage.delete(f"runs/{run_id}") for run_id in runs))
+        files = await asyncio.gather(*(self._owned.clear(f"runs/{run_id}") for run_id in runs))
+        kept = await self._owned.clear(f"sessions/{session_id}")
         await self._storage.delete(PREFIX + session_id)
-        return {"session_id": session_id, "deleted": True, "messages": len(log), "runs": sum(removed)}
+        return {
+            "session_id": session_id,
+            "deleted": True,
+            "messages": len(log),
+            "runs": sum(removed),
+            "files": sum(files),
+            "kept_by_plugins": kept,
+        }
 
     def _described(self, stored: Stored) -> Json:
         return {

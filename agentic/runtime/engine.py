@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any
 
 from agentic.errors import AgenticError, BadRequest, BudgetExceeded, NotFound
@@ -13,15 +13,15 @@ from agentic.events import EndReason, Event, ModelFinished, Notice, RunFailed, R
 from agentic.messages import Json
 from agentic.models.directory import Directory
 from agentic.ports.space import Principal
-from agentic.ports.storage import StorageBackend
 from agentic.runtime.budget import Budget, Limits
 from agentic.runtime.conversations import Conversations, Turn
 from agentic.runtime.equipment import Equipment
+from agentic.runtime.files import file_key, links
 from agentic.runtime.record import Records
 from agentic.runtime.request import RunRequest
 from agentic.runtime.router import Route, Router
 from agentic.runtime.run import LiveRun
-from agentic.runtime.spaces import of_user
+from agentic.runtime.spaces import Scope, of_user
 from agentic.runtime.turns import Turns
 
 logger = logging.getLogger(__name__)
@@ -31,12 +31,12 @@ class Engine:
     """Runs requests. One an application; holds nothing of a run but while it lives."""
 
     def __init__(
-        self, equipment: Equipment, router: Router, directory: Directory, storage: StorageBackend, limits: Limits
+        self, equipment: Equipment, router: Router, directory: Directory, everything: Scope, limits: Limits
     ) -> None:
         self._equipment = equipment
         self._router = router
         self._directory = directory
-        self._storage = storage
+        self._everything = everything
         self._limits = limits
         self._turns = Turns()
         self._running: dict[asyncio.Task[None], LiveRun] = {}
@@ -64,11 +64,23 @@ class Engine:
 
     def conversations(self, principal: Principal) -> Conversations:
         """The principal's conversations."""
-        return Conversations(of_user(self._storage, principal), principal.id)
+        return Conversations(of_user(self._everything, principal), principal.id)
+
+    async def delete_conversation(self, session_id: str, principal: Principal) -> Json:
+        """Delete a conversation with its runs, ending those that still work on it; see :class:`Conversations`."""
+        for live in self._running.values():
+            if live.owns(session_id, principal):
+                live.cancel()
+        async with self._turns.turn(_turn_key(session_id, principal)):
+            return await self.conversations(principal).delete(session_id)
+
+    def open_file(self, run_id: str, name: str, principal: Principal) -> AsyncIterator[bytes]:
+        """The bytes of a file that a run of this principal has made. Raises NotFound at the first step."""
+        return of_user(self._everything, principal).blobs.open(file_key(run_id, name))
 
     async def get_trace(self, run_id: str, principal: Principal) -> list[Json]:
         """The stored events of a run of this principal. Raises NotFound."""
-        return await Records(of_user(self._storage, principal)).trace(run_id)
+        return await Records(of_user(self._everything, principal).storage).trace(run_id)
 
     async def aclose(self) -> None:
         """Cancel what runs, and wait until it is stored."""
@@ -102,8 +114,8 @@ class Engine:
     async def _supervise(self, live: LiveRun, route: Route, *, new: bool) -> None:
         """See a run through: its turn, its agent's work, its end, its record."""
         conversations = self.conversations(live.principal)
-        records = Records(of_user(self._storage, live.principal))
-        async with self._turns.turn(f"{live.principal.id}/{live.session_id}"):
+        records = Records(of_user(self._everything, live.principal).storage)
+        async with self._turns.turn(_turn_key(live.session_id, live.principal)):
             try:
                 turn = await conversations.turn(live.session_id, live.request.messages, new=new)
                 begin = conversations.begin(live.session_id, turn, new=new, run_id=live.id)
@@ -134,6 +146,8 @@ class Engine:
             return _finished(live, "length", error.message)
         if error is not None:
             return self._failure(live, error)
+        if made := links(live.channel.entries, live.text):
+            live.channel.note(TextDelta(f"\n\n{made}" if live.text else made))
         return _finished(live, "length" if _last_finish(live) == "length" else "stop", "")
 
     async def _work(self, live: LiveRun, route: Route, turn: Turn) -> None:
@@ -165,6 +179,10 @@ class Engine:
             retry_after_s=error.retry_after_s,
             usage=live.budget.usage,
         )
+
+
+def _turn_key(session_id: str, principal: Principal) -> str:
+    return f"{principal.id}/{session_id}"
 
 
 def _raised(work: asyncio.Task[None]) -> BaseException | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentic.models.caller import Caller
@@ -10,13 +10,13 @@ from agentic.models.directory import Chosen
 from agentic.models.handle import ModelHandle
 from agentic.ports.agent import Agent, Task
 from agentic.ports.model import ToolSpec
-from agentic.ports.storage import StorageBackend
 from agentic.ports.tool import Tool
 from agentic.runtime.conversations import Turn
+from agentic.runtime.files import RunFiles
 from agentic.runtime.fitness import Fitness
 from agentic.runtime.run import AgentRun, LiveRun
-from agentic.runtime.spaces import of_plugin
-from agentic.runtime.toolbox import Toolbox
+from agentic.runtime.spaces import Scope, of_conversation, of_plugin, of_user
+from agentic.runtime.toolbox import Context, Toolbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +33,9 @@ class Installed:
 class Equipment:
     """Makes the handles of runs, each bound to its user."""
 
-    def __init__(self, installed: Installed, storage: StorageBackend, fitness: Fitness, *, shortlist: int) -> None:
+    def __init__(self, installed: Installed, everything: Scope, fitness: Fitness, *, shortlist: int) -> None:
         self._installed = installed
-        self._storage = storage
+        self._everything = everything
         self._fitness = fitness
         self._shortlist = shortlist
         self._untrusted = frozenset(spec.name for spec in installed.specs if spec.untrusted)
@@ -64,19 +64,33 @@ class Equipment:
             untrusted=self._untrusted,
             new_call_id=live.new_call_id,
         )
-        principal = live.principal
         tools = Toolbox(
             self._offered(live, task),
             self._installed.tools,
             channel=live.channel,
             budget=live.budget,
-            principal=principal,
-            space_of=lambda plugin: of_plugin(self._storage, principal, plugin),
+            context_of=self._contexts(live),
             plugin_of=lambda tool: self._installed.tool_plugins[tool],
             hand_over=lambda: live.end("tool_calls", ""),
         )
-        space = of_plugin(self._storage, principal, self._installed.agent_plugins[live.agent])
+        space = of_plugin(self._everything, live.principal, self._installed.agent_plugins[live.agent])
         return AgentRun(live, task=task, messages=turn.messages, model=model, tools=tools, space=space)
+
+    def _contexts(self, live: LiveRun) -> Callable[[str, str], Context]:
+        principal = live.principal
+        files = RunFiles(of_user(self._everything, principal).blobs, live.id, live.channel)
+
+        def context_of(call_id: str, plugin: str) -> Context:
+            return Context(
+                call_id,
+                principal,
+                space=of_plugin(self._everything, principal, plugin),
+                conversation=of_conversation(self._everything, principal, live.session_id, plugin),
+                files=files,
+                channel=live.channel,
+            )
+
+        return context_of
 
     def _offered(self, live: LiveRun, task: Task) -> Sequence[ToolSpec]:
         """The server's tools, the fittest of them where there are too many to choose from, and the client's."""

@@ -1,11 +1,13 @@
-"""Storage bound to one user, and within it to one plugin. Where these are handed out, no user is named any more."""
+"""Storage and files bound to one user, and within it to one plugin. Where these are handed out, no user is named."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from agentic.errors import StorageError
+from agentic.ports.blobs import Blob, BlobStore
 from agentic.ports.space import Principal, Space
 from agentic.ports.storage import StorageBackend, Stored
 
@@ -16,7 +18,7 @@ class ScopedStorage(StorageBackend):
     def __init__(self, storage: StorageBackend, prefix: str) -> None:
         self.name = storage.name
         self._storage = storage
-        self._prefix = f"{prefix.rstrip('/')}/"
+        self._prefix = prefix
 
     async def load(self, key: str) -> Stored | None:
         """See :class:`StorageBackend`."""
@@ -30,6 +32,10 @@ class ScopedStorage(StorageBackend):
     async def delete(self, key: str) -> bool:
         """See :class:`StorageBackend`."""
         return await self._storage.delete(self._prefix + key)
+
+    async def delete_under(self, prefix: str) -> int:
+        """See :class:`StorageBackend`; an empty prefix is all of this part."""
+        return await self._storage.delete_under(self._prefix + prefix)
 
     async def list(
         self, prefix: str, *, after: str | None = None, limit: int = 100, newest_first: bool = False
@@ -51,18 +57,101 @@ class ScopedStorage(StorageBackend):
         return replace(stored, key=stored.key.removeprefix(self._prefix))
 
 
-class PluginSpace(Space):
-    """One principal's belongings under one plugin."""
+class ScopedBlobs(BlobStore):
+    """The part of a store of files that lies under one prefix, as if there were nothing else."""
 
-    def __init__(self, storage: StorageBackend) -> None:
-        self.storage = storage
+    def __init__(self, blobs: BlobStore, prefix: str) -> None:
+        self.name = blobs.name
+        self._blobs = blobs
+        self._prefix = prefix
+
+    async def put(self, key: str, stream: AsyncIterator[bytes]) -> int:
+        """See :class:`BlobStore`."""
+        return await self._blobs.put(self._prefix + key, stream)
+
+    def open(self, key: str, start: int = 0) -> AsyncIterator[bytes]:
+        """See :class:`BlobStore`."""
+        return self._blobs.open(self._prefix + key, start)
+
+    async def size(self, key: str) -> int | None:
+        """See :class:`BlobStore`."""
+        return await self._blobs.size(self._prefix + key)
+
+    async def delete(self, key: str) -> bool:
+        """See :class:`BlobStore`."""
+        return await self._blobs.delete(self._prefix + key)
+
+    async def delete_under(self, prefix: str) -> int:
+        """See :class:`BlobStore`; an empty prefix is all of this part."""
+        return await self._blobs.delete_under(self._prefix + prefix)
+
+    async def list(self, prefix: str, *, after: str | None = None, limit: int = 100) -> Sequence[Blob]:
+        """See :class:`BlobStore`."""
+        after = None if after is None else self._prefix + after
+        found = await self._blobs.list(self._prefix + prefix, after=after, limit=limit)
+        return [replace(blob, key=blob.key.removeprefix(self._prefix)) for blob in found]
 
 
-def of_user(storage: StorageBackend, principal: Principal) -> StorageBackend:
-    """What the kernel keeps for a principal: conversations and runs."""
-    return ScopedStorage(storage, f"spaces/{principal.id}")
+class NoBlobs(BlobStore):
+    """Stands where no store of files is installed: there are no files, and none can be stored."""
+
+    name = "none"
+
+    async def put(self, key: str, stream: AsyncIterator[bytes]) -> int:
+        """Raises StorageError."""
+        raise self._error()
+
+    async def open(self, key: str, start: int = 0) -> AsyncIterator[bytes]:
+        """Raises StorageError."""
+        raise self._error()
+        yield b""
+
+    async def size(self, key: str) -> int | None:
+        """None."""
+        return None
+
+    async def delete(self, key: str) -> bool:
+        """False."""
+        return False
+
+    async def delete_under(self, prefix: str) -> int:
+        """0."""
+        return 0
+
+    async def list(self, prefix: str, *, after: str | None = None, limit: int = 100) -> Sequence[Blob]:
+        """Nothing."""
+        return []
+
+    def _error(self) -> StorageError:
+        return StorageError("No store of files is installed. Install a plugin that brings one.")
 
 
-def of_plugin(storage: StorageBackend, principal: Principal, plugin: str) -> Space:
+@dataclass(frozen=True, slots=True)
+class Scope(Space):
+    """A part of storage and of files."""
+
+    storage: StorageBackend
+    blobs: BlobStore
+
+    def under(self, path: str) -> Scope:
+        """The part of this one under a path of one or more names."""
+        return Scope(ScopedStorage(self.storage, f"{path}/"), ScopedBlobs(self.blobs, f"{path}/"))
+
+    async def clear(self, path: str) -> int:
+        """Remove everything under a path; how many keys that were."""
+        return await self.storage.delete_under(f"{path}/") + await self.blobs.delete_under(f"{path}/")
+
+
+def of_user(everything: Scope, principal: Principal) -> Scope:
+    """What is kept for a principal: their conversations and runs, and what plugins keep for them."""
+    return everything.under(f"spaces/{principal.id}")
+
+
+def of_plugin(everything: Scope, principal: Principal, plugin: str) -> Scope:
     """What a plugin keeps for a principal."""
-    return PluginSpace(ScopedStorage(storage, f"spaces/{principal.id}/plugins/{plugin}"))
+    return everything.under(f"spaces/{principal.id}/plugins/{plugin}")
+
+
+def of_conversation(everything: Scope, principal: Principal, session_id: str, plugin: str) -> Scope:
+    """What a plugin keeps for one conversation of a principal."""
+    return everything.under(f"spaces/{principal.id}/sessions/{session_id}/{plugin}")

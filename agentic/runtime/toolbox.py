@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from agentic.errors import ToolError
-from agentic.events import CitationAdded, HandedOver, Progress, ToolCallFinished, ToolCallStarted
+from agentic.events import CitationAdded, File, HandedOver, Progress, ToolCallFinished, ToolCallStarted
 from agentic.messages import Json, ToolCall
 from agentic.ports.model import ToolSpec
 from agentic.ports.run import Tools
@@ -20,18 +20,34 @@ from agentic.ports.space import Principal, Space
 from agentic.ports.tool import Tool, ToolContext, ToolResult
 from agentic.runtime.budget import Budget
 from agentic.runtime.channel import Channel
+from agentic.runtime.files import RunFiles
 
 logger = logging.getLogger(__name__)
 
 
 class Context(ToolContext):
-    """What a tool is given: the call, and the space of the plugin that ships it, bound to the user."""
+    """What a tool is given: the call, and the spaces of the plugin that ships it, bound to the user."""
 
-    def __init__(self, call_id: str, principal: Principal, space: Space, channel: Channel) -> None:
+    def __init__(
+        self,
+        call_id: str,
+        principal: Principal,
+        *,
+        space: Space,
+        conversation: Space,
+        files: RunFiles,
+        channel: Channel,
+    ) -> None:
         self.call_id = call_id
         self.principal = principal
         self.space = space
+        self.conversation = conversation
+        self._files = files
         self._channel = channel
+
+    async def save_file(self, name: str, media_type: str, data: bytes) -> File:
+        """See :class:`agentic.ports.tool.ToolContext`."""
+        return await self._files.save(name, media_type, data)
 
     def progress(self, text: str, done: float | None = None) -> None:
         """See :class:`agentic.ports.tool.ToolContext`."""
@@ -39,7 +55,11 @@ class Context(ToolContext):
 
 
 class Toolbox(Tools):
-    """The server's tools by name beside the client's; ``hand_over`` ends the run when the client must go on."""
+    """The server's tools by name beside the client's.
+
+    ``context_of`` makes the context of a call from its id and the tool's plugin; ``hand_over`` ends the run when the
+    client must go on.
+    """
 
     def __init__(
         self,
@@ -48,8 +68,7 @@ class Toolbox(Tools):
         *,
         channel: Channel,
         budget: Budget,
-        principal: Principal,
-        space_of: Callable[[str], Space],
+        context_of: Callable[[str, str], ToolContext],
         plugin_of: Callable[[str], str],
         hand_over: Callable[[], None],
     ) -> None:
@@ -58,8 +77,7 @@ class Toolbox(Tools):
         self._client = {spec.name for spec in specs if spec.client}
         self._channel = channel
         self._budget = budget
-        self._principal = principal
-        self._space_of = space_of
+        self._context_of = context_of
         self._plugin_of = plugin_of
         self._hand_over = hand_over
         self._seen: dict[str, list[str]] = {}
@@ -125,8 +143,7 @@ class Toolbox(Tools):
                 f"{call.name} was called twice with these arguments and gave the same result both times. "
                 "Use that result, or do something else."
             )
-        context = Context(call.id, self._principal, self._space_of(plugin), self._channel)
-        result = await _run(tool, call.arguments, context)
+        result = await _run(tool, call.arguments, self._context_of(call.id, plugin))
         seen.append(result.content)
         return result
 

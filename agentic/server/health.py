@@ -30,12 +30,15 @@ async def ready(request: Request) -> JSONResponse:
     """
     kernel: Kernel = request.app.state.kernel
     principal: Principal | None = getattr(request.state, "principal", None)
-    models, storage = await asyncio.gather(kernel.directory.states(), kernel.storage.health())
-    is_ready = storage is None and None in models.values()
+    models, storage, blobs = await asyncio.gather(
+        kernel.directory.states(), kernel.storage.health(), kernel.blobs.health()
+    )
+    is_ready = storage is None and blobs is None and None in models.values()
     body: Json = {
         "status": "ready" if is_ready else "not_ready",
         "models": {name: _part(cause) for name, cause in models.items()},
         "storage": _part(storage),
+        "files": _part(blobs),
         "plugins": [_plugin(plugin) for plugin in kernel.catalog.plugins],
         "notices": await kernel.directory.notices(),
     }
@@ -63,5 +66,6 @@ def _states_only(body: Json) -> Json:
         **body,
         "models": bare(body["models"]),
         "storage": {"state": body["storage"]["state"]},
+        "files": {"state": body["files"]["state"]},
         "plugins": [{"name": plugin["name"], "state": plugin["state"]} for plugin in body["plugins"]],
     }

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import mimetypes
+from collections.abc import AsyncIterator
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
+from starlette.responses import Response, StreamingResponse
 
 from agentic.kernel import Kernel
 from agentic.messages import Json
+from agentic.runtime.files import IMAGES
 
 router = APIRouter(prefix="/api")
 
@@ -36,7 +41,7 @@ async def get_conversation(request: Request, session_id: str) -> Json:
 async def delete_conversation(request: Request, session_id: str) -> Json:
     """Delete a conversation and its runs, and say what was removed."""
     kernel: Kernel = request.app.state.kernel
-    return await kernel.engine.conversations(request.state.principal).delete(session_id)
+    return await kernel.engine.delete_conversation(session_id, request.state.principal)
 
 
 @router.get("/runs/{run_id}")
@@ -45,3 +50,25 @@ async def get_run(request: Request, run_id: str) -> Json:
     kernel: Kernel = request.app.state.kernel
     events = await kernel.engine.get_trace(run_id, request.state.principal)
     return {"run_id": run_id, "session_id": events[0].get("session_id"), "events": events}
+
+
+@router.get("/runs/{run_id}/files/{name}")
+async def get_run_file(request: Request, run_id: str, name: str) -> Response:
+    """A file that a run of the caller's has made. Only plain images are shown in place; the rest is downloaded."""
+    kernel: Kernel = request.app.state.kernel
+    pieces = kernel.engine.open_file(run_id, name, request.state.principal)
+    # The first piece tells whether there is such a file, while there is still a status to choose.
+    first = await anext(pieces, b"")
+    media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    shown = "inline" if media_type in IMAGES else "attachment"
+    return StreamingResponse(
+        _from(first, pieces),
+        media_type=media_type if shown == "inline" else "application/octet-stream",
+        headers={"Content-Disposition": f"{shown}; filename*=UTF-8''{quote(name)}", "Cache-Control": "private"},
+    )
+
+
+async def _from(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in pieces:
+        yield piece

@@ -41,6 +41,15 @@ class MemoryStorage(StorageBackend):
         found = self._documents.pop(key, None), self._logs.pop(key, None)
         return found != (None, None)
 
+    async def delete_under(self, prefix: str) -> int:
+        """Remove all documents and logs under ``prefix``."""
+        if not prefix.endswith("/"):
+            raise ValueError(f"a prefix ends in '/': {prefix!r}")
+        keys = {key for key in (*self._documents, *self._logs) if key.startswith(prefix)}
+        for key in keys:
+            await self.delete(key)
+        return len(keys)
+
     async def list(
         self, prefix: str, *, after: str | None = None, limit: int = 100, newest_first: bool = False
     ) -> Sequence[Stored]:

@@ -25,10 +25,13 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from agentic.errors import ToolError
+from agentic.events import File
 from agentic.messages import Json
+from agentic.ports.blobs import BlobStore
 from agentic.ports.space import Principal, Space
 from agentic.ports.storage import StorageBackend
 from agentic.ports.tool import Tool, ToolContext, ToolResult
+from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_storage import MemoryStorage
 
 __all__ = ["FakeContext", "FakeSpace", "ToolConformance", "call", "schema_of"]
@@ -62,10 +65,11 @@ GARBAGE: list[Any] = [
 
 
 class FakeSpace(Space):
-    """A space with storage in memory."""
+    """A space with storage and files in memory."""
 
-    def __init__(self, storage: StorageBackend | None = None) -> None:
+    def __init__(self, storage: StorageBackend | None = None, blobs: BlobStore | None = None) -> None:
         self.storage = storage or MemoryStorage()
+        self.blobs = blobs or MemoryBlobs()
 
 
 class FakeContext(ToolContext):
@@ -77,7 +81,14 @@ class FakeContext(ToolContext):
         self.call_id = call_id
         self.principal = principal or Principal("user-1", "alice")
         self.space = space or FakeSpace()
+        self.conversation = FakeSpace()
+        self.files: list[tuple[str, str, bytes]] = []
         self.told: list[tuple[str, float | None]] = []
+
+    async def save_file(self, name: str, media_type: str, data: bytes) -> File:
+        """Keep it in ``files`` as ``(name, media_type, data)``."""
+        self.files.append((name, media_type, data))
+        return File(name, media_type, len(data), f"/files/{name}")
 
     def progress(self, text: str, done: float | None = None) -> None:
         """Keep it in ``told``."""

@@ -16,6 +16,7 @@ from agentic.events import (
     CitationAdded,
     Decided,
     Entry,
+    FileAdded,
     HandedOver,
     Notice,
     Progress,
@@ -33,7 +34,7 @@ from agentic.server.sse import escape_line_breaks
 
 DONE = b"data: [DONE]\n\n"
 FINISH = {"stop": "stop", "length": "length", "tool_calls": "tool_calls", "cancelled": "stop"}
-STEPS = (ToolCallStarted, ToolCallFinished, Progress, Notice, CitationAdded)
+STEPS = (ToolCallStarted, ToolCallFinished, Progress, Notice, CitationAdded, FileAdded)
 SHOWN_CHARACTERS = 500
 """How much of a tool's result is shown among the reasoning; ``agentic`` has it whole."""
 
@@ -61,7 +62,7 @@ class Completion:
             HandedOver: self._hand_over,
             RunFinished: self._finish,
             RunFailed: self._fail,
-            **dict.fromkeys((ToolCallStarted, ToolCallFinished, Progress, Notice), self._step),
+            **dict.fromkeys((ToolCallStarted, ToolCallFinished, Progress, Notice, FileAdded), self._step),
         }
 
     def render(self, entries: Sequence[Entry]) -> bytes:

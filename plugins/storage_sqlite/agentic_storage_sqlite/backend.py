@@ -53,6 +53,12 @@ class SqliteStorage(StorageBackend):
         """Remove document and log; within seconds nothing of them is left in the file either."""
         return await self._write(partial(statements.delete, key=key), erases=True)
 
+    async def delete_under(self, prefix: str) -> int:
+        """Remove all documents and logs under ``prefix``; how many keys that were."""
+        if not prefix.endswith("/"):
+            raise ValueError(f"a prefix ends in '/': {prefix!r}")
+        return await self._write(partial(statements.delete_under, prefix=prefix), erases=True)
+
     async def list(
         self, prefix: str, *, after: str | None = None, limit: int = 100, newest_first: bool = False
     ) -> Sequence[Stored]:

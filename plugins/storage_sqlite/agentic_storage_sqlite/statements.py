@@ -60,6 +60,18 @@ def delete(connection: sqlite3.Connection, key: str) -> bool:
     return True
 
 
+def delete_under(connection: sqlite3.Connection, prefix: str) -> int:
+    """Remove all documents and logs under the prefix; how many keys that were."""
+    bounds = (prefix, successor(prefix))
+    within = "key >= ? AND key < ?"
+    both = f"SELECT key FROM documents WHERE {within} UNION SELECT key FROM logs WHERE {within}"
+    count = connection.execute(f"SELECT COUNT(*) FROM ({both})", bounds * 2).fetchone()[0]
+    connection.execute(f"DELETE FROM items WHERE log IN (SELECT id FROM logs WHERE {within})", bounds)
+    connection.execute(f"DELETE FROM logs WHERE {within}", bounds)
+    connection.execute(f"DELETE FROM documents WHERE {within}", bounds)
+    return int(count)
+
+
 def touch(connection: sqlite3.Connection) -> None:
     """Write what is there already, which shows whether the medium takes writes."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
