@@ -66,6 +66,17 @@ class Engine:
         """The principal's conversations."""
         return Conversations(of_user(self._storage, principal), principal.id)
 
+    async def delete_conversation(self, session_id: str, principal: Principal) -> Json:
+        """Delete a conversation with its runs, see :meth:`Conversations.delete`.
+
+        What is at work on it is cancelled and waited for, or it would store its answer after the rest was gone.
+        """
+        for live in self._running.values():
+            if live.owns(session_id, principal):
+                live.cancel()
+        async with self._turns.turn(f"{principal.id}/{session_id}"):
+            return await self.conversations(principal).delete(session_id)
+
     async def get_trace(self, run_id: str, principal: Principal) -> list[Json]:
         """The stored events of a run of this principal. Raises NotFound."""
         return await Records(of_user(self._storage, principal)).trace(run_id)
