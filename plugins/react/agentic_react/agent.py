@@ -33,15 +33,20 @@ class React(Agent):
 
     async def run(self, run: Run) -> None:
         """At most ``max_steps`` steps with tools; then it answers with what is known, and says so."""
-        messages = [Message("system", INSTRUCTION), *run.messages]
+        messages = [Message("system", INSTRUCTION), *run.messages] if run.tools.specs else list(run.messages)
         for _ in range(self._max_steps):
             reply = await run.model.complete(messages, tools=run.tools.specs, say=True)
             if not reply.calls:
                 return
             results = await run.tools.call(reply.calls)
             messages += observations(reply, results)
-        await run.model.complete(messages, say=True)
-        run.say(f"\n\nStopped after {self._max_steps} steps.")
+            if reply.text.strip():
+                # What was said before the calls is a paragraph of its own.
+                run.say("\n\n")
+        reply = await run.model.complete(messages, say=True)
+        if reply.text:
+            run.say("\n\n")
+        run.say(f"Stopped after {self._max_steps} {'step' if self._max_steps == 1 else 'steps'}.")
 
 
 def observations(reply: Reply, results: Sequence[ToolResult]) -> list[Message]:
