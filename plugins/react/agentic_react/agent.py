@@ -40,8 +40,8 @@ class React(Agent):
                 return
             results = await run.tools.call(reply.calls)
             messages += observations(reply, results)
-            if reply.text.strip():
-                # What was said before the calls is a paragraph of its own.
+            if reply.text and not reply.text[-1].isspace():
+                # What was said before the calls does not run into what follows.
                 run.say("\n\n")
         reply = await run.model.complete(messages, say=True)
         if reply.text:

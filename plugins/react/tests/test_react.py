@@ -73,6 +73,11 @@ async def test_each_step_sees_all_that_came_before_and_no_user_message_follows_r
     assert (result.tool_call_id, result.name, result.text) == ("call-1", "lookup", "42")
 
 
+async def test_text_that_parts_itself_from_the_answer_is_left_as_it_is() -> None:
+    run = FakeRun(replies=[calls(lookup(1), text="I look. "), "It is 42."], tools={"lookup": "42"})
+    assert await run.answer(React(5)) == "I look. It is 42."
+
+
 async def test_calls_of_one_step_run_side_by_side_and_results_keep_their_order() -> None:
     meeting = asyncio.Barrier(3)
 
