@@ -125,6 +125,16 @@ async def test_without_an_embedder_words_decide_and_weak_ones_count_nothing() ->
     assert await judge.near("Tell me of the weather that Napoleon had on his way to Moscow", [WEATHER, SEARCH]) == []
 
 
+async def test_embedder_that_fails_leaves_the_words(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Axes):
+        async def embed(self, texts: Sequence[str], kind: Any) -> Any:
+            raise OSError("no weights")
+
+    judge = fitness(WEATHER, SEARCH, embedder=Broken())
+    assert [fit.tool for fit in await judge.near("What is the weather in Rome?", [WEATHER, SEARCH])] == ["weather"]
+    assert "[Router] Embedder failed" in caplog.text
+
+
 async def test_rules_need_no_embedder() -> None:
     axes = Axes()
     assert [fit.tool for fit in await fitness(WEATHER, MATH, embedder=axes).near("2*3", [WEATHER, MATH])] == ["math"]
