@@ -58,7 +58,7 @@ async def test_async_invoke_and_stream(chat: ChatOpenAI) -> None:
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_bound_tools_are_called_and_gone_on_with(chat: ChatOpenAI, ollama: SharedOllama, streamed: bool) -> None:
     ollama.script(calls(("lookup", {"what": "tower"}), ("weather", {"town": "Oslo"})), "Sunny, and 324 m.")
-    bound = chat.bind_tools([weather])
+    bound = chat.model_copy(update={"model_name": "agentic/react"}).bind_tools([weather])
     question = HumanMessage("Weather and tower?")
     if streamed:
         chunks = list(bound.stream([question]))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agentic.testing.ollama import ScriptedModel, ScriptedOllama, calls, cuts, fails, says
-from agentic.testing.server import add_user, own_environment, run_agentic, running_server
+from agentic.testing.server import Server, own_environment, run_agentic, running_server
 from tests.http_fixtures import BROKEN, LOOKUP, Api, install
 
 Command = subprocess.CompletedProcess[str]
@@ -98,15 +98,12 @@ def test_default_model_is_what_ask_uses(agentic: Shell) -> None:
     assert agentic.ollama.chats[-1]["model"] == "small:latest"
 
 
-def test_what_is_asked_belongs_to_the_only_admin_or_the_one_named(agentic: Shell) -> None:
-    agentic("ask", "as nobody")
-    keys = {
-        "ann": add_user("ann", role="admin", env=agentic.env, folder=agentic.folder),
-        "bob": add_user("bob", env=agentic.env, folder=agentic.folder),
-    }
+def test_what_is_asked_belongs_to_the_only_admin_or_the_one_named(
+    agentic: Shell, data: Path, keys: dict[str, str]
+) -> None:
     agentic("ask", "as the admin")
     agentic("ask", "as bob", "--user", "bob")
-    with running_server(agentic.env, data_dir=agentic.folder / "data") as server:
+    with running_server(agentic.env, data_dir=data) as server:
         for name, title in {"ann": "as the admin", "bob": "as bob"}.items():
             with Api(server, keys[name]) as api:
                 listed = api.get("/api/conversations").json()["conversations"]
@@ -141,8 +138,7 @@ def test_doctor_names_every_fault_with_its_fix(agentic: Shell) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_doctor_is_content_where_all_works(agentic: Shell) -> None:
-    add_user("ann", role="admin", env=agentic.env, folder=agentic.folder)
+def test_doctor_is_content_where_all_works(agentic: Shell, data: Path) -> None:
     done = agentic("doctor")
     assert done.returncode == 0, done.stdout
     assert "default model: qwen3:8b of ollama" in done.stdout
@@ -183,20 +179,17 @@ def test_server_whose_port_is_taken_says_so(agentic: Shell) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_first_start_says_which_command_makes_the_first_admin(agentic: Shell) -> None:
-    with running_server(agentic.env, data_dir=agentic.folder / "data") as server:
-        assert "agentic users add NAME --role admin" in server.stderr
-    add_user("ann", role="admin", env=agentic.env, folder=agentic.folder)
-    with running_server(agentic.env, data_dir=agentic.folder / "data") as server:
-        assert "agentic users add" not in server.stderr
+def test_first_start_says_which_command_makes_the_first_admin(agentic: Shell, server: Server) -> None:
+    with running_server(agentic.env, data_dir=agentic.folder / "data") as first:
+        assert "agentic users add NAME --role admin" in first.stderr
+    assert "agentic users add" not in server.stderr
 
 
-def test_safe_mode_loads_the_named_plugins_alone(agentic: Shell) -> None:
-    key = add_user("ann", role="admin", env=agentic.env, folder=agentic.folder)
+def test_safe_mode_loads_the_named_plugins_alone(agentic: Shell, data: Path, keys: dict[str, str]) -> None:
     names = ["--safe-mode", "chat,ollama,storage_sqlite"]
     with (
-        running_server(agentic.env, data_dir=agentic.folder / "data", arguments=names) as server,
-        Api(server, key) as api,
+        running_server(agentic.env, data_dir=data, arguments=names) as server,
+        Api(server, keys["ann"]) as api,
     ):
         ids = [model["id"] for model in api.get("/v1/models").json()["data"]]
         assert "agentic/react" not in ids
