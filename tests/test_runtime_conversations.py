@@ -34,7 +34,8 @@ def stored(*messages: Message | Json) -> list[Json]:
     return [written(message) if isinstance(message, Message) else message for message in messages]
 
 
-JOINS: list[tuple[str, Sequence[Message], Sequence[Message], Sequence[Message], Sequence[Message]]] = [
+SILENT = written(bot(""), incomplete=True)
+JOINS: list[tuple[str, Sequence[Message | Json], Sequence[Message], Sequence[Message], Sequence[Message]]] = [
     ("first message", [], [A], [A], [A]),
     ("new message only", [A, B], [C], [A, B, C], [C]),
     ("whole history", [A, B, C, D], [A, B, C, D, E], [A, B, C, D, E], [E]),
@@ -46,7 +47,8 @@ JOINS: list[tuple[str, Sequence[Message], Sequence[Message], Sequence[Message], 
     ("edited question", [A, B, C, D], [A, B, E], [A, B, E], [E]),
     ("foreign history", [A, B], [user("x"), bot("y"), C], [user("x"), bot("y"), C], [C]),
     ("retry of a turn without any answer", [A, B, C], [A, B, C], [A, B, C], []),
-    ("retry of a failed turn", [A, B, C, bot("")], [A, B, C], [A, B, C], [C]),
+    ("retry of a failed turn", [A, B, C, SILENT], [A, B, C], [A, B, C], []),
+    ("going on after a failed turn", [A, SILENT], [C], [A, C], [C]),
     ("retry of a cut turn", [A, B, C, bot("half")], [A, B, C], [A, B, C], [C]),
     (
         "parts are text",

@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from agentic.errors import AgenticError, BadRequest, BudgetExceeded, NotFound
-from agentic.events import EndReason, Event, ModelFinished, Notice, RunFailed, RunFinished, RunStarted, TextDelta
+from agentic.events import EndReason, Event, ModelFinished, Notice, RunFailed, RunFinished, RunStarted
 from agentic.messages import Json
 from agentic.models.directory import Directory
 from agentic.ports.space import Principal
@@ -200,7 +200,7 @@ def _single(error: BaseException | None) -> Iterator[BaseException]:
 def _finished(live: LiveRun, reason: EndReason, told: str) -> RunFinished:
     if told:
         live.channel.note(Notice(told))
-        live.channel.note(TextDelta(f"\n\n{told}" if live.text else told))
+        live.tell(told)
     return RunFinished(reason, live.budget.usage)
 
 

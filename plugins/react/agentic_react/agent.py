@@ -43,10 +43,8 @@ class React(Agent):
             if reply.text and not reply.text[-1].isspace():
                 # What was said before the calls does not run into what follows.
                 run.say("\n\n")
-        reply = await run.model.complete(messages, say=True)
-        if reply.text:
-            run.say("\n\n")
-        run.say(f"Stopped after {self._max_steps} {'step' if self._max_steps == 1 else 'steps'}.")
+        await run.model.complete(messages, say=True)
+        run.notice(f"Stopped after {self._max_steps} {'step' if self._max_steps == 1 else 'steps'}.")
 
 
 def observations(reply: Reply, results: Sequence[ToolResult]) -> list[Message]:
