@@ -164,11 +164,6 @@ def test_plugin_left_out_is_offered_nowhere(own: dict[str, str], data: Path, key
             assert "lookup" not in str(ollama.chats[-1].get("tools", ""))
 
 
-@pytest.mark.xfail(
-    reason="storage_sqlite: database._open closes a descriptor of the open file, which drops the process's own locks; "
-    "a second process then removes the write-ahead log under the first",
-    strict=False,
-)
 def test_what_commands_change_holds_at_the_next_request(own: dict[str, str], data: Path, keys: dict[str, str]) -> None:
     with (
         running_server(own, data_dir=data) as server,
