@@ -87,7 +87,7 @@ def tool_call(call_id: str, name: str, arguments: str | Json) -> ToolCall:
         return ToolCall(call_id, name, arguments)
     try:
         decoded = json.loads(arguments)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ToolCall(call_id, name, {}, malformed=arguments)
     if not isinstance(decoded, dict):
         return ToolCall(call_id, name, {}, malformed=arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -40,7 +41,11 @@ BROKEN = "import no_such_thing\n"
 class SharedOllama(ScriptedOllama):
     """A scripted Ollama that one test after another uses as if it were new."""
 
-    MODELS = (ScriptedModel("qwen3:8b", modified_at="2026-09-01T12:00:00Z"), ScriptedModel("toolless", ("completion",)))
+    MODELS = (
+        ScriptedModel("qwen3:8b"),
+        ScriptedModel("boastful"),
+        ScriptedModel("toolless", capabilities=("completion",)),
+    )
 
     def __init__(self) -> None:
         super().__init__(self.MODELS)
@@ -174,34 +179,47 @@ def ollama(shared_ollama: tuple[SharedOllama, str]) -> SharedOllama:
 
 
 @pytest.fixture(scope="session")
-def settings(shared_ollama: tuple[SharedOllama, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The shared server's environment: a working plugin and a broken one are installed beside ours."""
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """Data with two users, to be copied, and their API keys: ann is an administrator, bob is not."""
+    data = tmp_path_factory.mktemp("prepared") / "data"
+    env = own_environment({}, data_dir=data)
+    keys = {
+        "ann": add_user("ann", role="admin", env=env, folder=data.parent),
+        "bob": add_user("bob", env=env, folder=data.parent),
+    }
+    return data, keys
+
+
+@pytest.fixture(scope="session")
+def keys(prepared: tuple[Path, dict[str, str]]) -> dict[str, str]:
+    """API keys by user: ann is an administrator, bob is not."""
+    return prepared[1]
+
+
+@pytest.fixture
+def data(prepared: tuple[Path, dict[str, str]], tmp_path: Path) -> Path:
+    """A data folder of the test's own, in which there are ann and bob."""
+    return Path(shutil.copytree(prepared[0], tmp_path / "data"))
+
+
+@pytest.fixture(scope="session")
+def server(
+    shared_ollama: tuple[SharedOllama, str],
+    prepared: tuple[Path, dict[str, str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Server]:
+    """The shared server: a working plugin and a broken one are installed beside ours."""
     folder = tmp_path_factory.mktemp("shared")
-    path = [install(folder, "lookup", LOOKUP), install(folder, "broken", BROKEN)]
-    ours = {
+    settings = {
         "OLLAMA_HOST": shared_ollama[1],
         "OLLAMA_MODEL": "qwen3:8b",
         "OLLAMA_TIMEOUT": str(SILENCE_S),
         "MAX_BODY_MB": "1",
         "CORS_ORIGINS": "https://chat.example.org",
     }
-    return own_environment(ours, data_dir=folder / "data", path=path)
-
-
-@pytest.fixture(scope="session")
-def keys(settings: dict[str, str]) -> dict[str, str]:
-    """API keys by user: ann is an administrator, bob is not."""
-    folder = Path(settings["DATA_DIR"]).parent
-    return {
-        "ann": add_user("ann", role="admin", env=settings, folder=folder),
-        "bob": add_user("bob", env=settings, folder=folder),
-    }
-
-
-@pytest.fixture(scope="session")
-def server(settings: dict[str, str], keys: dict[str, str]) -> Iterator[Server]:
-    """The shared server."""
-    with running_server(settings, data_dir=Path(settings["DATA_DIR"])) as server:
+    path = [install(folder, "lookup", LOOKUP), install(folder, "broken", BROKEN)]
+    data = Path(shutil.copytree(prepared[0], folder / "data"))
+    with running_server(settings, path=path, data_dir=data) as server:
         yield server
 
 

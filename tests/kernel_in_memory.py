@@ -191,7 +191,7 @@ class ModelBench:
         chosen = Chosen("m", self.provider, self.provider.infos[0])
         self.model = ModelHandle(
             Caller(chosen, self.channel, self.budget),
-            channel=self.channel,
+            log=self.channel,
             wishes=wishes or Wishes(),
             rank=self._rank,
             untrusted=frozenset(untrusted),

@@ -15,7 +15,6 @@ EARLY: dict[str, tuple[Answer, int, str, str]] = {
     "too many": (fails(429, "slow down", retry_after_s=7), 503, "model_unavailable", "slow down"),
     "broken": (fails(500, "llama runner has died"), 502, "model_error", "llama runner has died"),
     "bad gateway": (fails(502, "no route"), 502, "model_error", "no route"),
-    "refuses tools": (fails(400, '"qwen3:8b" does not support tools'), 502, "model_error", "cannot call tools"),
     "pulled away": (fails(404, "model 'qwen3:8b' not found"), 404, "model_not_found", "ollama pull qwen3:8b"),
     "error line": (errors_midstream("out of memory", after=0), 502, "model_error", "out of memory"),
     "cut": (cuts(after=0), 502, "model_error", "broke off"),
@@ -99,6 +98,14 @@ def test_model_that_is_not_pulled_is_told_with_its_command(ann: Api) -> None:
     error = error_of(response.json())
     assert (error["code"], error["param"]) == ("model_not_found", "model")
     assert "ollama pull llama9:70b" in error["message"]
+
+
+def test_model_that_refuses_tools_is_told(ann: Api, ollama: SharedOllama) -> None:
+    ollama.script(fails(400, '"boastful" does not support tools'))
+    refused = ann.chat(model="agentic/react@boastful")
+    assert refused.status_code == 502
+    assert "does not support tools" in error_of(refused.json())["message"]
+    assert_failure_is_recorded(ann, refused, 502, "")
 
 
 def test_model_without_tools_still_uses_the_servers_tools(ann: Api, ollama: SharedOllama) -> None:

@@ -11,6 +11,7 @@ from agentic import Message, Run, ToolCall, tool
 from agentic.errors import BudgetExceeded
 from agentic.events import Notice, RunFinished
 from agentic.messages import Usage
+from agentic.models.handle import Wishes
 from agentic.runtime.budget import Budget, Limits
 from tests.kernel_in_memory import House, ScriptedProvider, deltas, said
 
@@ -82,6 +83,19 @@ async def test_limit_hit_before_anything_was_said_begins_the_answer() -> None:
 
     log = await House(act, limits=Limits(model_calls=0)).log()
     assert said(log).startswith("Stopped: ")
+
+
+@pytest.mark.parametrize("remark", [lambda run: run.notice("Stopped."), lambda run: run.model.complete(run.messages)])
+async def test_remark_stands_apart_from_an_answer_that_the_client_will_parse(remark: Any) -> None:
+    async def act(run: Run) -> None:
+        run.say("{}")
+        if (told := remark(run)) is not None:
+            await told
+
+    wishes = Wishes(answer_schema={"type": "object"})
+    log = await House(act, limits=Limits(model_calls=0)).log(wishes=wishes)
+    assert said(log) == "{}"
+    assert any(isinstance(event, Notice) and event.text.startswith("Stopped") for event in log)
 
 
 async def test_time_in_the_queue_does_not_count() -> None:

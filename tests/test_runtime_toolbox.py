@@ -126,7 +126,9 @@ async def test_tool_error_reaches_the_model_in_its_own_words(error: ToolError) -
     assert result == ToolResult(f"Error: {error.message}", error=True)
 
 
-@pytest.mark.parametrize("error", [ValueError("secret 4711"), TimeoutError("secret 4711"), asyncio.CancelledError()])
+@pytest.mark.parametrize(
+    "error", [ValueError("secret 4711"), TimeoutError("secret 4711"), asyncio.CancelledError(), SystemExit(1)]
+)
 async def test_raising_tool_is_a_failure_without_its_words(
     error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:

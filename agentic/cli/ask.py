@@ -18,6 +18,7 @@ from agentic.events import (
     Notice,
     Progress,
     RunFailed,
+    RunFinished,
     TextDelta,
     ThinkingDelta,
     ToolCallFinished,
@@ -97,11 +98,11 @@ async def _print(live: LiveRun) -> bool:
                 steps.print(event.text, end="", markup=False)
             elif line := _step(event):
                 steps.print(line, markup=False, soft_wrap=True)
-    typer.echo()
+    if live.text:
+        typer.echo()
     if isinstance(ended_with, RunFailed):
         typer.echo(f"error: {ended_with.message}", err=True)
-        return False
-    return True
+    return _is_answered(ended_with)
 
 
 async def _print_json(live: LiveRun, model: str) -> bool:
@@ -113,7 +114,11 @@ async def _print_json(live: LiveRun, model: str) -> bool:
     last = entries[-1].event
     body = error_body(failure(last)) if isinstance(last, RunFailed) else Completion(live, model).whole(entries)
     typer.echo(json.dumps(body, ensure_ascii=False, indent=2))
-    return not isinstance(last, RunFailed)
+    return _is_answered(last)
+
+
+def _is_answered(last: Event | None) -> bool:
+    return isinstance(last, RunFinished) and last.reason != "cancelled"
 
 
 def _step(event: Event) -> str:

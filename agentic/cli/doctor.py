@@ -36,7 +36,8 @@ async def _examine(kernel: Kernel) -> list[tuple[bool, str]]:
         elif plugin.state == "not_configured":
             findings.append((True, f"plugin {plugin.title}: not configured. {plugin.fix}"))
     findings += await _models(kernel)
-    if not await kernel.identity.users.list():
+    # Where storage does not answer there is no telling of users, and its own line says so.
+    if cause is None and not await kernel.identity.users.list():
         findings.append((False, "users: there are none. Run: agentic users add NAME --role admin"))
     return findings
 

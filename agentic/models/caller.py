@@ -9,9 +9,8 @@ from agentic.errors import AgenticError, ModelError
 from agentic.events import ModelFinished, ModelStarted
 from agentic.messages import Json, Message, Usage
 from agentic.models.directory import Chosen
+from agentic.models.ledger import Log, Purse
 from agentic.ports.model import ModelDelta, ModelRequest, Sampling, ToolSpec
-from agentic.runtime.budget import Budget
-from agentic.runtime.channel import Channel
 
 logger = logging.getLogger(__name__)
 
@@ -19,10 +18,10 @@ logger = logging.getLogger(__name__)
 class Caller:
     """Calls one model for one run."""
 
-    def __init__(self, chosen: Chosen, channel: Channel, budget: Budget) -> None:
+    def __init__(self, chosen: Chosen, log: Log, purse: Purse) -> None:
         self.chosen = chosen
-        self._channel = channel
-        self._budget = budget
+        self._log = log
+        self._purse = purse
 
     async def stream(
         self,
@@ -34,9 +33,9 @@ class Caller:
         mode: str = "none",
     ) -> AsyncGenerator[ModelDelta, None]:
         """The provider's own deltas. Raises ModelError if the answer ends without a finish."""
-        self._budget.take_model_call()
+        self._purse.take_model_call()
         info, provider = self.chosen.info, self.chosen.provider
-        self._channel.emit(ModelStarted(provider=provider.name, model=info.id, mode=mode))
+        self._log.emit(ModelStarted(provider=provider.name, model=info.id, mode=mode))
         request = ModelRequest(model=info.id, messages=messages, tools=tools, schema=schema, sampling=sampling)
         finish, usage, error = "", Usage(), "cancelled"
         deltas = provider.stream(request)
@@ -61,5 +60,5 @@ class Caller:
             close = getattr(deltas, "aclose", None)
             if close is not None:
                 await close()
-            self._budget.spend(usage)
-            self._channel.note(ModelFinished(usage=usage, finish=finish or "error", error=error))
+            self._purse.spend(usage)
+            self._log.note(ModelFinished(usage=usage, finish=finish or "error", error=error))

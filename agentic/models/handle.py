@@ -16,12 +16,12 @@ from agentic.messages import Json, Message
 from agentic.models.ask import Ask, Ranker
 from agentic.models.caller import Caller
 from agentic.models.fit import fit, observed
+from agentic.models.ledger import Log
 from agentic.models.native import native
 from agentic.models.plain import as_plain, delimited, write_calls
 from agentic.models.schema import schema as by_schema
 from agentic.models.text import text
 from agentic.ports.model import Model, ModelDelta, ModelInfo, Reply, Sampling, ToolChoice, ToolMode, ToolSpec
-from agentic.runtime.channel import Channel
 
 MODES: dict[ToolMode, Callable[[Ask], AsyncGenerator[ModelDelta, None]]] = {
     "native": native,
@@ -48,7 +48,7 @@ class ModelHandle(Model):
         self,
         caller: Caller,
         *,
-        channel: Channel,
+        log: Log,
         wishes: Wishes,
         rank: Ranker,
         untrusted: frozenset[str],
@@ -56,7 +56,7 @@ class ModelHandle(Model):
     ) -> None:
         self.info: ModelInfo = caller.chosen.info
         self._caller = caller
-        self._channel = channel
+        self._log = log
         self._wishes = wishes
         self._rank = rank
         self._untrusted = untrusted
@@ -119,7 +119,7 @@ class ModelHandle(Model):
         texts: list[str] = []
         thoughts: list[str] = []
         reply = Reply("")
-        emit = self._channel.emit
+        emit = self._log.emit
         async with aclosing(self.stream(messages, tools=tools, schema=schema)) as deltas:
             async for delta in deltas:
                 if delta.text:

@@ -103,7 +103,7 @@ def _decision(text: str, finish: str) -> Json:
         calls = decision.get("calls", [])
         if all(isinstance(call["action"], str) for call in calls):
             return {"thought": str(decision.get("thought") or ""), "calls": calls}
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         pass_on = "It was cut off." if finish == "length" else "It is not what the schema asks for."
         raise ModelError(f"The model's choice of tools cannot be read. {pass_on}") from None
     raise ModelError("The model's choice of tools names no tool.")

@@ -59,5 +59,11 @@ class Run(Protocol):
     def cite(self, citation: Citation) -> None:
         """Name a source of the answer."""
 
+    def notice(self, text: str) -> None:
+        """Tell the user something about the answer, such as why it ends here.
+
+        It follows the answer where that is prose, and stands apart from one that the client will parse.
+        """
+
     def progress(self, step: str, title: str, state: str) -> None:
         """Tell how a step of the agent's own is getting on."""

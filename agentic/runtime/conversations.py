@@ -151,6 +151,8 @@ def join(stored: Sequence[Json], sent: Sequence[Message]) -> tuple[tuple[Message
     what follows its last answer is new. System messages count for the request that sends them; one that sends none
     goes on under those sent last.
     """
+    # What a failed run left behind without a word says nothing to a model, and no client has seen it.
+    stored = [item for item in stored if item["content"] or not item.get("incomplete")]
     kept = [message_from_json(item) for item in stored]
     systems = tuple(message for message in sent if message.role == "system")
     before = systems or tuple(_last_systems(kept))

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any
 
 from agentic.errors import AgenticError, BadRequest, BudgetExceeded, NotFound
-from agentic.events import EndReason, Event, ModelFinished, Notice, RunFailed, RunFinished, RunStarted, TextDelta
+from agentic.events import EndReason, Event, ModelFinished, Notice, RunFailed, RunFinished, RunStarted
 from agentic.messages import Json
 from agentic.models.directory import Directory
 from agentic.ports.space import Principal
@@ -77,6 +77,17 @@ class Engine:
     def open_file(self, run_id: str, name: str, principal: Principal) -> AsyncIterator[bytes]:
         """The bytes of a file that a run of this principal has made. Raises NotFound at the first step."""
         return of_user(self._everything, principal).blobs.open(file_key(run_id, name))
+
+    async def delete_conversation(self, session_id: str, principal: Principal) -> Json:
+        """Delete a conversation with its runs, see :meth:`Conversations.delete`.
+
+        What is at work on it is cancelled and waited for, or it would store its answer after the rest was gone.
+        """
+        for live in self._running.values():
+            if live.owns(session_id, principal):
+                live.cancel()
+        async with self._turns.turn(f"{principal.id}/{session_id}"):
+            return await self.conversations(principal).delete(session_id)
 
     async def get_trace(self, run_id: str, principal: Principal) -> list[Json]:
         """The stored events of a run of this principal. Raises NotFound."""
@@ -207,7 +218,7 @@ def _single(error: BaseException | None) -> Iterator[BaseException]:
 def _finished(live: LiveRun, reason: EndReason, told: str) -> RunFinished:
     if told:
         live.channel.note(Notice(told))
-        live.channel.note(TextDelta(f"\n\n{told}" if live.text else told))
+        live.tell(told)
     return RunFinished(reason, live.budget.usage)
 
 

@@ -58,7 +58,7 @@ class Equipment:
         wishes = live.request.wishes
         model = ModelHandle(
             Caller(chosen, live.channel, live.budget),
-            channel=live.channel,
+            log=live.channel,
             wishes=wishes,
             rank=self._fitness.near,
             untrusted=self._untrusted,

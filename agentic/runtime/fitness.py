@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import math
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from agentic.models.fit import suggestion
 from agentic.ports.agent import Fit
 from agentic.ports.embedder import Embedder
 from agentic.ports.model import ToolSpec
+
+logger = logging.getLogger(__name__)
 
 WORD = re.compile(r"[^\W\d_]{2,}|\d+")
 STOP_WORDS = frozenset(
@@ -79,9 +82,15 @@ class Fitness:
         ruled = [fit for fit in self.quick(text) if fit.suggested is not None and fit.tool in names]
         if ruled:
             return ruled
-        embedder = await self._embedding()
-        if embedder is None:
-            return [fit for fit in self.quick(text) if fit.score >= 0.5 and fit.tool in names]
+        try:
+            embedder = await self._embedding()
+            if embedder is not None:
+                return await self._nearest(embedder, text, names)
+        except Exception:
+            logger.exception("[Router] Embedder failed, so words decide")
+        return [fit for fit in self.quick(text) if fit.score >= 0.5 and fit.tool in names]
+
+    async def _nearest(self, embedder: Embedder, text: str, names: Collection[str]) -> list[Fit]:
         known, centroids = await self._learn(embedder)
         [vector] = await embedder.embed([text], "query")
         scores = {name: float(row @ vector) for name, row in zip(["", *known], centroids, strict=True)}

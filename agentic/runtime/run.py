@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from agentic.events import Citation, CitationAdded, EndReason, Entry, Progress, TextDelta, ThinkingDelta
+from agentic.events import Citation, CitationAdded, EndReason, Entry, Notice, Progress, TextDelta, ThinkingDelta
 from agentic.messages import Message
 from agentic.ports.agent import Task
 from agentic.ports.model import Model
@@ -44,6 +44,7 @@ class AgentRun(Run):
         self.model = model
         self.tools = tools
         self.space = space
+        self._live = live
         self._channel = live.channel
 
     def say(self, text: str) -> None:
@@ -59,6 +60,11 @@ class AgentRun(Run):
     def cite(self, citation: Citation) -> None:
         """See :class:`agentic.ports.run.Run`."""
         self._channel.emit(CitationAdded(citation))
+
+    def notice(self, text: str) -> None:
+        """See :class:`agentic.ports.run.Run`."""
+        self._channel.emit(Notice(text))
+        self._live.tell(text)
 
     def progress(self, step: str, title: str, state: str) -> None:
         """See :class:`agentic.ports.run.Run`."""
@@ -87,6 +93,11 @@ class LiveRun:
     def text(self) -> str:
         """The answer so far."""
         return "".join(entry.event.text for entry in self.channel.entries if isinstance(entry.event, TextDelta))
+
+    def tell(self, text: str) -> None:
+        """Add a remark below the answer, unless the client will parse the answer."""
+        if self.request.wishes.answer_schema is None:
+            self.channel.note(TextDelta(f"\n\n{text}" if self.text else text))
 
     def owns(self, session_id: str, principal: Principal) -> bool:
         """Whether this run is a turn of that session of that principal."""

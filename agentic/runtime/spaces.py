@@ -53,6 +53,10 @@ class ScopedStorage(StorageBackend):
         """See :class:`StorageBackend`."""
         return await self._storage.read(self._prefix + key, after=after, limit=limit, wait_s=wait_s)
 
+    async def health(self) -> str | None:
+        """See :class:`StorageBackend`."""
+        return await self._storage.health()
+
     def _seen(self, stored: Stored) -> Stored:
         return replace(stored, key=stored.key.removeprefix(self._prefix))
 

@@ -173,7 +173,8 @@ async def _run(tool: Tool, arguments: Json, context: ToolContext) -> ToolResult:
         # Nobody cancelled the call: something within the tool was, and it let that out.
         logger.exception("[Tools] Tool failed: %s", tool.name)
         return _error(f"{tool.name} failed: CancelledError.")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        # A library that exits must not take the server with it.
         logger.exception("[Tools] Tool failed: %s", tool.name)
         return _error(f"{tool.name} failed: {type(error).__name__}.")
     if isinstance(result, ToolResult):

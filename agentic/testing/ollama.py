@@ -137,7 +137,7 @@ class ScriptedOllama:
         import uvicorn
 
         listener = socket.create_server(("127.0.0.1", port))
-        config = uvicorn.Config(self, lifespan="off", access_log=False, log_config=None, log_level=100)
+        config = uvicorn.Config(self, lifespan="off", access_log=False, log_config=None)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), name="scripted-ollama", daemon=True)
         thread.start()

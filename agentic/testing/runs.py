@@ -151,6 +151,10 @@ class FakeRun(Run):
         """Add to ``said``; ``pieces`` keeps how it came."""
         self.pieces.append(text)
 
+    def notice(self, text: str) -> None:
+        """Add it below the answer, as for a client that reads prose."""
+        self.pieces.append(f"\n\n{text}" if self.pieces else text)
+
     def think(self, text: str) -> None:
         """Add to ``thought``."""
         self.thought += text

@@ -1,11 +1,10 @@
 """Plain conversation with the model."""
 
-from agentic import Agent, hookimpl
+from agentic import hookimpl
+from agentic_chat.agent import Chat
 
 
 @hookimpl
-def agentic_agents() -> Agent:
+def agentic_agents() -> Chat:
     """The agent ``chat``."""
-    from agentic_chat.agent import Chat
-
     return Chat()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentic import Agent, Bid, Run, Task
+from agentic import Agent, Bid, ModelError, Run, Task
 
 
 class Chat(Agent):
@@ -26,8 +26,15 @@ class Chat(Agent):
         return Bid(round(0.8 * (1 - best.score), 3), f"the nearest tool, {best.tool}, fits {best.score:.2f}")
 
     async def run(self, run: Run) -> None:
-        """One model call; calls of the client's tools end the run."""
+        """One model call; calls of the client's tools end the run.
+
+        Raises ModelError where the model says nothing and calls a tool that it was not offered.
+        """
         theirs = [spec for spec in run.tools.specs if spec.client]
         reply = await run.model.complete(run.messages, tools=theirs, say=True)
-        if reply.calls:
-            await run.tools.call(reply.calls)
+        names = {spec.name for spec in theirs}
+        wanted = [call for call in reply.calls if call.name in names]
+        if wanted:
+            await run.tools.call(wanted)
+        elif reply.calls and not reply.text.strip():
+            raise ModelError("The model called a tool that it was not offered, and said nothing else.")

@@ -2,18 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from agentic import ModelProvider, hookimpl
-
-
-class Settings(BaseModel):
-    """Settings of the embedded model."""
-
-    agentic_model_file: Path | None = Field(
-        default=None,
-        description="A gguf file on this machine to be used instead of the weights fetched from the package index.",
-    )
+from agentic_llamacpp.settings import Settings
 
 
 @hookimpl

@@ -220,9 +220,10 @@ def test_hostile_text_does_not_slow_reading_down() -> None:
         "what is " + "9" * 290,
         "((((" * 20 + "x from " * 20,
     ):
-        started = time.perf_counter()
+        started = time.process_time()
         expression_in(text)
-        assert time.perf_counter() - started < 0.05
+        # Reading takes well under a millisecond; going over the text again and again would take minutes.
+        assert time.process_time() - started < 1
 
 
 def test_sympy_is_never_imported_in_the_server() -> None:

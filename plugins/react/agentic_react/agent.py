@@ -33,15 +33,18 @@ class React(Agent):
 
     async def run(self, run: Run) -> None:
         """At most ``max_steps`` steps with tools; then it answers with what is known, and says so."""
-        messages = [Message("system", INSTRUCTION), *run.messages]
+        messages = [Message("system", INSTRUCTION), *run.messages] if run.tools.specs else list(run.messages)
         for _ in range(self._max_steps):
             reply = await run.model.complete(messages, tools=run.tools.specs, say=True)
             if not reply.calls:
                 return
             results = await run.tools.call(reply.calls)
             messages += observations(reply, results)
+            if reply.text and not reply.text[-1].isspace():
+                # What was said before the calls does not run into what follows.
+                run.say("\n\n")
         await run.model.complete(messages, say=True)
-        run.say(f"\n\nStopped after {self._max_steps} steps.")
+        run.notice(f"Stopped after {self._max_steps} {'step' if self._max_steps == 1 else 'steps'}.")
 
 
 def observations(reply: Reply, results: Sequence[ToolResult]) -> list[Message]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import threading
 import time
 from pathlib import Path
 
 from agentic import StorageError
 
 logger = logging.getLogger(__name__)
+_CREATING = threading.Lock()
 
 BUSY_S = 10.0
 OLDEST_SQLITE = (3, 35, 0)
@@ -82,9 +84,20 @@ def open_database(path: Path, busy_s: float = BUSY_S) -> sqlite3.Connection:
             raise storage_error(path, error) from error
 
 
+def _create(path: Path) -> None:
+    """Make the file, for nobody else to read, unless it is there.
+
+    An existing file is not touched: closing any descriptor of it would drop this process's locks on it (POSIX), and
+    another process would then take the write-ahead log for abandoned and delete it.
+    """
+    with _CREATING:
+        if not path.exists():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
 def _open(path: Path, busy_s: float) -> sqlite3.Connection:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    _create(path)
     connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
     try:
         if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":

@@ -77,3 +77,33 @@ async def test_append_of_another_process_wakes_a_reader(path: Path, storage: Sql
     reader = asyncio.create_task(storage.read("other/0", wait_s=30))
     await _killed_writer(path, "other", 0.2)
     assert (await asyncio.wait_for(reader, 5))[0] == 1
+
+
+VISITOR = """
+import asyncio, sys
+from pathlib import Path
+from agentic_storage_sqlite.backend import SqliteStorage
+
+async def main():
+    storage = SqliteStorage(Path(sys.argv[1]))
+    await storage.save(f"visitors/{sys.argv[2]}", "was here")
+    await storage.aclose()
+
+asyncio.run(main())
+"""
+
+
+async def test_processes_that_come_and_go_take_nothing_with_them(path: Path, storage: SqliteStorage) -> None:
+    """The last to leave deletes the write-ahead log, so each must see that this process is still there."""
+    for n in range(4):
+        await storage.save(f"ours/{n}", n)
+        assert await storage.load(f"ours/{n}")
+        visitor = await asyncio.create_subprocess_exec(sys.executable, "-c", VISITOR, str(path), str(n))
+        assert await visitor.wait() == 0
+        await storage.save(f"ours/after/{n}", n)
+    await storage.aclose()
+    reopened = SqliteStorage(path)
+    kept = [stored.key for stored in await reopened.list("")]
+    await reopened.aclose()
+    wanted = [name for n in range(4) for name in (f"ours/{n}", f"ours/after/{n}", f"visitors/{n}")]
+    assert kept == sorted(wanted)
