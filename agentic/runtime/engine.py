@@ -66,14 +66,6 @@ class Engine:
         """The principal's conversations."""
         return Conversations(of_user(self._everything, principal), principal.id)
 
-    async def delete_conversation(self, session_id: str, principal: Principal) -> Json:
-        """Delete a conversation with its runs, ending those that still work on it; see :class:`Conversations`."""
-        for live in self._running.values():
-            if live.owns(session_id, principal):
-                live.cancel()
-        async with self._turns.turn(_turn_key(session_id, principal)):
-            return await self.conversations(principal).delete(session_id)
-
     def open_file(self, run_id: str, name: str, principal: Principal) -> AsyncIterator[bytes]:
         """The bytes of a file that a run of this principal has made. Raises NotFound at the first step."""
         return of_user(self._everything, principal).blobs.open(file_key(run_id, name))
@@ -86,7 +78,7 @@ class Engine:
         for live in self._running.values():
             if live.owns(session_id, principal):
                 live.cancel()
-        async with self._turns.turn(f"{principal.id}/{session_id}"):
+        async with self._turns.turn(_turn_key(session_id, principal)):
             return await self.conversations(principal).delete(session_id)
 
     async def get_trace(self, run_id: str, principal: Principal) -> list[Json]:
@@ -158,7 +150,7 @@ class Engine:
         if error is not None:
             return self._failure(live, error)
         if made := links(live.channel.entries, live.text):
-            live.channel.note(TextDelta(f"\n\n{made}" if live.text else made))
+            live.tell(made)
         return _finished(live, "length" if _last_finish(live) == "length" else "stop", "")
 
     async def _work(self, live: LiveRun, route: Route, turn: Turn) -> None:
