@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 Json = dict[str, Any]
+DATA_URL = re.compile(r"data:(?P<media_type>image/[a-zA-Z0-9.+-]+);base64,(?P<data>[A-Za-z0-9+/]+={0,2})")
 Role = Literal["system", "user", "assistant", "tool"]
 
 
@@ -18,7 +21,20 @@ class TextPart:
     text: str
 
 
-Part = TextPart
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """A picture within a message's content: its media type, such as ``image/png``, and its bytes in base64."""
+
+    media_type: str
+    data: str
+
+    @property
+    def url(self) -> str:
+        """The picture as a ``data:`` URL (RFC 2397)."""
+        return f"data:{self.media_type};base64,{self.data}"
+
+
+Part = TextPart | ImagePart
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +66,14 @@ class Message:
         """The content's text, its parts joined."""
         if isinstance(self.content, str):
             return self.content
-        return "".join(part.text for part in self.content)
+        return "".join(part.text for part in self.content if isinstance(part, TextPart))
+
+    @property
+    def images(self) -> tuple[ImagePart, ...]:
+        """The content's pictures, in their order."""
+        if isinstance(self.content, str):
+            return ()
+        return tuple(part for part in self.content if isinstance(part, ImagePart))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +121,7 @@ def message_to_json(message: Message) -> Json:
     """A message as OpenAI writes it; absent fields are left out."""
     content: Any = message.content
     if not isinstance(content, str):
-        content = [{"type": "text", "text": part.text} for part in content]
+        content = [_part_to_json(part) for part in content]
     data: Json = {"role": message.role, "content": content}
     if message.tool_calls:
         data["tool_calls"] = [call_to_json(call) for call in message.tool_calls]
@@ -113,7 +136,7 @@ def message_from_json(data: Mapping[str, Any]) -> Message:
     """Read a message written by :func:`message_to_json`."""
     content = data.get("content") or ""
     if not isinstance(content, str):
-        content = tuple(TextPart(part["text"]) for part in content)
+        content = tuple(_part_from_json(part) for part in content)
     return Message(
         role=data["role"],
         content=content,
@@ -121,3 +144,22 @@ def message_from_json(data: Mapping[str, Any]) -> Message:
         tool_call_id=data.get("tool_call_id", ""),
         name=data.get("name", ""),
     )
+
+
+def image_part(url: str) -> ImagePart:
+    """The picture in a ``data:`` URL. Raises ValueError for any other URL, and for what is no base64."""
+    match = DATA_URL.fullmatch(url)
+    if match is None:
+        raise ValueError("not a data: URL of a picture in base64")
+    base64.b64decode(match["data"], validate=True)
+    return ImagePart(match["media_type"].lower(), match["data"])
+
+
+def _part_to_json(part: Part) -> Json:
+    if isinstance(part, ImagePart):
+        return {"type": "image_url", "image_url": {"url": part.url}}
+    return {"type": "text", "text": part.text}
+
+
+def _part_from_json(part: Mapping[str, Any]) -> Part:
+    return image_part(part["image_url"]["url"]) if part["type"] == "image_url" else TextPart(part["text"])

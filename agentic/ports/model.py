@@ -22,7 +22,7 @@ class ModelInfo:
     ``tool_mode``: the best way this model can call tools. ``native``: the provider takes tools and answers with calls.
     ``schema``: it obeys a JSON Schema. ``text``: it follows a written form. ``fit``: it can do none of these, so tools
     are chosen by their examples. ``schema`` tells whether a JSON Schema can be forced on its answer.
-    ``context`` is in tokens, ``changed`` wall time in seconds. ``notice`` is told to the user with each answer.
+    ``vision``: it takes pictures. ``context`` is in tokens, ``changed`` wall time in seconds. ``notice`` is told to the user with each answer.
     ``aliases`` are other ids under which clients may ask for it; they are not listed.
     """
 
@@ -30,6 +30,7 @@ class ModelInfo:
     tool_mode: ToolMode = "text"
     schema: bool = False
     thinking: bool = False
+    vision: bool = False
     context: int | None = None
     changed: float = 0
     default: bool = False

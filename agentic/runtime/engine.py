@@ -158,6 +158,8 @@ class Engine:
         chosen = await (self._directory.find(route.model) if route.model else self._directory.default())
         if live.request.wishes.answer_schema is not None and not chosen.info.schema:
             raise BadRequest(f"The model '{chosen.id}' cannot be held to a response_format.", param="response_format")
+        if not chosen.info.vision and any(message.images for message in turn.messages):
+            raise BadRequest(f"The model '{chosen.id}' takes no pictures; ask one that does.", param="messages")
         if chosen.info.notice:
             live.channel.emit(Notice(chosen.info.notice))
             logger.info("[Engine] %s", chosen.info.notice)

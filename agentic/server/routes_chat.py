@@ -18,8 +18,9 @@ from agentic.kernel import Kernel
 from agentic.messages import Json
 from agentic.runtime.request import RunRequest
 from agentic.runtime.run import LiveRun
+from agentic.server.dialects.chat_body import ChatRequest
 from agentic.server.dialects.chat_completions import Completion
-from agentic.server.dialects.chat_request import ChatRequest, refuse_unsupported, to_run_request
+from agentic.server.dialects.chat_request import refuse_unsupported, to_run_request
 from agentic.server.errors import error_response
 from agentic.server.sse import EventStream, failure, until_left
 

@@ -1,22 +1,27 @@
-"""The body of ``POST /v1/chat/completions``, and what becomes of it.
+"""What becomes of the body of ``POST /v1/chat/completions``: a request in the kernel's words.
 
 Unknown keys are ignored; a known field that cannot be honoured is refused by name unless it has its default value.
-https://platform.openai.com/docs/api-reference/chat/create
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from typing import Any
 
 from agentic.errors import BadRequest
-from agentic.messages import Json, Message, TextPart, ToolCall, tool_call
+from agentic.messages import Json, Message, Part, TextPart, image_part, tool_call
 from agentic.models.handle import Wishes
 from agentic.ports.model import Sampling, ToolSpec
 from agentic.runtime.request import RunRequest
+from agentic.server.dialects.chat_body import (
+    BodyMessage,
+    BodyPart,
+    ChatRequest,
+    FunctionDefinition,
+    JsonObjectFormat,
+    JsonSchemaFormat,
+    TextFormat,
+)
 
-NAME = r"^[a-zA-Z0-9_-]{1,64}$"
 UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "n": (1,),
     "logprobs": (False,),
@@ -33,138 +38,6 @@ UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "moderation": (),
 }
 """Known fields that this server cannot honour, with the values that ask for nothing; null always does."""
-
-
-class Lenient(BaseModel):
-    """Unknown keys are ignored, as OpenAI-compatible servers do."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class Part(Lenient):
-    """A content part; only text is taken."""
-
-    type: str
-    text: str | None = None
-    refusal: str | None = None
-
-
-class Function(Lenient):
-    """A call's function; ``arguments`` is a JSON-encoded string."""
-
-    name: str
-    arguments: str = "{}"
-
-
-class Call(Lenient):
-    """A tool call in the history."""
-
-    id: str
-    type: Literal["function"] = "function"
-    function: Function
-
-
-class BodyMessage(Lenient):
-    """A message as a client sends it."""
-
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[Part] | None = None
-    tool_calls: list[Call] | None = None
-    tool_call_id: str | None = None
-    name: str | None = None
-    refusal: str | None = None
-
-
-class FunctionDefinition(Lenient):
-    """A function that the client can run."""
-
-    name: Annotated[str, Field(pattern=NAME)]
-    description: str | None = None
-    parameters: Json | None = None
-
-
-class ToolDefinition(Lenient):
-    """A tool that the client can run."""
-
-    type: Literal["function"]
-    function: FunctionDefinition
-
-
-class NamedFunction(Lenient):
-    """The name in a tool choice."""
-
-    name: str
-
-
-class NamedChoice(Lenient):
-    """A tool choice that names one function."""
-
-    type: Literal["function"]
-    function: NamedFunction
-
-
-class JsonSchema(Lenient):
-    """A named schema for the answer."""
-
-    name: str = "answer"
-    schema_: Json = Field(alias="schema")
-
-
-class TextFormat(Lenient):
-    """An answer in plain text."""
-
-    type: Literal["text"]
-
-
-class JsonObjectFormat(Lenient):
-    """Any JSON object as answer."""
-
-    type: Literal["json_object"]
-
-
-class JsonSchemaFormat(Lenient):
-    """An answer that keeps to a schema."""
-
-    type: Literal["json_schema"]
-    json_schema: JsonSchema
-
-
-ResponseFormat = Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]
-ToolChoice = Annotated[
-    Annotated[Literal["none", "auto", "required"], Tag("word")] | Annotated[NamedChoice, Tag("named")],
-    Discriminator(lambda value: "word" if isinstance(value, str) else "named"),
-]
-
-
-class StreamOptions(Lenient):
-    """Options of a streamed answer."""
-
-    include_usage: bool | None = None
-
-
-class ChatRequest(Lenient):
-    """The fields that are honoured; ``session_id`` is this server's own."""
-
-    model: str | None = None
-    messages: Annotated[list[BodyMessage], Field(min_length=1)]
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    session_id: str | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    stop: str | list[str] | None = None
-    seed: int | None = None
-    response_format: ResponseFormat | None = None
-    tools: list[ToolDefinition] | None = None
-    tool_choice: ToolChoice | None = None
-    parallel_tool_calls: bool | None = None
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
-    user: str | None = None
-    metadata: dict[str, str] | None = None
 
 
 def refuse_unsupported(body: Json) -> None:
@@ -208,33 +81,36 @@ def _message(message: BodyMessage, n: int) -> Message:
     return Message(
         role="system" if message.role == "developer" else message.role,
         content=_content(message, place),
-        tool_calls=tuple(_call(call, f"{place}.tool_calls.{k}") for k, call in enumerate(message.tool_calls or ())),
+        tool_calls=tuple(
+            tool_call(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ()
+        ),
         tool_call_id=message.tool_call_id or "",
         name=(message.name or "") if message.role == "tool" else "",
     )
 
 
-def _call(call: Call, place: str) -> ToolCall:
-    try:
-        return tool_call(call.id, call.function.name, call.function.arguments)
-    except RecursionError:
-        where = f"{place}.function.arguments"
-        raise BadRequest(f"{where}: nested too deeply.", param=where) from None
-
-
-def _content(message: BodyMessage, place: str) -> str | tuple[TextPart, ...]:
+def _content(message: BodyMessage, place: str) -> str | tuple[Part, ...]:
     if isinstance(message.content, str):
         return message.content
-    parts: list[TextPart] = []
-    for k, part in enumerate(message.content or ()):
-        text = part.refusal if part.type == "refusal" else part.text
-        if part.type not in ("text", "refusal") or text is None:
-            where = f"{place}.content.{k}"
-            raise BadRequest(f"{where}: only text parts are taken, not {part.type!r}.", param=where)
-        parts.append(TextPart(text))
-    if len(parts) == 1:
+    parts = [_part(part, message.role, f"{place}.content.{k}") for k, part in enumerate(message.content or ())]
+    if len(parts) == 1 and isinstance(parts[0], TextPart):
         return parts[0].text
     return tuple(parts) or message.refusal or ""
+
+
+def _part(part: BodyPart, role: str, place: str) -> Part:
+    text = part.refusal if part.type == "refusal" else part.text
+    if part.type in ("text", "refusal") and text is not None:
+        return TextPart(text)
+    if part.type != "image_url" or part.image_url is None:
+        raise BadRequest(f"{place}: only text and image_url parts are taken, not {part.type!r}.", param=place)
+    if role != "user":
+        raise BadRequest(f"{place}: only a user's message may hold pictures.", param=place)
+    try:
+        return image_part(part.image_url.url)
+    except ValueError:
+        fault = "only data: URLs of pictures in base64 are taken; no address is fetched"
+        raise BadRequest(f"{place}.image_url.url: {fault}.", param=f"{place}.image_url.url") from None
 
 
 def _spec(function: FunctionDefinition) -> ToolSpec:

@@ -26,6 +26,7 @@ class Facts:
     chat: bool
     tools: bool
     thinking: bool
+    vision: bool
     embedding: bool
     context: int
 
@@ -135,6 +136,7 @@ def _facts(shown: Json, settings: Settings) -> Facts:
         chat="completion" in capabilities,
         tools="tools" in capabilities,
         thinking="thinking" in capabilities,
+        vision="vision" in capabilities,
         embedding="embedding" in capabilities,
         # Ollama gives a model no more than it was trained for, whatever is asked.
         context=min(wanted, own) if own else wanted,
@@ -147,6 +149,7 @@ def _info(entry: Listed, facts: Facts) -> ModelInfo:
         tool_mode="native" if facts.tools else "schema",
         schema=True,
         thinking=facts.thinking,
+        vision=facts.vision,
         context=facts.context,
         changed=entry.changed,
         chat=facts.chat,

@@ -63,6 +63,8 @@ def _tool(spec: ToolSpec) -> Json:
 
 def _message(message: Message) -> Json:
     data: Json = {"role": message.role, "content": message.text}
+    if message.images:
+        data["images"] = [image.data for image in message.images]
     if message.tool_calls:
         data["tool_calls"] = [
             {"id": call.id, "function": {"index": index, "name": call.name, "arguments": call.arguments}}
