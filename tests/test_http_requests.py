@@ -122,12 +122,12 @@ def test_schema_nested_too_deeply_is_refused(ann: Api) -> None:
     assert "nested" in error_of(answer.json())["message"]
 
 
-def test_call_with_arguments_nested_too_deeply_is_refused(ann: Api) -> None:
-    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "[" * 100_000}}
+@pytest.mark.parametrize("arguments", ["[" * 100_000, "{", "no JSON"])
+def test_call_that_a_model_wrote_wrongly_may_be_sent_back(ann: Api, arguments: str) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": arguments}}
     history = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "1", "content": "ok"}]
     answer = ann.chat([{"role": "user", "content": "hello"}, *history])
-    assert answer.status_code == 400
-    assert error_of(answer.json())["param"] == "messages.1.tool_calls.0.function.arguments"
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from agentic.errors import BadRequest
-from agentic.messages import Json, Message, TextPart, ToolCall, tool_call
+from agentic.messages import Json, Message, TextPart, tool_call
 from agentic.models.handle import Wishes
 from agentic.ports.model import Sampling, ToolSpec
 from agentic.runtime.request import RunRequest
@@ -208,18 +208,12 @@ def _message(message: BodyMessage, n: int) -> Message:
     return Message(
         role="system" if message.role == "developer" else message.role,
         content=_content(message, place),
-        tool_calls=tuple(_call(call, f"{place}.tool_calls.{k}") for k, call in enumerate(message.tool_calls or ())),
+        tool_calls=tuple(
+            tool_call(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ()
+        ),
         tool_call_id=message.tool_call_id or "",
         name=(message.name or "") if message.role == "tool" else "",
     )
-
-
-def _call(call: Call, place: str) -> ToolCall:
-    try:
-        return tool_call(call.id, call.function.name, call.function.arguments)
-    except RecursionError:
-        where = f"{place}.function.arguments"
-        raise BadRequest(f"{where}: nested too deeply.", param=where) from None
 
 
 def _content(message: BodyMessage, place: str) -> str | tuple[TextPart, ...]:
