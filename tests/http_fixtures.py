@@ -45,6 +45,7 @@ class SharedOllama(ScriptedOllama):
         ScriptedModel("qwen3:8b"),
         ScriptedModel("boastful"),
         ScriptedModel("toolless", capabilities=("completion",)),
+        ScriptedModel("seeing", capabilities=("completion", "tools", "vision")),
     )
 
     def __init__(self) -> None:

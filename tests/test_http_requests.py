@@ -122,12 +122,12 @@ def test_schema_nested_too_deeply_is_refused(ann: Api) -> None:
     assert "nested" in error_of(answer.json())["message"]
 
 
-def test_call_with_arguments_nested_too_deeply_is_refused(ann: Api) -> None:
-    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "[" * 100_000}}
+@pytest.mark.parametrize("arguments", ["[" * 100_000, "{", "no JSON"])
+def test_call_that_a_model_wrote_wrongly_may_be_sent_back(ann: Api, arguments: str) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": arguments}}
     history = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "1", "content": "ok"}]
     answer = ann.chat([{"role": "user", "content": "hello"}, *history])
-    assert answer.status_code == 400
-    assert error_of(answer.json())["param"] == "messages.1.tool_calls.0.function.arguments"
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize(
@@ -184,8 +184,8 @@ def test_call_with_arguments_nested_too_deeply_is_refused(ann: Api) -> None:
         ({"messages": [{"role": "user", "content": 5}]}, "messages.0.content"),
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]}, "messages.0.content.0.text"),
         (
-            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
-            "messages.0.content.0",
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x/a.png"}}]}]},
+            "messages.0.content.0.image_url.url",
         ),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.tool_call_id"),
         ({"messages": [{"role": "assistant", "tool_calls": [{"id": "1"}]}]}, "messages.0.tool_calls.0.function"),

@@ -22,8 +22,8 @@ class ModelInfo:
     ``tool_mode``: the best way this model can call tools. ``native``: the provider takes tools and answers with calls.
     ``schema``: it obeys a JSON Schema. ``text``: it follows a written form. ``fit``: it can do none of these, so tools
     are chosen by their examples. ``schema`` tells whether a JSON Schema can be forced on its answer.
-    ``vision``: it takes pictures. ``context`` is in tokens, ``changed`` wall time in seconds. ``notice`` is told to the user with each answer.
-    ``aliases`` are other ids under which clients may ask for it; they are not listed.
+    ``vision``: it takes pictures. ``context`` is in tokens, ``changed`` wall time in seconds. ``notice`` is told to the
+    user with each answer. ``aliases`` are other ids under which clients may ask for it; they are not listed.
     """
 
     id: str
