@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from agentic import Message, Run, ToolCall, tool
+from agentic import Bid, Message, Run, ToolCall, tool
+from agentic.errors import RateLimited
 from agentic.events import Decided, HandedOver, Notice, RunFailed, RunFinished, RunStarted, TextDelta
 from agentic.models.handle import Wishes
 from agentic.ports.model import ModelDelta
+from agentic.runtime.engine import LONGEST_QUEUE
 from agentic.testing.runs import client_tool
 from tests.kernel_in_memory import ALICE, ActingAgent, House, ScriptedProvider, events, said
 
@@ -208,3 +210,51 @@ async def test_logs_hold_nothing_of_what_was_said(caplog: pytest.LogCaptureFixtu
     assert "private" not in caplog.text
     assert "42" not in caplog.messages
     assert TextDelta("42.").text not in caplog.text
+
+
+async def test_agent_that_calls_exit_fails_its_run_alone() -> None:
+    async def leave(_run: Run) -> None:
+        raise SystemExit(3)
+
+    house = House(leave)
+    failed = (await house.log())[-1]
+    assert isinstance(failed, RunFailed)
+    assert failed.status == 500
+
+
+async def test_session_takes_only_so_many_waiting_turns() -> None:
+    release = asyncio.Event()
+
+    async def wait(_run: Run) -> None:
+        await release.wait()
+
+    house = House(wait)
+    first = await house.ask()
+    waiting = [await house.ask(session_id=first.session_id) for _ in range(LONGEST_QUEUE)]
+    with pytest.raises(RateLimited):
+        await house.ask(session_id=first.session_id)
+    await house.ask()
+    release.set()
+    for live in (first, *waiting):
+        assert isinstance((await live.log())[-1].event, RunFinished)
+    await house.engine.aclose()
+
+
+async def test_reason_of_a_decision_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def act(_run: Run) -> None:
+        """Do nothing."""
+
+    agent = ActingAgent(act, bid=lambda task: Bid(0.5, f"you said {task.text}"))
+    with caplog.at_level("DEBUG"):
+        await House([agent]).log("the patient has 4711")
+    assert "4711" not in caplog.text
+    assert "actor=0.5" in caplog.text
+
+
+async def test_notice_of_a_model_follows_the_decision() -> None:
+    async def act(run: Run) -> None:
+        run.say("hello")
+
+    log = await House(act, provider=ScriptedProvider(notice="a stand-in answered")).log()
+    kinds = [event.type for event in log]
+    assert kinds.index("decided") < kinds.index("notice")
