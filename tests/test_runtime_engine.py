@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agentic import Bid, Message, Run, ToolCall, tool
+from agentic import Bid, Message, Run, Task, ToolCall, content, tool
 from agentic.errors import RateLimited
 from agentic.events import Decided, HandedOver, Notice, RunFailed, RunFinished, RunStarted, TextDelta
 from agentic.models.handle import Wishes
@@ -258,3 +258,41 @@ async def test_notice_of_a_model_follows_the_decision() -> None:
     log = await House(act, provider=ScriptedProvider(notice="a stand-in answered")).log()
     kinds = [event.type for event in log]
     assert kinds.index("decided") < kinds.index("notice")
+
+
+@tool()
+async def whisper(word: str) -> str:
+    """Say it back."""
+    return f"heard {word}"
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+async def test_what_is_said_is_logged_only_where_the_operator_wants_it(
+    caplog: pytest.LogCaptureFixture, allowed: bool
+) -> None:
+    async def act(run: Run) -> None:
+        await run.tools.call([ToolCall("1", "whisper", {"word": "argument-4711"})])
+        run.say("answer-4711")
+
+    content.allow(allowed)
+    try:
+        with caplog.at_level("DEBUG", logger=""):
+            await House(act, tools=[whisper]).log("question-4711")
+    finally:
+        content.allow(False)
+    for said_word in ("question-4711", "argument-4711", "heard argument-4711", "answer-4711"):
+        assert (said_word in caplog.text) is allowed, said_word
+
+
+async def test_task_is_the_last_thing_the_user_said_and_what_came_before() -> None:
+    seen: list[Task] = []
+
+    async def act(run: Run) -> None:
+        seen.append(run.task)
+
+    call = ToolCall("c", "look", {})
+    before = (Message("user", "one"), Message("assistant", "two"))
+    after = (Message("assistant", "", tool_calls=(call,)), Message("tool", "seen", tool_call_id="c"))
+    await House(act).log(messages=(*before, Message("user", "three"), *after))
+    assert seen[0].text == "three"
+    assert seen[0].history == before

@@ -8,6 +8,7 @@ import time
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
+from agentic import content
 from agentic.errors import AgenticError, BadRequest, BudgetExceeded, NotFound, RateLimited
 from agentic.events import EndReason, Event, ModelFinished, Notice, RunFailed, RunFinished, RunStarted
 from agentic.messages import Json
@@ -63,6 +64,7 @@ class Engine:
             )
         )
         logger.info("[Engine] Run started: run=%s user=%s session=%s", live.id, principal.id, live.session_id)
+        content.log("[Engine] Request: run=%s: %s", live.id, request.messages[-1].text if request.messages else "")
         task = asyncio.create_task(self._supervise(live, route, new=new), name=live.id)
         self._running[task] = live
         task.add_done_callback(self._running.pop)
@@ -136,6 +138,7 @@ class Engine:
                 last = live.channel.conclude(self._failure(live, error))
             live.channel.close(last)
         _log_end(live, last.event)
+        content.log("[Engine] Answer: run=%s: %s", live.id, live.text)
 
     async def _outcome(self, live: LiveRun, working: Coroutine[Any, Any, None]) -> Event:
         """Wait until the agent is done, or is ended, and say how it came out."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from agentic import content
 from agentic.errors import ToolError, ToolRetry
 from agentic.events import CitationAdded, HandedOver, Progress, ToolCallFinished, ToolCallStarted
 from agentic.messages import Json, ToolCall
@@ -119,6 +120,7 @@ class Toolbox(Tools):
             "error" if result.error else "ok",
             seconds * 1000,
         )
+        content.log("[Tools] %s: %s -> %s", call.name, call.arguments, result.content)
         return result
 
     async def _guarded(self, tool: Tool | None, call: ToolCall, plugin: str) -> ToolResult:
