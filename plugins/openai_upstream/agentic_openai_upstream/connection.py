@@ -240,7 +240,7 @@ def _why(fault: Exception) -> str:
         return "its host is not known"
     if isinstance(fault, aiohttp.ClientConnectorError):
         return fault.strerror or "the connection failed"
-    if isinstance(fault, aiohttp.ServerDisconnectedError):
+    if isinstance(fault, (aiohttp.ServerDisconnectedError, ConnectionResetError)):
         return "it closed the connection without an answer"
     if isinstance(fault, aiohttp.ClientResponseError):
         return "it speaks no HTTP"

@@ -91,6 +91,8 @@ class Upstream(BaseModel):
 class Settings(BaseModel):
     """The servers: several by name, or one alone."""
 
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     openai_upstreams: dict[str, Upstream] = Field(
         {},
         description="servers by name, as JSON: name → {base_url, api_key, default_model, …}",
