@@ -21,6 +21,8 @@ def serve(order: dict[str, Any]) -> Any:
     # Of texts embedded side by side by a model made for chat, some are given other vectors than alone.
     params.n_parallel = 1 if order["embeds"] else 2
     params.n_batch = params.n_ubatch = 256
+    # Threads of the engine spin while they wait for each other, which stalls them on a busy machine.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.cache_ram_mib = 0
     params.embedding = order["embeds"]
     params.hostnames = ["127.0.0.1"]
