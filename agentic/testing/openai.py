@@ -53,7 +53,7 @@ class ScriptedUpstream(ScriptedServer):
     ``models`` are those it lists, in their order; default: one that chats. ``key``: the one bearer token that it takes;
     None takes any. ``refuses`` names fields of a chat request that it answers with 400 and the code
     ``unsupported_parameter``, as OpenAI's newer models do with ``max_tokens``. ``shows_context`` lists each model with
-    its ``max_model_len``, as vLLM does.
+    its ``max_model_len``, as vLLM does. ``knows_streams=False`` gives every answer whole, whatever is asked.
     """
 
     name = "openai"
@@ -66,6 +66,7 @@ class ScriptedUpstream(ScriptedServer):
         key: str | None = None,
         refuses: Iterable[str] = (),
         shows_context: bool = False,
+        knows_streams: bool = True,
     ) -> None:
         super().__init__()
         given = [ScriptedModel("maker/chat-8b")] if models is None else models
@@ -73,6 +74,7 @@ class ScriptedUpstream(ScriptedServer):
         self.key = key
         self.refuses = frozenset(refuses)
         self.shows_context = shows_context
+        self.knows_streams = knows_streams
 
     def exchange(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
         """What answers one request as OpenAI does."""

@@ -97,7 +97,8 @@ class Exchange(ScriptedExchange):
         if fault is not None:
             await self.refuse(fault)
         else:
-            await self.play(self._upstream.next_answer(body), body)
+            asked = body if self._upstream.knows_streams else {**body, "stream": False}
+            await self.play(self._upstream.next_answer(body), asked)
 
     async def _embed(self, body: Json) -> None:
         name = body.get("model", "")

@@ -71,23 +71,6 @@ async def test_its_listing_tells_id_and_context(provider: UpstreamProvider) -> N
     assert info.context and info.context <= 2048
 
 
-async def test_a_tool_is_called_where_its_form_is_forced(llama_chat: str, llama_key: str) -> None:
-    upstream = Upstream(base_url=llama_chat, api_key=llama_key, extra_body={"tool_choice": "required"})
-    provider = UpstreamProvider("llama", upstream)
-    asks = ModelRequest(
-        model=MODEL,
-        messages=[Message("user", "What is the weather in Paris?")],
-        tools=[WEATHER],
-        sampling=Sampling(temperature=0, seed=1, max_tokens=100),
-    )
-    deltas = [delta async for delta in provider.stream(asks)]
-    assert deltas[-1].finish == "tool_calls"
-    (call,) = deltas[-1].calls
-    assert call.id and call.name == "weather" and not call.malformed
-    assert call.arguments["city"] in ("Paris", "Rome")
-    await provider.aclose()
-
-
 async def test_calls_and_results_of_a_tool_are_taken(provider: UpstreamProvider) -> None:
     messages = [
         Message("user", "What is the weather in Paris?"),

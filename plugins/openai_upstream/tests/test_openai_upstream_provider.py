@@ -32,6 +32,7 @@ from agentic.testing.openai import (
     streams,
 )
 from agentic_openai_upstream.provider import UpstreamProvider
+from agentic_openai_upstream.refusals import Origin
 from agentic_openai_upstream.settings import Upstream
 
 KEY = "sk-of-these-tests"
@@ -134,8 +135,6 @@ async def test_every_fault_has_its_error(fault: Any, error: type[ModelError], me
      '{"error": "no such field"}'],
 )  # fmt: skip
 async def test_reasons_are_found_in_every_form_in_which_servers_give_them(body: str) -> None:
-    from agentic_openai_upstream.refusals import Origin
-
     origin = Origin("vllm", Upstream(base_url="http://host"))
     assert "no such field" in str(origin.refusal(400, {}, body.encode(), {"model": "m"}))
 
@@ -278,18 +277,7 @@ async def test_answers_of_every_server_are_understood(parts: list[str], text: st
 
 
 async def test_a_server_that_knows_no_streams_is_understood() -> None:
-    server = ScriptedUpstream()
-    async with served(server, extra_body={}) as provider:
-        await provider.models()
-        server.script(calls(("travel", {"to": "Köln"}), text="Well."))
-        upstream = provider._connection
-        ask, upstream._ask = upstream._ask, None  # type: ignore[method-assign, assignment]
-
-        async def whole(session: Any, method: str, path: str, body: Json, silence_s: float) -> Any:
-            return await ask(session, method, path, {**body, "stream": False}, silence_s)
-
-        upstream._ask = whole  # type: ignore[method-assign, assignment]
-        deltas = await drain(provider)
+    deltas = await answer(scripted(calls(("travel", {"to": "Köln"}), text="Well.", thinking="hm"), knows_streams=False))
     assert text_of(deltas) == "Well."
     assert deltas[-1].finish == "tool_calls"
     assert deltas[-1].calls[0].arguments == {"to": "Köln"}
