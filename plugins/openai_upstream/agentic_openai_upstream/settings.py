@@ -14,7 +14,10 @@ ONE = "upstream"
 """The name of the server that OPENAI_UPSTREAM_URL gives."""
 
 EXAMPLE = '{"vllm": {"base_url": "http://127.0.0.1:8000/v1"}}'
-NOT_CONFIGURED = NotConfigured("openai_upstream", f"Set OPENAI_UPSTREAMS={EXAMPLE}")
+NOT_CONFIGURED = NotConfigured(
+    "openai_upstream",
+    f"Set OPENAI_UPSTREAM_URL=http://127.0.0.1:8000/v1, or several servers by name: OPENAI_UPSTREAMS='{EXAMPLE}'",
+)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DAY_S = 86_400

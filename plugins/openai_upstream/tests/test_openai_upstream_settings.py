@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -82,8 +83,9 @@ def test_nothing_set_is_not_configured_with_an_example_that_works() -> None:
     assert plugin.agentic_model_providers(settings) is NOT_CONFIGURED
     assert plugin.agentic_embedders(settings) is NOT_CONFIGURED
     assert isinstance(NOT_CONFIGURED, NotConfigured)
-    example = NOT_CONFIGURED.fix.partition("=")[2]
-    assert list(Settings(openai_upstreams=json.loads(example)).servers) == ["vllm"]
+    url, several = re.findall(r"=(http[^,]+)|='(.+)'", NOT_CONFIGURED.fix)
+    assert list(Settings(openai_upstream_url=url[0]).servers) == ["upstream"]
+    assert list(Settings(openai_upstreams=json.loads(several[1])).servers) == ["vllm"]
 
 
 @pytest.mark.parametrize(
