@@ -18,6 +18,7 @@ HEAVY = [
     "onnxruntime",
     "starlette",
     "sympy",
+    "tenacity",
     "tokenizers",
     "typer",
     "uvicorn",

@@ -1,9 +1,9 @@
-"""What a scripted Ollama answers: plain words, tool calls, and every way in which an answer can go wrong."""
+"""What scripted model servers answer: plain words, tool calls, and every way in which an answer can go wrong."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, pairwise
 from typing import Any, Literal
@@ -23,7 +23,8 @@ class Answer:
     ``pieces`` are the ``message`` fields of the streamed lines, in order; ``lines`` takes their place where set and is
     sent as it is. ``wait_s`` are seconds before the first piece, ``delay_s`` seconds before each further one.
     ``ending``: ``done`` with the figures, an ``error`` line, a ``cut`` connection, or a ``hang`` until the client goes.
-    A ``status`` other than 200 is sent at once, with ``error`` in its body.
+    A ``status`` other than 200 is sent at once, with ``error`` in its body, and ``headers`` beside those that every
+    answer has; ``code`` and ``param`` are in the bodies of servers that speak OpenAI's API.
     """
 
     pieces: tuple[Json, ...] = ()
@@ -36,7 +37,10 @@ class Answer:
     prompt_tokens: int | None = None
     status: int = 200
     error: str = ""
+    code: str | None = None
+    param: str | None = None
     retry_after_s: float | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def whole(self) -> Json:
@@ -93,9 +97,24 @@ def calls(
     return Answer(pieces=(*before, *lines), delay_s=delay_s)
 
 
-def fails(status: int, message: str, *, retry_after_s: float | None = None) -> Answer:
-    """Refuse with an HTTP status (400, 404, 429, 500, 502, 503 …) and Ollama's error body."""
-    return Answer(status=status, error=message, retry_after_s=retry_after_s)
+def fails(
+    status: int,
+    message: str,
+    *,
+    code: str | None = None,
+    param: str | None = None,
+    retry_after_s: float | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """Refuse with an HTTP status (400, 404, 429, 500, 502, 503 …) and the error body of the kind of server."""
+    return Answer(
+        status=status,
+        error=message,
+        code=code,
+        param=param,
+        retry_after_s=retry_after_s,
+        headers=tuple((headers or {}).items()),
+    )
 
 
 def errors_midstream(message: str, *, after: int = 1) -> Answer:

@@ -1,0 +1,121 @@
+"""The streamed parts of one answer as ours: text, thinking, calls put together from their fragments, the end."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from agentic import Json, ModelDelta, ModelError, ToolCall, Usage
+
+_WITHHELD = "content_filter"
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call as far as it has come."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class Answer:
+    """Reads one answer of the server of this name. ``is_finished``: the server told why it ended."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._calls: list[_Call] = []
+        self._places: dict[Any, _Call] = {}
+        self._reason = ""
+        self._usage: Usage | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the reason of its end has come; usage may still follow."""
+        return bool(self._reason)
+
+    def read(self, part: Json) -> ModelDelta | None:
+        """The piece of the answer in one part, or None where it holds none to be passed on yet.
+
+        Raises ModelError for a part that is not of OpenAI's form, and where the answer is withheld.
+        """
+        try:
+            return self._delta(part)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise ModelError(f"{self._name} sent a part of an answer in a form that is not OpenAI's") from None
+
+    def last(self) -> ModelDelta:
+        """The last piece: calls, finish and usage."""
+        calls = tuple(_finished(call) for call in self._calls)
+        finish = "length" if self._reason == "length" else "tool_calls" if calls else "stop"
+        return ModelDelta(calls=calls, finish=finish, usage=self._usage)
+
+    def _delta(self, part: Json) -> ModelDelta | None:
+        usage = part.get("usage")
+        if usage:
+            self._usage = Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
+        choices = part.get("choices")
+        if not choices:
+            return None
+        choice = choices[0]
+        delta = choice.get("delta") or choice.get("message") or {}
+        if delta.get("tool_calls"):
+            for fragment in delta["tool_calls"]:
+                self._collect(fragment)
+        reason = choice.get("finish_reason")
+        if reason:
+            self._end(str(reason))
+        text, thinking = _content(delta.get("content"))
+        text += delta.get("refusal") or ""
+        thinking += delta.get("reasoning_content") or delta.get("reasoning") or ""
+        return ModelDelta(text, thinking) if text or thinking else None
+
+    def _end(self, reason: str) -> None:
+        if reason == _WITHHELD:
+            raise ModelError(f"{self._name} withheld the rest of its answer: its content filter stopped it.")
+        self._reason = reason
+
+    def _collect(self, fragment: Json) -> None:
+        """Add a fragment to the call of its index; one without an index, or with another id, begins a new call."""
+        function = fragment.get("function") or {}
+        call_id, name = fragment.get("id") or "", function.get("name") or ""
+        arguments = function.get("arguments") or ""
+        if not isinstance(arguments, str):
+            arguments = json.dumps(arguments, ensure_ascii=False)
+        place = fragment.get("index")
+        call = self._places.get(place)
+        if call is None or (call_id and call.id and call_id != call.id) or (place is None and name):
+            call = self._places[place] = _Call("", "", "")
+            self._calls.append(call)
+        call.id = call.id or call_id
+        if name != call.name:
+            call.name += name
+        call.arguments += arguments
+
+
+def _content(content: Any) -> tuple[str, str]:
+    """Text and thinking of a delta's content, which some servers send as a list of parts."""
+    if not content or isinstance(content, str):
+        return content or "", ""
+    text = thinking = ""
+    for part in content:
+        if part["type"] == "thinking":
+            thoughts = part["thinking"]
+            thinking += thoughts if isinstance(thoughts, str) else "".join(piece.get("text", "") for piece in thoughts)
+        elif part["type"] == "text":
+            text += part["text"]
+    return text, thinking
+
+
+def _finished(call: _Call) -> ToolCall:
+    # Ids are needed to match results to calls; some servers give none.
+    call_id = call.id or f"call_{uuid.uuid4().hex}"
+    try:
+        arguments = json.loads(call.arguments or "{}")
+    except ValueError:
+        arguments = None
+    if not isinstance(arguments, dict):
+        return ToolCall(call_id, call.name, {}, malformed=call.arguments)
+    return ToolCall(call_id, call.name, arguments)
