@@ -41,23 +41,18 @@ def tool(
     untrusted: bool = False,
     timeout_s: float = 30,
     parallel: bool = True,
-    idempotent: bool = True,
     examples: Iterable[str] = (),
 ) -> Callable[[ToolFunction], FunctionTool]:
     """Make an async function a tool.
 
     A parameter's annotation is its type; ``Annotated[int, "faces per die"]`` describes it to the model as well. A
     parameter annotated with ``ToolContext`` receives the call's context and is not shown to the model. The other
-    arguments are those of :class:`Traits`. Raises TypeError if the function is not async or lacks a docstring.
+    arguments are those of :class:`Traits`. Raises TypeError if the function is not async or lacks a docstring, and if
+    ``examples`` is one text.
     """
-    traits = Traits(
-        risk=risk,
-        untrusted=untrusted,
-        timeout_s=timeout_s,
-        parallel=parallel,
-        idempotent=idempotent,
-        examples=tuple(examples),
-    )
+    if isinstance(examples, str):
+        raise TypeError(f"examples are requests, not one text: write examples=[{examples[:80]!r}]")
+    traits = Traits(risk=risk, untrusted=untrusted, timeout_s=timeout_s, parallel=parallel, examples=tuple(examples))
 
     def decorate(function: ToolFunction) -> FunctionTool:
         called = name or str(getattr(function, "__name__", "tool"))

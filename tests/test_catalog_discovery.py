@@ -68,6 +68,15 @@ def test_entry_point_without_a_module_is_set_aside(value: str) -> None:
     assert found["well"].state == "active"
 
 
+@pytest.mark.parametrize("name", ["Odd", "my-odd", "odd/../well", "1odd", "o" * 65])
+def test_plugin_name_that_storage_could_not_keep_apart_is_set_aside(name: str) -> None:
+    distribution("odd", f"[agentic]\n{name} = discovered_well\n".encode())
+    found = plugins(name, "well")
+    assert found[name].cause == f"the plugin name {name!r} is not allowed"
+    assert found[name].fix == "Rename it: small letters, digits and _, at most 64, a letter first"
+    assert found["well"].state == "active"
+
+
 def test_distribution_without_metadata_is_called_by_its_module() -> None:
     distribution("bare", b"[agentic]\nbare = discovered_nowhere\n", metadata=None)
     assert str(plugins("bare")["bare"]) == (

@@ -8,11 +8,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from agentic import Message, ModelError, ToolCall, ToolSpec
+from agentic import BadRequest, Json, Message, ModelError, ToolCall, ToolSpec
 from agentic.events import ThinkingDelta
 from agentic.messages import Usage
 from agentic.models.handle import Wishes
 from agentic.ports.model import ModelDelta, Sampling
+from agentic.server.dialects.chat_request import ChatRequest, to_run_request
 from agentic.testing.runs import client_tool
 from tests.kernel_in_memory import ModelBench, deltas
 
@@ -53,6 +54,26 @@ def bench(*answers: Any, **more: Any) -> ModelBench:
 async def test_choice_that_cannot_be_read_is_a_model_error(written: str) -> None:
     with pytest.raises(ModelError, match="choice of tools"):
         await bench(written).complete("1+1?", tools=[MATH])
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"$defs": []},
+        {"definitions": "x"},
+        {"properties": None},
+        {"type": "string"},
+        {"required": [1]},
+        {"$defs": {"a": 1}},
+    ],
+)
+def test_clients_tool_whose_schema_cannot_be_used_is_refused_by_its_place(parameters: Json) -> None:
+    tools = [{"type": "function", "function": {"name": name, "parameters": parameters}} for name in "ab"]
+    tools[0]["function"] = {"name": "a", "parameters": {"properties": {"x": True}}}
+    body = ChatRequest.model_validate({"messages": [{"role": "user", "content": "hello"}], "tools": tools})
+    with pytest.raises(BadRequest, match=r"^tools\.1\.function\.parameters: the schema's ") as caught:
+        to_run_request(body, default_model="m", session_id=None, traceparent="")
+    assert caught.value.param == "tools.1.function.parameters"
 
 
 async def test_choice_that_was_cut_off_says_so() -> None:

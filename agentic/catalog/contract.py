@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from agentic.catalog.catalog import Capability, Kind
 from agentic.catalog.fault import Fault
+from agentic.messages import Json
 from agentic.ports.agent import Agent
 from agentic.ports.blobs import BlobStore
 from agentic.ports.embedder import EmbedderProvider
 from agentic.ports.model import ModelProvider
 from agentic.ports.storage import StorageBackend
-from agentic.ports.tool import NotConfigured, Tool, Traits
+from agentic.ports.tool import NotConfigured, Risk, Tool, Traits, schema_fault
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+NAME_RULE = "small letters, digits and _, at most 64, a letter first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,24 +105,15 @@ def _check_name(contract: Contract, item: Any) -> None:
     if name is None or name == "":
         raise Fault(f"a {what} of class {type(item).__name__} has no name", "Give it one, such as my_" + contract.kind)
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        rule = "small letters, digits and _, at most 64, a letter first"
-        raise Fault(f"the {what} name {str(name)[:80]!r} is not allowed", f"Rename it: {rule}")
+        raise Fault(f"the {what} name {str(name)[:80]!r} is not allowed", f"Rename it: {NAME_RULE}")
 
 
 def _check_tool(what: str, item: Any) -> None:
     if not isinstance(item.traits, Traits):
         raise Fault(f"the traits of {what} are no agentic.Traits", "Set traits = Traits(...)")
+    _check_traits(what, item.traits)
     args = getattr(item, "args", None)
-    if isinstance(args, type) and issubclass(args, BaseModel):
-        try:
-            args.model_json_schema()
-        except Exception as error:
-            raise Fault(
-                f"the arguments of {what} have no JSON Schema ({type(error).__name__})",
-                "Use types that JSON has, or give them a schema with WithJsonSchema",
-            ) from error
-        return
-    wrong = _schema_fault(args)
+    wrong = schema_fault(_schema_of(what, args)) or (_literal_fault(args) if isinstance(args, dict) else "")
     if wrong:
         example = '{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}'
         raise Fault(
@@ -127,20 +121,36 @@ def _check_tool(what: str, item: Any) -> None:
         )
 
 
-def _schema_fault(schema: Any) -> str:
-    """What is wrong with a JSON Schema of arguments; empty if nothing is."""
-    if not isinstance(schema, dict):
-        return "args is neither a pydantic model nor a JSON Schema"
-    if schema.get("type") != "object":
+def _check_traits(what: str, traits: Traits) -> None:
+    if not isinstance(traits.examples, tuple) or not all(isinstance(one, str) for one in traits.examples):
+        raise Fault(
+            f"the examples of {what} are no tuple of texts", 'Write examples=("Roll two dice", "Give me a d20")'
+        )
+    limit = traits.timeout_s
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 < limit < math.inf:
+        raise Fault(f"the timeout_s of {what} is no positive number", "Give it seconds, such as timeout_s=30")
+    if traits.risk not in get_args(Risk):
+        raise Fault(f"the risk of {what} is unknown", f"Write one of: {', '.join(get_args(Risk))}")
+
+
+def _schema_of(what: str, args: Any) -> Any:
+    if not (isinstance(args, type) and issubclass(args, BaseModel)):
+        return args
+    try:
+        return args.model_json_schema()
+    except Exception as error:
+        raise Fault(
+            f"the arguments of {what} have no JSON Schema ({type(error).__name__})",
+            "Use types that JSON has, or give them a schema with WithJsonSchema",
+        ) from error
+
+
+def _literal_fault(schema: Json) -> str:
+    """What is wrong with a schema that was written by hand; empty if nothing is."""
+    if "type" not in schema:
         return "the schema's type is not 'object'"
-    properties = schema.get("properties", {})
-    if not isinstance(properties, dict) or not all(isinstance(one, (dict, bool)) for one in properties.values()):
-        return "its properties are no object of schemas"
-    required = schema.get("required", [])
-    if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
-        return "required is no list of names"
     try:
         json.dumps(schema, allow_nan=False)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return "the schema is not JSON"
     return ""

@@ -10,6 +10,7 @@ from importlib.metadata import Distribution, EntryPoint, distributions, entry_po
 from typing import Any
 
 from agentic.catalog.catalog import Plugin
+from agentic.catalog.contract import NAME, NAME_RULE
 from agentic.catalog.fault import Fault
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,11 @@ def _one_by_one() -> Iterator[Found]:
 def _found(entry: EntryPoint) -> Found:
     name, version = _identity(entry.dist)
     module = entry.value.partition(":")[0].partition(".")[0].strip()
-    return Found(Plugin(entry.name, name or module or entry.name, version), entry)
+    plugin = Plugin(entry.name, name or module or entry.name, version)
+    if not NAME.fullmatch(entry.name):
+        # What a plugin stores lies under its name, so no two names may run into each other there.
+        return Found(plugin, Fault(f"the plugin name {entry.name[:80]!r} is not allowed", f"Rename it: {NAME_RULE}"))
+    return Found(plugin, entry)
 
 
 def _identity(distribution: Distribution | None) -> tuple[str, str]:

@@ -20,15 +20,13 @@ class Traits:
 
     ``risk``: reads, writes or executes. ``untrusted``: its results come from strangers and are handed to the model as
     delimited data. ``timeout_s``: seconds until it is cancelled. ``parallel``: may run beside other calls.
-    ``idempotent``: False where a call must never be repeated. ``examples``: plain requests that this tool serves;
-    the router and models without tool calling choose by them.
+    ``examples``: plain requests that this tool serves; the router and models without tool calling choose by them.
     """
 
     risk: Risk = "read"
     untrusted: bool = False
     timeout_s: float = 30
     parallel: bool = True
-    idempotent: bool = True
     examples: tuple[str, ...] = ()
 
 
@@ -100,3 +98,22 @@ class NotConfigured:
 
     name: str
     fix: str
+
+
+def schema_fault(schema: Any) -> str:
+    """What is wrong with a JSON Schema of a tool's arguments, in a few words; empty if nothing is.
+
+    Looked at is what the kernel itself reads of it: the type, properties, definitions, and what is required.
+    """
+    if not isinstance(schema, dict):
+        return "the schema is no JSON object"
+    if schema.get("type", "object") != "object":
+        return "the schema's type is not 'object'"
+    for place in ("properties", "$defs", "definitions"):
+        named = schema.get(place, {})
+        if not isinstance(named, dict) or not all(isinstance(one, (dict, bool)) for one in named.values()):
+            return f"the schema's {place} are no object of schemas"
+    required = schema.get("required", [])
+    if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
+        return "the schema's required is no list of names"
+    return ""

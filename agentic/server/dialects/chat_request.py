@@ -11,6 +11,7 @@ from agentic.errors import BadRequest
 from agentic.messages import Json, Message, Part, TextPart, image_part, tool_call
 from agentic.models.handle import Wishes
 from agentic.ports.model import Sampling, ToolSpec
+from agentic.ports.tool import schema_fault
 from agentic.runtime.request import RunRequest
 from agentic.server.dialects.chat_body import (
     BodyMessage,
@@ -52,7 +53,7 @@ def to_run_request(body: ChatRequest, *, default_model: str, session_id: str | N
     """The request in the kernel's words. Raises BadRequest that names the field at fault."""
     if body.stream_options is not None and not body.stream:
         raise BadRequest("stream_options is for streamed answers only: set stream.", param="stream_options")
-    tools = tuple(_spec(tool.function) for tool in body.tools or ())
+    tools = tuple(_spec(tool.function, n) for n, tool in enumerate(body.tools or ()))
     names = [tool.name for tool in tools]
     if len(set(names)) < len(names):
         raise BadRequest("tools: two of them have the same name.", param="tools")
@@ -113,7 +114,10 @@ def _part(part: BodyPart, role: str, place: str) -> Part:
         raise BadRequest(f"{place}.image_url.url: {fault}.", param=f"{place}.image_url.url") from None
 
 
-def _spec(function: FunctionDefinition) -> ToolSpec:
+def _spec(function: FunctionDefinition, n: int) -> ToolSpec:
+    if function.parameters and (fault := schema_fault(function.parameters)):
+        place = f"tools.{n}.function.parameters"
+        raise BadRequest(f"{place}: {fault}.", param=place)
     return ToolSpec(
         name=function.name,
         description=function.description or "",
