@@ -146,8 +146,6 @@ class Engine:
             return _finished(live, "length", error.message)
         if error is not None:
             return self._failure(live, error)
-        if made := links(live.channel.entries, live.text):
-            live.channel.note(TextDelta(f"\n\n{made}" if live.text else made))
         return _finished(live, "length" if _last_finish(live) == "length" else "stop", "")
 
     async def _work(self, live: LiveRun, route: Route, turn: Turn) -> None:
@@ -207,8 +205,16 @@ def _single(error: BaseException | None) -> Iterator[BaseException]:
 def _finished(live: LiveRun, reason: EndReason, told: str) -> RunFinished:
     if told:
         live.channel.note(Notice(told))
-        live.channel.note(TextDelta(f"\n\n{told}" if live.text else told))
+        _append(live, told)
+    # An answer that a schema holds to its form stays as it is, and one that goes on at the client's is not done.
+    if reason in ("stop", "length") and live.request.wishes.answer_schema is None:
+        _append(live, links(live.channel.entries, live.text))
     return RunFinished(reason, live.budget.usage)
+
+
+def _append(live: LiveRun, text: str) -> None:
+    if text:
+        live.channel.note(TextDelta(f"\n\n{text}" if live.text else text))
 
 
 def _last_finish(live: LiveRun) -> str:

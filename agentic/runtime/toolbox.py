@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from agentic.errors import ToolError
+from agentic.errors import StorageError, ToolError
 from agentic.events import CitationAdded, File, HandedOver, Progress, ToolCallFinished, ToolCallStarted
 from agentic.messages import Json, ToolCall
 from agentic.ports.model import ToolSpec
@@ -162,6 +162,9 @@ async def _run(tool: Tool, arguments: Json, context: ToolContext) -> ToolResult:
             result = await tool.run(args, context)
     except ToolError as error:
         return _error(error.message)
+    except StorageError as error:
+        logger.warning("[Tools] %s: no storage: %s", tool.name, error.message)
+        return _error(f"{tool.name} failed: {error.message}")
     except TimeoutError:
         if timer.expired():
             return _error(f"{tool.name} took longer than its limit of {limit:g} s and was stopped.")

@@ -25,6 +25,7 @@ _NO_DOT = "%"
 _LONGEST_NAME = 200
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_.,()+=@ ")
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9]) *(\.|$)")
+_AS_IT_IS = re.compile(r"[a-z0-9_,()+=@-]([a-z0-9_,()+=@. -]*[a-z0-9_,()+=@-])?")
 _CAPITAL = re.compile(r"!([a-z])")
 
 
@@ -50,6 +51,8 @@ def text_of(name: str) -> str | None:
     """The part of a key, or the piece of one, that has this name; None for a name that is not of our making."""
     name = unicodedata.normalize("NFC", name)
     bare = name.removesuffix(GOES_ON) if name.endswith(GOES_ON) else name.removesuffix(_NO_DOT)
+    if _AS_IT_IS.fullmatch(bare) and not _DEVICES.match(bare):
+        return bare
     try:
         text = unquote(_CAPITAL.sub(lambda found: found[1].upper(), bare), errors="strict")
         spellings = ["".join(tokens) for tokens in (_tokens(text), _ascii_tokens(text))] if text else []
