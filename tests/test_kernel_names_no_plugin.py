@@ -16,10 +16,11 @@ REPOSITORY = KERNEL.parent
 WORDS_OF_OTHERS = {
     "chat": "what OpenAI calls an endpoint, and what a model can do",
     "math": "a module of the standard library",
-    "files": "part of the paths that OpenAI gives to uploads",
+    "files": "part of the paths that OpenAI gives to uploads, and what answers of the API call what runs make",
     "sql": "a language",
 }
-"""Names that are other people's words too: of these only a string that is nothing but the name counts."""
+"""Names that are other people's words too: of these only a string that is nothing but the name counts, and not as a
+field of an answer."""
 
 
 def names() -> set[str]:
@@ -65,10 +66,17 @@ def mentions(text: str, name: str) -> bool:
     return re.search(rf"(?<![a-z0-9]){loose}(?![a-z0-9])", text, re.IGNORECASE) is not None
 
 
+def fields(tree: ast.Module) -> set[tuple[int, str]]:
+    """The keys that are written in dicts."""
+    dicts = [node for node in ast.walk(tree) if isinstance(node, ast.Dict)]
+    return {(key.lineno, key.value) for node in dicts for key in node.keys if isinstance(key, ast.Constant)}
+
+
 def found_in(source: str, name: str) -> list[tuple[int, str]]:
     tree = ast.parse(source)
     if name in WORDS_OF_OTHERS:
-        return [(line, text) for line, text in strings(tree) if text.strip().lower() == name]
+        known = fields(tree) if name == "files" else set()
+        return [one for one in strings(tree) if one[1].strip().lower() == name and one not in known]
     return [(line, text) for line, text in (*strings(tree), *identifiers(tree)) if mentions(text, name)]
 
 

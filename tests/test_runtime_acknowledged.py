@@ -103,7 +103,6 @@ async def test_turn_that_another_server_got_in_between_is_a_conflict() -> None:
     house = House(answer)
     live = await house.ask()
     await live.log()
-    house.storage = house.engine._storage
     taken = FailingStorage("append", error=Conflict("the conversation has gone on"))
     taken._documents, taken._logs = house.storage._documents, house.storage._logs
     failed = (await House(answer, storage=taken).log(session_id=live.session_id))[-1]

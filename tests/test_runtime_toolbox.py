@@ -14,8 +14,10 @@ from agentic.errors import BudgetExceeded
 from agentic.events import CitationAdded, Event, HandedOver, Progress, ToolCallFinished, ToolCallStarted
 from agentic.runtime.budget import Budget, Limits
 from agentic.runtime.channel import Channel
-from agentic.runtime.spaces import of_plugin
-from agentic.runtime.toolbox import Toolbox
+from agentic.runtime.files import RunFiles
+from agentic.runtime.spaces import Scope, of_conversation, of_plugin
+from agentic.runtime.toolbox import Context, Toolbox
+from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_storage import MemoryStorage
 from agentic.testing.runs import client_tool
 from tests.kernel_in_memory import ALICE, spec_of
@@ -50,16 +52,25 @@ class Bench:
         self.channel = Channel()
         self.budget = Budget(Limits(tool_calls=limit))
         self.handed_over = 0
-        self.storage = MemoryStorage()
+        self.everything = Scope(MemoryStorage(), MemoryBlobs())
         self.box = Toolbox(
             [*(spec_of(tool) for tool in tools if tool.name != hidden), *client],
             {tool.name: tool for tool in tools},
             channel=self.channel,
             budget=self.budget,
-            principal=ALICE,
-            space_of=lambda plugin: of_plugin(self.storage, ALICE, plugin),
+            context_of=self.context_of,
             plugin_of=lambda name: f"plugin-{name}",
             hand_over=self.hand_over,
+        )
+
+    def context_of(self, call_id: str, plugin: str) -> Context:
+        return Context(
+            call_id,
+            ALICE,
+            space=of_plugin(self.everything, ALICE, plugin),
+            conversation=of_conversation(self.everything, ALICE, "s-1", plugin),
+            files=RunFiles(self.everything.blobs, "run_1", self.channel),
+            channel=self.channel,
         )
 
     def hand_over(self) -> None:
@@ -292,12 +303,17 @@ async def test_tool_gets_its_call_its_user_and_its_plugins_own_space() -> None:
     async def act(_args: Any, ctx: ToolContext) -> str:
         ctx.progress("half way", 0.5)
         await ctx.space.storage.save("note", {"by": ctx.principal.name})
+        await ctx.conversation.storage.save("seen", 1)
         return ctx.call_id
 
     bench = Bench(Acting(act))
     assert (await bench.call("act")).content == "r-1"
     assert bench.events(Progress) == [Progress("r-1", "half way", "running", 0.5)]
-    assert await bench.storage.load("spaces/u-alice/plugins/plugin-act/note") is not None
+    kept = await bench.everything.storage.list("")
+    assert [one.key for one in kept] == [
+        "spaces/u-alice/plugins/plugin-act/note",
+        "spaces/u-alice/sessions/s-1/plugin-act/seen",
+    ]
 
 
 async def test_servers_calls_run_before_the_clients_are_handed_over() -> None:

@@ -19,8 +19,10 @@ class Blob:
 class BlobStore(Protocol):
     """Files by key; parts of a key are joined by ``/``, a part may be any text but empty, ``.`` and ``..``.
 
-    Whatever ``put`` or ``delete`` returned for survives a crash of the process; a ``put`` that fails, or is cancelled,
-    leaves what was there before. Every method raises StorageError when the medium fails.
+    A key of up to 1024 bytes in UTF-8 is taken; for what is no key a method raises ValueError, or takes it as any
+    other text. Whatever ``put`` or ``delete`` returned for survives a crash of the process. A ``put`` that fails, or is
+    cancelled before its last step, leaves what was there before; who reads meanwhile gets the old file or the new one,
+    whole. Every method raises StorageError when the medium fails.
     """
 
     name: str
@@ -43,11 +45,17 @@ class BlobStore(Protocol):
         ...
 
     async def delete_under(self, prefix: str) -> int:
-        """Remove everything whose key starts with ``prefix``, which ends in ``/``; how many keys that were."""
+        """Remove everything whose key starts with ``prefix``, which ends in ``/``; how many keys that were.
+
+        A prefix that ends otherwise raises ValueError, as it does in ``list``.
+        """
         ...
 
     async def list(self, prefix: str, *, after: str | None = None, limit: int = 100) -> Sequence[Blob]:
-        """Files whose key starts with ``prefix`` (which ends in ``/``, or is empty for all), in key order."""
+        """Files whose key starts with ``prefix`` (which ends in ``/``, or is empty for all), in key order.
+
+        ``after`` is the key of the last one seen, which need not be there any more.
+        """
         ...
 
     async def health(self) -> str | None:

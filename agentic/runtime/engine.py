@@ -161,8 +161,6 @@ class Engine:
             return _finished(live, "length", error.message)
         if error is not None:
             return self._failure(live, error)
-        if made := links(live.channel.entries, live.text):
-            live.tell(made)
         return _finished(live, "length" if _last_finish(live) == "length" else "stop", "")
 
     async def _work(self, live: LiveRun, route: Route, turn: Turn) -> None:
@@ -231,6 +229,9 @@ def _finished(live: LiveRun, reason: EndReason, told: str) -> RunFinished:
     if told:
         live.channel.note(Notice(told))
         live.tell(told)
+    # What goes on at the client's is not done yet.
+    if reason in ("stop", "length") and (made := links(live.channel.entries, live.text)):
+        live.tell(made)
     return RunFinished(reason, live.budget.usage)
 
 

@@ -6,19 +6,25 @@ import re
 import unicodedata
 from collections.abc import AsyncIterator, Sequence
 from pathlib import PurePosixPath
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from agentic.errors import NotFound
+from agentic.errors import NotFound, RunEnded
 from agentic.events import Entry, File, FileAdded
 from agentic.ports.blobs import BlobStore
 from agentic.runtime.channel import Channel
 
 PREFIX = "runs/"
 RUN_ID = re.compile(r"run_[0-9a-f]{20}")
-UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\:*?\"<>|]+")
-LONGEST = 120
-IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
-"""Media types that browsers show without running anything in them."""
+RESERVED = re.compile(r"[/\\:*?\"<>|]")
+LONGEST, LONGEST_SUFFIX = 120, 20
+SHOWN = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+}
+"""Files that browsers show without running anything in them, by suffix; all others are downloaded."""
 
 
 class RunFiles:
@@ -31,17 +37,21 @@ class RunFiles:
         self._taken: set[str] = set()
 
     async def save(self, name: str, media_type: str, data: bytes) -> File:
-        """See :meth:`agentic.ports.tool.ToolContext.save_file`."""
-        kept = self._free(file_name(name))
+        """See :meth:`agentic.ports.tool.ToolContext.save_file`. A file that comes after the run's end is not kept."""
+        kept = self._free(_with_suffix(file_name(name), media_type))
         self._taken.add(kept)
-        await self._blobs.put(file_key(self._run_id, kept), _once(data))
+        key = file_key(self._run_id, kept)
+        await self._blobs.put(key, _once(data))
         file = File(kept, media_type, len(data), f"/api/runs/{self._run_id}/files/{quote(kept)}")
-        self._channel.emit(FileAdded(file))
+        try:
+            self._channel.emit(FileAdded(file))
+        except RunEnded:
+            await self._blobs.delete(key)
+            raise
         return file
 
     def _free(self, name: str) -> str:
-        path = PurePosixPath(name)
-        numbered = (f"{path.stem}-{n}{path.suffix}" for n in range(2, len(self._taken) + 3))
+        numbered = (_shortened(name, f"-{n}") for n in range(2, len(self._taken) + 3))
         return next(one for one in (name, *numbered) if one not in self._taken)
 
 
@@ -53,18 +63,51 @@ def file_key(run_id: str, name: str) -> str:
 
 
 def file_name(text: str) -> str:
-    """A name that any file system takes, made of ``text``: its last part, without what has a meaning elsewhere."""
-    last = unicodedata.normalize("NFC", text).replace("\\", "/").rstrip("/").rpartition("/")[2]
-    clean = UNSAFE.sub("_", last).strip(" .") or "file"
-    path = PurePosixPath(clean)
-    return clean if len(clean) <= LONGEST else f"{path.stem[: LONGEST - len(path.suffix[:20])]}{path.suffix[:20]}"
+    """A name that any file system takes, made of ``text``: its last part, without what has a meaning elsewhere.
+
+    Invisible characters are such too: control characters, halves of a pair, marks that turn the direction of writing.
+    """
+    last = text.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    seen = "".join("_" if unicodedata.category(character)[0] == "C" else character for character in last)
+    clean = RESERVED.sub("_", unicodedata.normalize("NFC", seen)).strip(" .")
+    return _shortened(clean, "") if clean else "file"
+
+
+def shown_as(name: str) -> str | None:
+    """The media type under which browsers may show the file; None if it is to be downloaded."""
+    return SHOWN.get(PurePosixPath(name).suffix.lower())
 
 
 def links(entries: Sequence[Entry], text: str) -> str:
     """Markdown links to the files that the answer does not name itself; empty if there are none."""
     files = [entry.event.file for entry in entries if isinstance(entry.event, FileAdded)]
-    missing = [file for file in files if file.url not in text]
-    return "\n".join(f"{'!' if file.media_type in IMAGES else ''}[{file.name}]({file.url})" for file in missing)
+    return "\n".join(_link(file) for file in files if not _is_named(file.url, text))
+
+
+def _link(file: File) -> str:
+    title = re.sub(r"([\[\]`])", r"\\\1", file.name)
+    return f"{'!' if shown_as(file.name) else ''}[{title}]({file.url})"
+
+
+def _is_named(url: str, text: str) -> bool:
+    """Whether the text holds this address, and not just a longer one that begins with it."""
+    return any(re.search(rf"{re.escape(one)}(?!\.?[\w%~-])", text) for one in (url, unquote(url)))
+
+
+def _with_suffix(name: str, media_type: str) -> str:
+    """The name with the suffix of an image that browsers show, because by that it is served."""
+    if media_type not in SHOWN.values() or shown_as(name) == media_type:
+        return name
+    suffix = next(suffix for suffix, shown in SHOWN.items() if shown == media_type)
+    return _shortened(f"{name}{suffix}", "")
+
+
+def _shortened(name: str, end: str) -> str:
+    """The name with ``end`` before its suffix, cut to what fits."""
+    suffix = PurePosixPath(name).suffix
+    suffix = suffix if len(suffix) <= LONGEST_SUFFIX else ""
+    stem = name.removesuffix(suffix)[: LONGEST - len(suffix) - len(end)]
+    return f"{stem}{end}{suffix}".strip(" .")
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

@@ -62,7 +62,10 @@ class ScopedStorage(StorageBackend):
 
 
 class ScopedBlobs(BlobStore):
-    """The part of a store of files that lies under one prefix, as if there were nothing else."""
+    """The part of a store of files that lies under one prefix, as if there were nothing else.
+
+    What could lead out of it is no key: every method raises ValueError for it, whatever the store would make of it.
+    """
 
     def __init__(self, blobs: BlobStore, prefix: str) -> None:
         self.name = blobs.name
@@ -71,29 +74,41 @@ class ScopedBlobs(BlobStore):
 
     async def put(self, key: str, stream: AsyncIterator[bytes]) -> int:
         """See :class:`BlobStore`."""
-        return await self._blobs.put(self._prefix + key, stream)
+        return await self._blobs.put(self._within(key), stream)
 
     def open(self, key: str, start: int = 0) -> AsyncIterator[bytes]:
         """See :class:`BlobStore`."""
-        return self._blobs.open(self._prefix + key, start)
+        return self._blobs.open(self._within(key), start)
 
     async def size(self, key: str) -> int | None:
         """See :class:`BlobStore`."""
-        return await self._blobs.size(self._prefix + key)
+        return await self._blobs.size(self._within(key))
 
     async def delete(self, key: str) -> bool:
         """See :class:`BlobStore`."""
-        return await self._blobs.delete(self._prefix + key)
+        return await self._blobs.delete(self._within(key))
 
     async def delete_under(self, prefix: str) -> int:
         """See :class:`BlobStore`; an empty prefix is all of this part."""
-        return await self._blobs.delete_under(self._prefix + prefix)
+        return await self._blobs.delete_under(self._under(prefix))
 
     async def list(self, prefix: str, *, after: str | None = None, limit: int = 100) -> Sequence[Blob]:
         """See :class:`BlobStore`."""
         after = None if after is None else self._prefix + after
-        found = await self._blobs.list(self._prefix + prefix, after=after, limit=limit)
+        found = await self._blobs.list(self._under(prefix), after=after, limit=limit)
         return [replace(blob, key=blob.key.removeprefix(self._prefix)) for blob in found]
+
+    def _within(self, key: str) -> str:
+        if not {"", ".", ".."}.isdisjoint(key.split("/")):
+            raise ValueError(f"no key of a file: {key!r}")
+        return self._prefix + key
+
+    def _under(self, prefix: str) -> str:
+        if not prefix:
+            return self._prefix
+        if not prefix.endswith("/"):
+            raise ValueError(f"a prefix ends in '/': {prefix!r}")
+        return f"{self._within(prefix[:-1])}/"
 
 
 class NoBlobs(BlobStore):

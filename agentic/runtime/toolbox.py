@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from agentic import content
-from agentic.errors import ToolError, ToolRetry
+from agentic.errors import StorageError, ToolError, ToolRetry
 from agentic.events import CitationAdded, File, HandedOver, Progress, ToolCallFinished, ToolCallStarted
 from agentic.messages import Json, ToolCall
 from agentic.ports.model import ToolSpec
@@ -175,6 +175,9 @@ async def _run(tool: Tool, arguments: Json, context: ToolContext) -> ToolResult:
         return _error(f"{error.message}\nCorrect the arguments and call again.")
     except ToolError as error:
         return _error(error.message)
+    except StorageError as error:
+        logger.warning("[Tools] %s: no storage: %s", tool.name, error.message)
+        return _error(f"{tool.name} failed: {error.message}")
     except TimeoutError:
         if timer.expired():
             return _error(f"{tool.name} took longer than its limit of {limit:g} s and was stopped.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import AsyncIterator
 from typing import Annotated
 from urllib.parse import quote
@@ -12,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from agentic.kernel import Kernel
 from agentic.messages import Json
-from agentic.runtime.files import IMAGES
+from agentic.runtime.files import shown_as
 
 router = APIRouter(prefix="/api")
 
@@ -59,12 +58,12 @@ async def get_run_file(request: Request, run_id: str, name: str) -> Response:
     pieces = kernel.engine.open_file(run_id, name, request.state.principal)
     # The first piece tells whether there is such a file, while there is still a status to choose.
     first = await anext(pieces, b"")
-    media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    shown = "inline" if media_type in IMAGES else "attachment"
+    media_type = shown_as(name)
+    place = "inline" if media_type else "attachment"
     return StreamingResponse(
         _from(first, pieces),
-        media_type=media_type if shown == "inline" else "application/octet-stream",
-        headers={"Content-Disposition": f"{shown}; filename*=UTF-8''{quote(name)}", "Cache-Control": "private"},
+        media_type=media_type or "application/octet-stream",
+        headers={"Content-Disposition": f"{place}; filename*=UTF-8''{quote(name)}", "Cache-Control": "private"},
     )
 
 

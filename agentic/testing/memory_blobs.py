@@ -25,6 +25,8 @@ class MemoryBlobs(BlobStore):
 
     async def open(self, key: str, start: int = 0) -> AsyncIterator[bytes]:
         """The file's bytes from ``start`` on."""
+        if start < 0:
+            raise ValueError("start is at least 0")
         if key not in self._files:
             raise NotFound("There is no such file.")
         yield self._files[key][0][start:]
@@ -52,3 +54,14 @@ class MemoryBlobs(BlobStore):
             raise ValueError(f"a prefix ends in '/': {prefix!r}")
         keys = sorted(key for key in self._files if key.startswith(prefix) and (after is None or key > after))
         return [Blob(key, len(self._files[key][0]), self._files[key][1]) for key in keys[: max(limit, 0)]]
+
+
+async def pieces_of(*pieces: bytes) -> AsyncIterator[bytes]:
+    """The pieces as a stream, for ``put``."""
+    for piece in pieces:
+        yield piece
+
+
+async def whole(store: BlobStore, key: str, start: int = 0) -> bytes:
+    """All of a file's bytes from ``start`` on. Raises NotFound."""
+    return b"".join([piece async for piece in store.open(key, start)])

@@ -233,6 +233,31 @@ class StorageConformance(SharedStorageConformance):
         assert await backend.append("k", ["new"], if_length=0) == 1
         assert await backend.save("k", "new", if_version=0) == 1
 
+    async def test_delete_under_takes_documents_and_logs_and_ends_at_the_slash(self, backend: StorageBackend) -> None:
+        stay = ["u", "u/1", "u/10/a", "U/1/a", "u%1/a", "u/2/a"]
+        for key in ("u/1/a", "u/1/b/c", "u/1/%", *stay):
+            await backend.save(key, 1)
+            await backend.append(key, [1, 2])
+        await backend.append("u/1/only-a-log", [1])
+        await backend.save("u/1/only-a-document", 1)
+        assert await backend.delete_under("u/1/") == 5, "a key with document and log counts once"
+        assert await _keys(backend, "") == sorted(stay)
+        for gone in ("u/1/a", "u/1/b/c", "u/1/only-a-log"):
+            assert (await backend.load(gone), list(await backend.read(gone))) == (None, [])
+        assert [list(await backend.read(key)) for key in stay] == [[1, 2]] * len(stay)
+        assert await backend.delete_under("u/1/") == await backend.delete_under("nothing/") == 0
+        assert await backend.append("u/1/a", ["new"], if_length=0) == 1
+        assert await backend.save("u/1/a", "new", if_version=0) == 1
+
+    async def test_prefix_without_its_slash_is_refused_and_nothing_is_deleted(self, backend: StorageBackend) -> None:
+        await backend.save("u/1", 1)
+        for prefix in ("u", "", "u/1"):
+            with pytest.raises(ValueError, match="/"):
+                await backend.delete_under(prefix)
+        with pytest.raises(ValueError, match="/"):
+            await backend.list("u")
+        assert await _keys(backend, "") == ["u/1"]
+
     async def test_health_is_none_when_it_works(self, backend: StorageBackend) -> None:
         assert await backend.health() is None
 
