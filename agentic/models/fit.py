@@ -85,10 +85,14 @@ def suggestion(tool: ToolSpec, text: str) -> Json | None:
     if tool.suggest is None:
         return None
     try:
-        return tool.suggest(text)
-    except Exception:
+        read = tool.suggest(text)
+    except (Exception, SystemExit):
         logger.exception("[Tools] A tool's suggest failed: %s", tool.name)
         return None
+    if read is not None and not isinstance(read, dict):
+        logger.error("[Tools] A tool's suggest gave a %s, not a dict: %s", type(read).__name__, tool.name)
+        return None
+    return read
 
 
 def observed(messages: Sequence[Message]) -> list[Message]:
