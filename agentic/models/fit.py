@@ -17,6 +17,8 @@ from agentic.ports.model import ModelDelta, ToolSpec
 
 logger = logging.getLogger(__name__)
 
+LONGEST = 4000
+"""Characters of a plain request. A longer text holds pasted matter, in which rules would read what nobody asked."""
 ARGUMENTS = """Fill in the input of the tool "{name}" from the user's message, and copy words from it exactly.
 {description}"""
 
@@ -81,8 +83,8 @@ async def _fill_in(ask: Ask, tool: ToolSpec, text: str) -> tuple[Json | None, Us
 
 
 def suggestion(tool: ToolSpec, text: str) -> Json | None:
-    """What the tool reads from the text by rule; a rule that raises has read nothing."""
-    if tool.suggest is None:
+    """What the tool reads from a plain request by rule; a rule that fails has read nothing."""
+    if tool.suggest is None or len(text) > LONGEST:
         return None
     try:
         read = tool.suggest(text)
