@@ -15,7 +15,7 @@ from starlette.responses import Response
 from agentic.errors import BadRequest, ModelNotFound
 from agentic.events import RunFailed
 from agentic.kernel import Kernel
-from agentic.messages import Json
+from agentic.messages import Json, dump
 from agentic.runtime.request import RunRequest
 from agentic.runtime.run import LiveRun
 from agentic.server.dialects.chat_completions import Completion
@@ -110,9 +110,9 @@ async def _whole(request: Request, live: LiveRun, wanted: RunRequest) -> Respons
     entries = await until_left(request.receive, live.log(), live.cancel)
     last = entries[-1].event
     if isinstance(last, RunFailed):
-        response: Response = error_response(failure(last))
+        response = error_response(failure(last))
     else:
-        body = orjson.dumps(Completion(live, wanted.model).whole(entries))
+        body = dump(Completion(live, wanted.model).whole(entries))
         response = Response(body, media_type="application/json")
     response.headers.update(_headers(live))
     return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Protocol, TypeVar
@@ -14,6 +15,8 @@ from agentic.errors import AgenticError
 from agentic.events import Entry, HandedOver, RunFailed, RunFinished, TextDelta, ThinkingDelta, ToolCallStarted
 from agentic.runtime.run import LiveRun
 from agentic.server.errors import error_response
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 PING = b": ping\n\n"
@@ -35,6 +38,10 @@ class Renderer(Protocol):
 
     def render(self, entries: Sequence[Entry]) -> bytes:
         """The entries as whole server-sent events; may be empty."""
+        ...
+
+    def fail(self, error: AgenticError) -> bytes:
+        """The end of a stream that an error breaks off."""
         ...
 
 
@@ -99,9 +106,11 @@ class EventStream(Response):
             await self._answer(scope, receive, send)
         except OSError:
             # Servers of ASGI 2.4 and later raise this from send when the client has gone.
-            self._live.cancel()
+            logger.debug("[EventStream] Client has gone: run=%s", self._live.id)
         finally:
             watching.cancel()
+            # Nobody reads on. A run that has ended does not mind.
+            self._live.cancel()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
@@ -111,14 +120,24 @@ class EventStream(Response):
                     if not begun:
                         await send(self._start())
                         begun = True
-                    if chunk:
-                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        except AgenticError as error:
-            response = error_response(error)
-            response.headers.update(self._headers_of(self._live))
-            await response(scope, receive, send)
-            return
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever fails, the client is told in the one shape
+            told = self._told(error)
+            if not begun:
+                response = error_response(told)
+                response.headers.update(self._headers_of(self._live))
+                await response(scope, receive, send)
+                return
+            await send({"type": "http.response.body", "body": self._renderer.fail(told), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _told(self, error: Exception) -> AgenticError:
+        if isinstance(error, AgenticError):
+            return error
+        logger.error("[EventStream] Not written: run=%s", self._live.id, exc_info=error)
+        return AgenticError(f"The server failed ({type(error).__name__}). Its log says more.")
 
     def _start(self) -> dict[str, object]:
         fields = {**HEADERS, **self._headers_of(self._live)}
