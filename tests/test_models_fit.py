@@ -44,7 +44,9 @@ async def test_rule_that_fails_has_read_nothing(read: Any, caplog: pytest.LogCap
     assert "[Tools] A tool's suggest " in caplog.text
 
 
-@pytest.mark.parametrize("written", ["no JSON", "[1]", '"x"', '{"expression": "1+'])
+@pytest.mark.parametrize(
+    "written", ["no JSON", "[1]", '"x"', '{"expression": "1+', "[" * 100_000], ids=lambda one: one[:9]
+)
 async def test_arguments_that_cannot_be_filled_in_lead_to_an_answer(written: str) -> None:
     asked = bench(written, "Two.", fits=["math"])
     reply = await asked.complete(QUESTION, tools=[math()])

@@ -13,6 +13,7 @@ from contextlib import aclosing
 from agentic.messages import Json, Message, ToolCall, Usage
 from agentic.models.ask import Ask
 from agentic.models.plain import as_plain, write_calls
+from agentic.models.whole import whole
 from agentic.ports.model import ModelDelta, ToolSpec
 
 logger = logging.getLogger(__name__)
@@ -69,17 +70,12 @@ async def _fill_in(ask: Ask, tool: ToolSpec, text: str) -> tuple[Json | None, Us
         Message("system", ARGUMENTS.format(name=tool.name, description=tool.description)),
         Message("user", text),
     ]
-    written, usage = "", Usage()
-    stream = ask.caller.stream(prompt, schema=tool.parameters, sampling=ask.deciding, mode="fit")
-    async with aclosing(stream) as deltas:
-        async for delta in deltas:
-            written += delta.text
-            usage = delta.usage or usage
+    written = await whole(ask.caller.stream(prompt, schema=tool.parameters, sampling=ask.deciding, mode="fit"))
     try:
-        arguments = json.loads(written)
-    except ValueError:
-        return None, usage
-    return (arguments if isinstance(arguments, dict) else None), usage
+        arguments = json.loads(written.text)
+    except (ValueError, RecursionError):
+        return None, written.usage
+    return (arguments if isinstance(arguments, dict) else None), written.usage
 
 
 def suggestion(tool: ToolSpec, text: str) -> Json | None:
