@@ -88,10 +88,14 @@ class Engine:
         """The stored events of a run of this principal. Raises NotFound."""
         return await Records(of_user(self._storage, principal)).trace(run_id)
 
-    async def aclose(self) -> None:
-        """Cancel what runs, and wait until it is stored."""
+    def cancel_all(self) -> None:
+        """Cancel what runs; what there is of it will be stored."""
         for live in self._running.values():
             live.cancel()
+
+    async def aclose(self) -> None:
+        """Cancel what runs, and wait until it is stored."""
+        self.cancel_all()
         if self._running:
             await asyncio.wait(list(self._running))
 
