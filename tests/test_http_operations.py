@@ -51,6 +51,11 @@ def test_health_needs_no_login(server: Server) -> None:
     assert httpx.get(f"{server.url}/health").json() == {"status": "ok"}
 
 
+def test_no_page_loads_anything_from_elsewhere(server: Server) -> None:
+    assert [httpx.get(f"{server.url}{path}").status_code for path in ("/docs", "/redoc")] == [404, 404]
+    assert "/ready" in httpx.get(f"{server.url}/openapi.json").json()["paths"]
+
+
 def test_every_answer_forbids_sniffing(server: Server, ann: Api) -> None:
     answers = [
         httpx.get(f"{server.url}/health"),
