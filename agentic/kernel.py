@@ -53,7 +53,7 @@ async def open_kernel(
     storage: StorageBackend = catalog.choose("storage_backend", settings.storage, "STORAGE")
     configured = settings.secret_key.get_secret_value() if settings.secret_key else None
     secret = await asyncio.to_thread(secret_key, configured, settings.data_dir)
-    directory = Directory(catalog.model_providers())
+    directory = Directory(catalog.model_providers(), withheld=_withheld_provider(catalog))
     kernel = Kernel(
         settings=settings,
         catalog=catalog,
@@ -91,6 +91,15 @@ def _engine(settings: Settings, catalog: Catalog, directory: Directory, storage:
     )
     equipment = Equipment(installed, storage, fitness, shortlist=settings.tool_shortlist)
     return Engine(equipment, Router(catalog.agents()), directory, storage, limits)
+
+
+def _withheld_provider(catalog: Catalog) -> str:
+    """What is wrong with a plugin of models that the operator has configured, but wrongly; empty if there is none."""
+    for plugin in catalog.plugins:
+        misset = plugin.settings_type is not None and plugin.settings is None
+        if plugin.state == "quarantined" and misset and "agentic_model_providers" in plugin.hooks:
+            return str(plugin)
+    return ""
 
 
 def _spec(tool: Tool) -> ToolSpec:

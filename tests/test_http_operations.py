@@ -24,7 +24,7 @@ def test_administrator_is_told_why_a_plugin_was_set_aside(ann: Api) -> None:
     broken = plugin(answer, "broken")
     assert broken["state"] == "quarantined"
     assert "no_such_thing" in broken["cause"]
-    assert "pip install" in broken["fix"]
+    assert "Ask the authors" in broken["fix"]
     assert broken["distribution"] == "agentic-plugin-broken"
     assert plugin(answer, "lookup")["state"] == "active"
 

@@ -268,3 +268,23 @@ async def test_every_provider_is_closed_even_if_one_of_them_raises() -> None:
 
     await directory(Closing(name="a"), Closing(name="b")).aclose()
     assert closed == ["a", "b"]
+
+
+async def test_configured_provider_that_is_set_aside_is_not_replaced_by_a_fallback() -> None:
+    embedded = ScriptedProvider(name="embedded")
+    embedded.fallback = True
+    directory = Directory({"embedded": embedded}, withheld="plugin server: invalid setting SERVER_TIMEOUT")
+    for asked in (directory.default(), directory.find("m")):
+        with pytest.raises(ModelUnavailable, match="SERVER_TIMEOUT"):
+            await asked
+
+
+async def test_doubted_model_is_asked_for_anew() -> None:
+    provider = ScriptedProvider()
+    directory = Directory({"scripted": provider})
+    chosen = await directory.default()
+    await directory.default()
+    assert provider.asked == 1
+    directory.doubt(chosen)
+    await directory.default()
+    assert provider.asked == 2

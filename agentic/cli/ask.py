@@ -109,7 +109,8 @@ async def _print_json(live: LiveRun, model: str) -> bool:
 
     entries = await live.log()
     last = entries[-1].event
-    body = error_body(failure(last)) if isinstance(last, RunFailed) else Completion(live, model).whole(entries)
+    error = failure(last)
+    body = Completion(live, model).whole(entries) if error is None else error_body(error)
     typer.echo(dump(body, indent=True).decode())
     return _is_answered(last)
 

@@ -24,9 +24,13 @@ class Chosen:
 
 
 class Directory:
-    """Finds models by id over all providers. A fallback provider is in it only while nothing else is to be had."""
+    """Finds models by id over all providers. A fallback provider is in it only while nothing else is to be had.
 
-    def __init__(self, providers: Mapping[str, ModelProvider]) -> None:
+    ``withheld`` says what is wrong with a provider that was configured and cannot be used: no fallback replaces it.
+    """
+
+    def __init__(self, providers: Mapping[str, ModelProvider], *, withheld: str = "") -> None:
+        self._withheld = withheld
         self._shelves = [Shelf(provider) for provider in providers.values()]
 
     async def listing(self) -> list[Chosen]:
@@ -63,6 +67,8 @@ class Directory:
                 for info in infos:
                     if info.chat and model_id.removeprefix(f"{shelf.provider.name}/") in (info.id, *info.aliases):
                         return Chosen(model_id, shelf.provider, info)
+        if self._withheld:
+            raise ModelUnavailable(self._withheld)
         if failure is not None:
             raise failure
         remedies = [shelf.remedy(model_id) for shelf in await self._active()]
@@ -89,13 +95,27 @@ class Directory:
             failure = failure or ModelNotFound(
                 f"{shelf.provider.name} has no model to answer with. {remedy}".strip(), param="model"
             )
+        if self._withheld:
+            raise ModelUnavailable(self._withheld)
         raise failure or ModelUnavailable("No model provider is installed. Run: agentic plugins list")
 
+    def doubt(self, chosen: Chosen) -> None:
+        """Ask this model's provider anew before its next use."""
+        for shelf in self._shelves:
+            if shelf.provider is chosen.provider:
+                shelf.expire()
+
     async def states(self) -> dict[str, str | None]:
-        """For each provider in use None, or what is wrong with it."""
+        """For each provider in use None, or what is wrong with it.
+
+        One that nobody configured and that never answered is in use only where there is no other.
+        """
         shelves = await self._active()
         causes = await asyncio.gather(*(shelf.health() for shelf in shelves))
-        return {shelf.provider.name: cause for shelf, cause in zip(shelves, causes, strict=True)}
+        wanted = [cause is None or shelf.provider.configured or shelf.reached for shelf, cause in
+                  zip(shelves, causes, strict=True)]  # fmt: skip
+        found = zip(shelves, causes, wanted, strict=True)
+        return {shelf.provider.name: cause for shelf, cause, is_wanted in found if is_wanted or not any(wanted)}
 
     async def notices(self) -> list[str]:
         """What users should know of the model that answers now, such as that it is a stand-in."""
@@ -125,6 +145,8 @@ class Directory:
         if any(shelf.provider.configured or shelf.reached for shelf in servers):
             return servers
         if await _any_reached(servers):
+            return servers
+        if self._withheld:
             return servers
         fallbacks = [shelf for shelf in self._shelves if shelf.provider.fallback]
         return fallbacks or servers

@@ -46,17 +46,25 @@ class Shelf:
             await asyncio.shield(self._asking)
         return self._infos
 
+    def expire(self) -> None:
+        """Take the list for old."""
+        self._asked_at = -math.inf
+
     async def health(self) -> str | None:
         """None if the provider can answer, else what is wrong with it."""
         timer = asyncio.timeout(PATIENCE_S)
         try:
             async with timer:
-                return await self.provider.health()
+                cause = await self.provider.health()
         except (Exception, SystemExit) as error:
             if timer.expired():
                 return f"the health check took longer than {PATIENCE_S:g} s"
             logger.exception("[Models] Health check failed: %s", self.provider.name)
             return f"the health check failed: {type(error).__name__}"
+        if cause is None:
+            # It is back: a failure of a moment ago says nothing any more.
+            self._failure = None
+        return cause
 
     def remedy(self, model_id: str) -> str:
         """What a user does to get the model from this provider; empty if it cannot tell."""

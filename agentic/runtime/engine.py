@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from agentic import content
-from agentic.errors import AgenticError, BadRequest, BudgetExceeded, NotFound, RateLimited
+from agentic.errors import AgenticError, BadRequest, BudgetExceeded, ModelError, NotFound, RateLimited
 from agentic.events import EndReason, Event, ModelFinished, Notice, RunFailed, RunFinished, RunStarted
 from agentic.messages import Json
 from agentic.models.directory import Directory
@@ -69,6 +69,10 @@ class Engine:
         self._running[task] = live
         task.add_done_callback(self._running.pop)
         return live
+
+    def read_model(self, model: str) -> Route:
+        """What a ``model`` value asks for, see :meth:`Router.read`."""
+        return self._router.read(model)
 
     def conversations(self, principal: Principal) -> Conversations:
         """The principal's conversations."""
@@ -180,6 +184,10 @@ class Engine:
             logger.info("[Engine] %s", chosen.info.notice)
         try:
             await agent.run(self._equipment.agent_run(live, chosen, task, turn))
+        except ModelError:
+            # What is known of the model may be out of date, such as whether it takes tools.
+            self._directory.doubt(chosen)
+            raise
         except SystemExit as error:
             # Out of a task it would end the server.
             raise RuntimeError("the agent called sys.exit") from error

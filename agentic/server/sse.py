@@ -11,8 +11,8 @@ from typing import Protocol, TypeVar
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from agentic.errors import AgenticError
-from agentic.events import Entry, HandedOver, RunFailed, RunFinished, TextDelta, ThinkingDelta, ToolCallStarted
+from agentic.errors import AgenticError, Cancelled
+from agentic.events import Entry, Event, HandedOver, RunFailed, RunFinished, TextDelta, ThinkingDelta, ToolCallStarted
 from agentic.runtime.run import LiveRun
 from agentic.server.errors import error_response
 
@@ -79,12 +79,16 @@ async def chunks(live: LiveRun, renderer: Renderer) -> AsyncGenerator[bytes, Non
 
 
 def _raise_failure(entries: Sequence[Entry]) -> None:
-    if entries and isinstance(last := entries[-1].event, RunFailed):
-        raise failure(last)
+    if entries and (error := failure(entries[-1].event)) is not None:
+        raise error
 
 
-def failure(event: RunFailed) -> AgenticError:
-    """The error that a failed run ended with."""
+def failure(event: Event) -> AgenticError | None:
+    """The error to tell a client that still listens, if this last event is no proper end of an answer."""
+    if isinstance(event, RunFinished) and event.reason == "cancelled":
+        return Cancelled("The run was ended before its answer was whole. What there is of it is stored.")
+    if not isinstance(event, RunFailed):
+        return None
     error = AgenticError(event.message, param=event.param, retry_after_s=event.retry_after_s)
     error.status, error.type, error.code = event.status, event.error_type, event.code
     return error

@@ -34,7 +34,6 @@ from agentic.server.errors import error_body
 from agentic.server.sse import escape_line_breaks, failure
 
 DONE = b"data: [DONE]\n\n"
-FINISH = {"stop": "stop", "length": "length", "tool_calls": "tool_calls", "cancelled": "stop"}
 STEPS = (ToolCallStarted, ToolCallFinished, Progress, Notice, CitationAdded)
 SHOWN_CHARACTERS = 500
 """How much of a tool's result is shown among the reasoning; ``agentic`` has it whole."""
@@ -107,7 +106,7 @@ class Completion:
         return {
             **self._identity,
             "object": "chat.completion",
-            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": FINISH[last.reason]}],
+            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": last.reason}],
             "usage": _usage(last.usage),
             "session_id": self._live.session_id,
             "agentic": {**self._origin(), "steps": steps, "notices": notices},
@@ -151,18 +150,21 @@ class Completion:
     def _finish(self, entry: Entry) -> bytes:
         event = entry.event
         assert isinstance(event, RunFinished)
+        if (cancelled := failure(event)) is not None:
+            return self.fail(cancelled)
         delta: Json = {}
         if self._citations:
             delta["annotations"] = [_annotation(citation) for citation in self._citations]
-        last = self._chunk(delta, finish=FINISH[event.reason])
+        last = self._chunk(delta, finish=event.reason)
         written = [self._data(last)]
         if self._include_usage:
             written.append(self._data({**self._chunk({}), "choices": [], "usage": _usage(event.usage)}))
         return b"".join((*written, DONE))
 
     def _fail(self, entry: Entry) -> bytes:
-        assert isinstance(entry.event, RunFailed)
-        return self.fail(failure(entry.event))
+        error = failure(entry.event)
+        assert error is not None
+        return self.fail(error)
 
     def _chunk(self, delta: Json, *, finish: str | None = None) -> Json:
         chunk: Json = {
