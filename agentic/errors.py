@@ -14,6 +14,7 @@
     │   ├── ModelUnavailable     503                          model_unavailable
     │   └── ModelTimeout         504                          model_timeout
     ├── StorageError             503 storage_error            storage_unavailable
+    ├── Cancelled                503 server_error             cancelled
     ├── BudgetExceeded           500 server_error             budget_exceeded   (ends a run, told in its answer)
     ├── RunEnded                 500 server_error             run_ended         (a handle used after the end)
     ├── ConfigurationError       500 server_error             configuration     (stops the start)
@@ -137,6 +138,13 @@ class StorageError(AgenticError):
     status = 503
     type = "storage_error"
     code = "storage_unavailable"
+
+
+class Cancelled(AgenticError):
+    """The run was ended before its answer was whole: the server stops, or its conversation was deleted."""
+
+    status = 503
+    code = "cancelled"
 
 
 class BudgetExceeded(AgenticError):

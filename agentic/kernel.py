@@ -57,7 +57,7 @@ async def open_kernel(
     blobs = _blobs(settings, catalog)
     configured = settings.secret_key.get_secret_value() if settings.secret_key else None
     secret = await asyncio.to_thread(secret_key, configured, settings.data_dir)
-    directory = Directory(catalog.model_providers())
+    directory = Directory(catalog.model_providers(), withheld=_withheld_provider(catalog))
     kernel = Kernel(
         settings=settings,
         catalog=catalog,
@@ -105,6 +105,15 @@ def _blobs(settings: Settings, catalog: Catalog) -> BlobStore:
         return NoBlobs()
     chosen: BlobStore = catalog.choose("blob_store", settings.blobs, "BLOBS")
     return chosen
+
+
+def _withheld_provider(catalog: Catalog) -> str:
+    """What is wrong with a plugin of models that the operator has configured, but wrongly; empty if there is none."""
+    for plugin in catalog.plugins:
+        misset = plugin.settings_type is not None and plugin.settings is None
+        if plugin.state == "quarantined" and misset and "agentic_model_providers" in plugin.hooks:
+            return str(plugin)
+    return ""
 
 
 def _spec(tool: Tool) -> ToolSpec:

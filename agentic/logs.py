@@ -127,8 +127,11 @@ def _open_file(settings: Settings, targets: list[logging.Handler]) -> str:
     """Add the file to ``targets``, or say why there is none."""
     path = settings.log_file or settings.data_dir / "logs" / "app.log"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        targets.append(RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8"))
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target = RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
+        path.chmod(0o600)
+        targets.append(target)
     except OSError as error:
         complaint = f"{path} cannot be written ({error.strerror})"
         if settings.log_file is not None:

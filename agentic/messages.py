@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 Json = dict[str, Any]
 DATA_URL = re.compile(r"data:(?P<media_type>image/[a-zA-Z0-9.+-]+);base64,(?P<data>[A-Za-z0-9+/]+={0,2})")
 Role = Literal["system", "user", "assistant", "tool"]
+
+LEVELS = 100
+TOO_DEEP = "(nested too deeply to be shown)"
+TOO_LONG = "(a number too long to be shown)"
+_LONGEST_BITS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ class Usage:
 
 def call_to_json(call: ToolCall) -> Json:
     """A tool call as OpenAI writes it: ``arguments`` is a JSON-encoded string."""
-    arguments = call.malformed or json.dumps(call.arguments, ensure_ascii=False)
+    arguments = call.malformed or dump(call.arguments).decode()
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
 
 
@@ -109,7 +115,7 @@ def tool_call(call_id: str, name: str, arguments: str | Json) -> ToolCall:
     if isinstance(arguments, dict):
         return ToolCall(call_id, name, arguments)
     try:
-        decoded = json.loads(arguments)
+        decoded = json.loads(arguments, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return ToolCall(call_id, name, {}, malformed=arguments)
     if not isinstance(decoded, dict):
@@ -163,3 +169,44 @@ def _part_to_json(part: Part) -> Json:
 
 def _part_from_json(part: Mapping[str, Any]) -> Part:
     return image_part(part["image_url"]["url"]) if part["type"] == "image_url" else TextPart(part["text"])
+
+
+def dump(value: Any, *, indent: bool = False) -> bytes:
+    """The value as JSON in UTF-8, whatever a model or a tool has put into it.
+
+    Numbers that JSON has no word for (NaN, infinity) become null. What is nested more deeply than can be written is
+    cut after LEVELS levels and says so. Raises TypeError for what is no JSON value.
+    """
+    import orjson
+
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else None)
+    except TypeError:
+        return _dump_unusual(value, indent=indent)
+
+
+def _dump_unusual(value: Any, *, indent: bool) -> bytes:
+    """JSON that orjson refuses: integers over 64 bits, halves of emoji, more than 254 levels."""
+    layout: Json = {"allow_nan": False, **({"indent": 2} if indent else {"separators": (",", ":")})}
+    try:
+        return json.dumps(value, **layout).encode()
+    except (ValueError, RecursionError):
+        return json.dumps(_writable(value, LEVELS), **layout).encode()
+
+
+def _writable(value: Any, levels: int) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, int) and value.bit_length() > _LONGEST_BITS:
+        return TOO_LONG
+    if not isinstance(value, (dict, list, tuple)):
+        return value
+    if levels == 0:
+        return TOO_DEEP
+    if isinstance(value, dict):
+        return {key: _writable(item, levels - 1) for key, item in value.items()}
+    return [_writable(item, levels - 1) for item in value]
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")

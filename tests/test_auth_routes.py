@@ -6,10 +6,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from agentic.errors import AgenticError
 from agentic.identity.identity import Identity
 from agentic.server.auth import Authentication
-from agentic.server.errors import error_response
+from agentic.server.errors import install_handlers
 from agentic.server.routes_auth import router
 from agentic.testing.storage import MemoryStorage
 
@@ -27,7 +26,7 @@ async def identity():
 async def client(identity):
     app = FastAPI()
     app.state.kernel = SimpleNamespace(identity=identity)
-    app.add_exception_handler(AgenticError, lambda _, error: error_response(error))
+    install_handlers(app)
     app.include_router(router)
     app.add_middleware(Authentication, identity_source=lambda: identity)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
@@ -52,7 +51,7 @@ async def _login(client, username="anna", password=PASSWORD):
 async def test_a_body_of_the_wrong_shape_is_refused_without_echoing_the_password(client, caplog, body, param):
     caplog.set_level("DEBUG")
     answer = await client.post("/api/auth/login", json=body)
-    assert answer.status_code == 400
+    assert answer.status_code == 422
     assert answer.json()["error"]["param"] == param
     assert PASSWORD not in answer.text + caplog.text
 
@@ -61,7 +60,7 @@ async def test_a_body_that_is_no_json_is_refused_without_echoing_it(client):
     answer = await client.post(
         "/api/auth/login", content='{"password": "' + PASSWORD, headers={"Content-Type": "application/json"}
     )
-    assert answer.status_code == 400
+    assert answer.status_code == 422
     assert PASSWORD not in answer.text
 
 

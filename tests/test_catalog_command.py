@@ -67,9 +67,9 @@ def run(*arguments: str, code: int = 0) -> str:
 def test_broken_plugin_is_listed_with_its_fix() -> None:
     output = run("list")
     assert "plugin demo_broken (plugin-demo_broken 1.0): no module named 'no_such_thing'. " in output
-    assert "Run: pip install no_such_thing" in output
+    assert "Ask the authors of" in output
     assert "demo: weigh is not configured. Set DEMO_URL" in output
-    assert output.count("no_such_thing") == 2
+    assert output.count("no_such_thing") == 1
 
 
 def test_list_is_json_for_programs() -> None:
@@ -83,7 +83,7 @@ def test_list_is_json_for_programs() -> None:
         "fix": "",
         "capabilities": [{"kind": "tool", "name": "roll"}, {"kind": "tool", "name": "weigh", "fix": "Set DEMO_URL"}],
     }
-    assert (broken["state"], broken["fix"]) == ("quarantined", "Run: pip install no_such_thing")
+    assert (broken["state"], broken["fix"]) == ("quarantined", "Ask the authors of plugin-demo_broken what brings it")
     assert (broken["cause"], broken["capabilities"]) == ("no module named 'no_such_thing'", [])
 
 

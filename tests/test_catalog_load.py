@@ -64,7 +64,11 @@ def set_aside(catalog: Catalog, name: str) -> Plugin:
 
 
 FAULTS = {
-    "missing_module": ("import no_such_thing", "no module named 'no_such_thing'", "pip install no_such_thing"),
+    "missing_module": (
+        "import no_such_thing",
+        "no module named 'no_such_thing'",
+        "Ask the authors of agentic-plugin-broken",
+    ),
     "missing_part": (
         "from fake_agentic_plugin_broken.part import x",
         "own module 'fake_agentic_plugin_broken.part' is not there",
@@ -115,7 +119,11 @@ FAULTS = {
         "raised ZeroDivisionError",
         "Run",
     ),
-    "lazy_import": ("@hookimpl\ndef agentic_tools(): import no_such_thing", "no module named 'no_such_thing'", "pip"),
+    "lazy_import": (
+        "@hookimpl\ndef agentic_tools(): import no_such_thing",
+        "no module named 'no_such_thing'",
+        "Ask the authors of",
+    ),
     "wrong_thing": ("@hookimpl\ndef agentic_tools(): return 'greet'", "agentic_tools returned a str", "agentic.Tool"),
     "wrong_item": ("@hookimpl\ndef agentic_agents(): return [3]", "agentic_agents returned a int", "agentic.Agent"),
     "class_returned": ("@hookimpl\ndef agentic_tools(): return T", "returned the class T", "Return an instance: T()"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -160,3 +161,24 @@ def read_some(api: Api, then: Callable[[str], object], *, rest: list[str] | None
         except httpx.RemoteProtocolError:
             assert rest is None
     return response.headers["x-session-id"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_answer_under_way_at_a_shutdown_ends_with_an_error_and_is_kept(
+    own: dict[str, str], key: str, ollama: SharedOllama, tmp_path: Path, stream: bool
+) -> None:
+    """Of an answer that takes longer than the server waits, the client is told in the one shape."""
+    ollama.script(says("word " * 400, delay_s=0.05))
+    with running_server(own, data_dir=tmp_path / "data") as server, Api(server, key) as ann:
+        ending = threading.Timer(1.0, server.process.send_signal, [signal.SIGTERM])
+        ending.start()
+        if stream:
+            answer = ann.chat_stream()
+            assert answer.error is not None
+            assert answer.error["code"] == "cancelled"
+            assert answer.text.startswith("word")
+        else:
+            whole = ann.chat()
+            assert whole.status_code == 503
+            assert error_of(whole.json())["code"] == "cancelled"
+        assert server.process.wait(20) == 0

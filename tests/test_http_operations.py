@@ -24,7 +24,7 @@ def test_administrator_is_told_why_a_plugin_was_set_aside(ann: Api) -> None:
     broken = plugin(answer, "broken")
     assert broken["state"] == "quarantined"
     assert "no_such_thing" in broken["cause"]
-    assert "pip install" in broken["fix"]
+    assert "Ask the authors" in broken["fix"]
     assert broken["distribution"] == "agentic-plugin-broken"
     assert plugin(answer, "lookup")["state"] == "active"
 
@@ -49,6 +49,11 @@ def ann_with_wrong_key(server: Server) -> httpx.Response:
 
 def test_health_needs_no_login(server: Server) -> None:
     assert httpx.get(f"{server.url}/health").json() == {"status": "ok"}
+
+
+def test_no_page_loads_anything_from_elsewhere(server: Server) -> None:
+    assert [httpx.get(f"{server.url}{path}").status_code for path in ("/docs", "/redoc")] == [404, 404]
+    assert "/ready" in httpx.get(f"{server.url}/openapi.json").json()["paths"]
 
 
 def test_every_answer_forbids_sniffing(server: Server, ann: Api) -> None:

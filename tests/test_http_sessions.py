@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from agentic.testing.ollama import calls, says
-from tests.http_fixtures import Api, SharedOllama, error_of
+from tests.http_fixtures import Api, SharedOllama, chat_body, error_of
 
 WEATHER = {
     "type": "function",
@@ -220,3 +220,19 @@ def test_system_message_of_the_first_turn_holds_for_the_next(ann: Api, ollama: S
     first = ann.chat([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "one"}])
     ann.chat("two", session_id=first.headers["x-session-id"])
     assert ollama.chats[-1]["messages"][0] == {"role": "system", "content": "Be brief."}
+
+
+def test_conversation_deleted_while_a_run_works_on_it_leaves_nothing(ann: Api, ollama: SharedOllama) -> None:
+    first = ann.chat("remember this")
+    session_id = first.headers["x-session-id"]
+    ollama.script(says("word " * 100, delay_s=0.1))
+    with ann.stream(
+        "POST", "/v1/chat/completions", json=chat_body("on", {"session_id": session_id, "stream": True})
+    ) as run:
+        run_id = run.headers["x-run-id"]
+        deleted = ann.delete(f"/api/conversations/{session_id}")
+        assert deleted.status_code == 200
+    assert ann.get(f"/api/runs/{run_id}").status_code == 404
+    assert ann.get(f"/api/runs/{first.headers['x-run-id']}").status_code == 404
+    assert ann.get(f"/api/conversations/{session_id}").status_code == 404
+    assert ann.delete(f"/api/conversations/{session_id}").status_code == 404

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agentic import ModelError, ModelInfo, ModelNotFound, ModelProvider, ModelUnavailable
-from agentic.models import directory as directory_module
+from agentic.models import shelf
 from agentic.models.directory import Directory
 from tests.kernel_in_memory import ScriptedProvider
 
@@ -35,8 +35,9 @@ async def ids(found: Directory) -> list[str]:
 
 @pytest.fixture
 def never_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every list is asked for anew."""
-    monkeypatch.setattr(directory_module._Shelf.infos, "__kwdefaults__", {"newer_than_s": 0.0})
+    """Every list is asked for anew, and no failure is remembered."""
+    monkeypatch.setattr(shelf.Shelf.infos, "__kwdefaults__", {"newer_than_s": 0.0})
+    monkeypatch.setattr(shelf, "FAILED_S", 0.0)
 
 
 # Nothing to answer with
@@ -82,6 +83,7 @@ async def test_model_that_might_be_at_a_server_that_is_away_is_unavailable_not_u
         await directory(away, provider("b", "n")).find("m")
 
 
+@pytest.mark.usefixtures("never_fresh")
 async def test_model_unknown_after_a_failure_that_has_passed_is_not_found() -> None:
     class Flaky(ScriptedProvider):
         async def models(self) -> Sequence[ModelInfo]:
@@ -214,6 +216,7 @@ async def test_first_server_that_is_reached_takes_over_for_good() -> None:
     assert (await found.default()).id == "big"
 
 
+@pytest.mark.usefixtures("never_fresh")
 async def test_configured_server_is_never_replaced_and_recovers() -> None:
     server, stand_in = provider("server", "big", configured=True), provider("tiny", "small", fallback=True)
     server.infos, there = AWAY, server.infos
@@ -265,3 +268,23 @@ async def test_every_provider_is_closed_even_if_one_of_them_raises() -> None:
 
     await directory(Closing(name="a"), Closing(name="b")).aclose()
     assert closed == ["a", "b"]
+
+
+async def test_configured_provider_that_is_set_aside_is_not_replaced_by_a_fallback() -> None:
+    embedded = ScriptedProvider(name="embedded")
+    embedded.fallback = True
+    directory = Directory({"embedded": embedded}, withheld="plugin server: invalid setting SERVER_TIMEOUT")
+    for asked in (directory.default(), directory.find("m")):
+        with pytest.raises(ModelUnavailable, match="SERVER_TIMEOUT"):
+            await asked
+
+
+async def test_doubted_model_is_asked_for_anew() -> None:
+    provider = ScriptedProvider()
+    directory = Directory({"scripted": provider})
+    chosen = await directory.default()
+    await directory.default()
+    assert provider.asked == 1
+    directory.doubt(chosen)
+    await directory.default()
+    assert provider.asked == 2

@@ -22,9 +22,9 @@ QUESTION = Message("user", "How much is 1+1?")
 CALLED = Message("assistant", "", tool_calls=(ToolCall("1", "math", {"expression": "1+1"}),))
 
 
-def math(suggested: Json | Exception | None = None) -> ToolSpec:
-    def suggest(_text: str) -> Json | None:
-        if isinstance(suggested, Exception):
+def math(suggested: Any = None) -> ToolSpec:
+    def suggest(_text: str) -> Any:
+        if isinstance(suggested, BaseException):
             raise suggested
         return suggested
 
@@ -35,15 +35,18 @@ def bench(*answers: Any, **more: Any) -> ModelBench:
     return ModelBench(*answers, **{"tool_mode": "fit", "schema": True, **more})
 
 
-async def test_rule_that_raises_has_read_nothing(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("read", [ValueError("x"), SystemExit(3), "1+1", ["1+1"]])
+async def test_rule_that_fails_has_read_nothing(read: Any, caplog: pytest.LogCaptureFixture) -> None:
     asked = bench('{"expression": "1+1"}', fits=["math"])
     with caplog.at_level(logging.ERROR):
-        reply = await asked.complete(QUESTION, tools=[math(ValueError("x"))])
+        reply = await asked.complete(QUESTION, tools=[math(read)])
     assert reply.calls == (ToolCall("r-1", "math", {"expression": "1+1"}),)
-    assert "A tool's suggest failed: math" in caplog.text
+    assert "[Tools] A tool's suggest " in caplog.text
 
 
-@pytest.mark.parametrize("written", ["no JSON", "[1]", '"x"', '{"expression": "1+'])
+@pytest.mark.parametrize(
+    "written", ["no JSON", "[1]", '"x"', '{"expression": "1+', "[" * 100_000], ids=lambda one: one[:9]
+)
 async def test_arguments_that_cannot_be_filled_in_lead_to_an_answer(written: str) -> None:
     asked = bench(written, "Two.", fits=["math"])
     reply = await asked.complete(QUESTION, tools=[math()])

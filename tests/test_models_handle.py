@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -54,6 +55,35 @@ async def test_known_error_of_a_provider_is_passed_on_and_recorded(when: str) ->
 async def test_bug_of_a_provider_is_a_model_error_without_its_words(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ModelError, match=r"^model provider scripted failed: ValueError$"):
         await ModelBench(ValueError("secret 4711")).complete()
+    assert "[Models] Provider failed: scripted" in caplog.text
+
+
+async def test_provider_that_exits_ends_its_call_and_not_the_server() -> None:
+    def leave(_request: Any) -> None:
+        raise SystemExit(3)
+
+    bench = ModelBench(leave)
+    with pytest.raises(ModelError, match=r"^model provider scripted failed: SystemExit$"):
+        await bench.complete()
+    assert len(bench.events(ModelFinished)) == 1
+
+
+async def test_stream_that_cannot_be_closed_is_logged_and_counted(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stuck(AsyncIterator[ModelDelta]):
+        async def __anext__(self) -> ModelDelta:
+            return ModelDelta("half", usage=Usage(3, 1))
+
+        async def aclose(self) -> None:
+            raise SystemExit(3)
+
+    bench = ModelBench()
+    monkeypatch.setattr(bench.provider, "stream", lambda _request: Stuck())
+    async with aclosing(bench.model.stream([Message("user", "x")])) as stream:
+        async for _ in stream:
+            break
+    assert bench.budget.usage == Usage(3, 1)
     assert "[Models] Provider failed: scripted" in caplog.text
 
 

@@ -255,7 +255,7 @@ def test_endpoints_of_the_table_are_those_of_a_running_server(served: Server) ->
     paths = httpx.get(f"{served.url}/openapi.json").json()["paths"]
     offered = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
     assert set(re.findall(r"^\| `((?:GET|POST|PUT|PATCH|DELETE) [^`]+)`", README, re.MULTILINE)) == offered
-    assert httpx.get(f"{served.url}/docs").status_code == 200
+    assert "`/openapi.json` describes the parameters" in README
 
 
 def test_hooks_and_names_all_have_a_heading_in_the_reference() -> None:

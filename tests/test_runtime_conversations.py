@@ -7,6 +7,7 @@ import itertools
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -89,7 +90,7 @@ SEEN = Message("assistant", "Wait.", tool_calls=(ToolCall("r-2", "door", {}),))
 @pytest.mark.parametrize("sent", [[BACK], [A, SEEN, BACK], [SEEN, BACK]], ids=["new", "whole", "trimmed"])
 def test_results_that_the_client_never_saw_stay_with_the_model(sent: list[Message]) -> None:
     joined, new = join(HANDED, sent)
-    assert list(joined) == [A, CALLED, INTERNAL, BACK]
+    assert list(joined) == [A, CALLED, INTERNAL, replace(BACK, name="door")], "the model is told which tool it was"
     assert list(new) == [BACK]
 
 
@@ -278,3 +279,12 @@ async def test_stored_conversation_reaches_the_next_turns_model() -> None:
     await house.log(session_id=first.session_id, messages=whole)
     assert seen[-1] == ["one", "answer 1", "two", "answer 2", "three"]
     assert [item["content"] for item in await house.conversation(first)] == [*seen[-1], "answer 3"]
+
+
+async def test_page_after_a_conversation_that_is_gone_is_refused_and_not_the_first_again() -> None:
+    found = conversations(MemoryStorage())
+    first, second = [await begun(found, A) for _ in range(2)]
+    await found.delete(first)
+    with pytest.raises(SessionNotFound):
+        await found.page(after=first, limit=3)
+    assert [head["session_id"] for head in await found.page(after=None, limit=3)] == [second]

@@ -296,3 +296,11 @@ async def test_task_is_the_last_thing_the_user_said_and_what_came_before() -> No
     await House(act).log(messages=(*before, Message("user", "three"), *after))
     assert seen[0].text == "three"
     assert seen[0].history == before
+
+
+@pytest.mark.parametrize("act", [lambda run: run.say(5), lambda run: run.think(b"x")], ids=["number", "bytes"])
+async def test_agent_that_says_no_text_fails_its_run(act: Any) -> None:
+    async def say(run: Run) -> None:
+        act(run)
+
+    assert isinstance((await House(say).log())[-1], RunFailed)

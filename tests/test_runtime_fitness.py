@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agentic import Embedder, Json, ToolSpec
+from agentic.runtime import fitness as fitness_module
 from agentic.runtime.fitness import NO_TOOL, Fitness, words
 
 
@@ -35,10 +36,12 @@ class Axes(Embedder):
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []
+        self.longest = 0
 
     async def embed(self, texts: Sequence[str], kind: Any) -> Any:
         numpy = pytest.importorskip("numpy")
         self.asked.append((kind, len(texts)))
+        self.longest = max(self.longest, *map(len, texts))
         rows = numpy.zeros((len(texts), self.dimensions), dtype="float32")
         for row, text in zip(rows, texts, strict=True):
             row[0] = 0.01
@@ -107,16 +110,28 @@ def test_tools_that_fit_alike_stay_in_the_catalogs_order() -> None:
     assert [fit.tool for fit in fitness(SEARCH, MATH, WEATHER).quick("")] == ["web_search", "math", "weather"]
 
 
-def test_judging_is_cheap() -> None:
-    judge = fitness(*(spec(f"tool{n}", *(f"example {n} of {word}" for word in "abcdefgh")) for n in range(16)))
-    seconds = min(timed(judge) for _ in range(5))
-    assert seconds < 0.01, "every request is judged"
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [("What is the example of tool seven, and how much is it?", 0.001), ("pasted text " * 10**6, 0.01)],
+)
+def test_judging_twenty_tools_of_twelve_examples_is_cheap(text: str, limit: float) -> None:
+    judge = fitness(*(spec(f"tool{n}", *(f"Show example {n} of {word}" for word in "abcdefghijkl")) for n in range(20)))
+    assert min(timed(judge, text) for _ in range(5)) < limit, "every request is judged"
 
 
-def timed(judge: Fitness) -> float:
-    began = time.perf_counter()
-    judge.quick("What is the example of tool seven, and how much is it?")
-    return time.perf_counter() - began
+def timed(judge: Fitness, text: str) -> float:
+    began = time.process_time()
+    judge.quick(text)
+    return time.process_time() - began
+
+
+async def test_long_text_is_judged_by_its_beginning_and_read_by_no_rule() -> None:
+    pasted = "word " * 800
+    axes = Axes()
+    judge = fitness(WEATHER, MATH, embedder=axes)
+    assert judge.quick(f"{pasted} What is the weather in Rome? 2 * 3") == judge.quick(pasted)
+    await judge.near(f"{pasted} What is the weather in Rome? 2 * 3", [WEATHER, MATH])
+    assert axes.longest == 4000
 
 
 async def test_without_an_embedder_words_decide_and_weak_ones_count_nothing() -> None:
@@ -133,6 +148,31 @@ async def test_embedder_that_fails_leaves_the_words(caplog: pytest.LogCaptureFix
     judge = fitness(WEATHER, SEARCH, embedder=Broken())
     assert [fit.tool for fit in await judge.near("What is the weather in Rome?", [WEATHER, SEARCH])] == ["weather"]
     assert "[Router] Embedder failed" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["passage", "query"])
+async def test_embedder_that_failed_is_left_alone_for_a_minute(
+    kind: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Exits(Axes):
+        async def embed(self, texts: Sequence[str], kind_now: Any) -> Any:
+            rows = await super().embed(texts, kind_now)
+            await asyncio.sleep(0)
+            if kind_now == kind and exits:
+                raise SystemExit(3)
+            return rows
+
+    embedder, exits = Exits(), True
+    judge = fitness(WEATHER, embedder=embedder)
+    if kind == "passage":
+        await asyncio.gather(*(judge.near("rain", [WEATHER]) for _ in range(3)))
+    for _ in range(3):
+        assert [fit.tool for fit in await judge.near("Will it rain in Berlin?", [WEATHER])] == ["weather"]
+    assert [asked for asked, _ in embedder.asked].count(kind) == 1
+    assert caplog.text.count("Traceback") == 1
+    exits = False
+    monkeypatch.setattr(fitness_module, "FAILED_S", 0.0)
+    assert [fit.tool for fit in await judge.near("rain in Rome", [WEATHER])] == ["weather"]
 
 
 async def test_rules_need_no_embedder() -> None:

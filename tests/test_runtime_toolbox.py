@@ -186,7 +186,7 @@ async def test_tool_beyond_its_time_is_stopped() -> None:
 async def test_wrong_return_type_is_a_failure(found: object) -> None:
     result = await Bench(Acting(lambda _args, _ctx: found)).call("act")
     assert result.error
-    assert f"it returned a {type(found).__name__}" in result.content
+    assert "what it returned is no result" in result.content
 
 
 async def test_cancelled_run_cancels_its_tools() -> None:
@@ -328,3 +328,12 @@ async def test_servers_calls_run_before_the_clients_are_handed_over() -> None:
     assert bench.events(HandedOver) == [HandedOver((calls[0],))]
     assert bench.budget.tool_calls == 1, "the client's own calls are not ours to count"
     calling.cancel()
+
+
+@pytest.mark.parametrize(
+    "made", [ToolResult({"a": 1}), ToolResult("found", citations=({"url": "x"},)), ToolResult(None)], ids=str
+)
+async def test_result_of_wrong_parts_is_the_tools_failure(made: ToolResult) -> None:
+    result = await Bench(Acting(lambda _args, _ctx: made)).call("act")
+    assert result.error
+    assert "what it returned is no result" in result.content

@@ -40,7 +40,8 @@ class Capability:
 class Plugin:
     """An installed plugin. ``cause`` and ``fix`` say why it is not active, and what to do.
 
-    ``settings`` are its settings as bound, None where it has none or they are wrong; ``settings_type`` is their class.
+    ``hooks`` are the names of those it implements. ``settings`` are its settings as bound, None where it has none or
+    they are wrong; ``settings_type`` is their class.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Plugin:
     capabilities: list[Capability] = field(default_factory=list)
     settings_type: type[BaseModel] | None = None
     settings: BaseModel | None = None
+    hooks: frozenset[str] = frozenset()
 
     @property
     def title(self) -> str:

@@ -46,7 +46,11 @@ def _missing_fault(entry: EntryPoint, missing: str, distribution: str) -> Fault:
             f"it imports {missing!r}, which this version of agentic-server does not have",
             f"Run: pip install --upgrade agentic-server {distribution}",
         )
-    return Fault(f"no module named {missing!r}", f"Run: pip install {_requirement(entry, top)}")
+    requirement = _requirement(entry, top)
+    if requirement is None:
+        # A module's name is not a distribution's: whoever registers it would be installed by our advice.
+        return Fault(f"no module named {missing!r}", f"Ask the authors of {distribution} what brings it")
+    return Fault(f"no module named {missing!r}", f"Run: pip install {requirement}")
 
 
 def described(error: BaseException, secrets: Iterable[str] = ()) -> str:
@@ -66,13 +70,13 @@ def _repair(distribution: str) -> str:
     return f"Run: pip install --upgrade {distribution}, or report it to its authors"
 
 
-def _requirement(entry: EntryPoint, top: str) -> str:
-    """What to install for a missing module: the plugin's own requirement where the names agree, else the module."""
+def _requirement(entry: EntryPoint, top: str) -> str | None:
+    """What to install for a missing module: the plugin's own requirement where the names agree."""
     for requirement in (entry.dist.requires if entry.dist is not None else None) or ():
         found = re.match(r"[A-Za-z0-9._-]+", requirement)
         if found and _canonical(found[0]) == _canonical(top):
             return found[0]
-    return top
+    return None
 
 
 def _canonical(name: str) -> str:

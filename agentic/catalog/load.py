@@ -62,6 +62,7 @@ class _Loader:
         try:
             module = _imported(entry, plugin)
             hooks = read_hooks(self.manager, module, plugin.name)
+            plugin.hooks = frozenset(hooks)
             offered = self._collect(plugin, entry, hooks)
             self._check_free(plugin, offered)
         except Fault as fault:

@@ -60,6 +60,9 @@ class Settings(EnvironmentSettings):
     cors_origins: list[str] = Field(
         [], description="Origins of web pages that may call the server", examples=["https://chat.example.org"]
     )
+    trusted_proxies: list[str] = Field(
+        [], description="Addresses of proxies that may say whom they ask for", examples=["127.0.0.1"]
+    )
     default_model: str = Field("agentic", description="The model of requests that name none")
     max_body_mb: float = Field(20, gt=0, description="Largest request body, megabytes")
     storage: str | None = Field(None, description="The storage backend, by name; unset, the highest-ranked one")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from asyncio import get_running_loop
 from typing import TYPE_CHECKING, Annotated
@@ -15,15 +14,13 @@ from agentic.errors import BadRequest, NotFound
 from agentic.events import (
     Decided,
     Event,
-    Notice,
-    Progress,
     RunFailed,
     RunFinished,
     TextDelta,
     ThinkingDelta,
-    ToolCallFinished,
-    ToolCallStarted,
 )
+from agentic.messages import dump
+from agentic.server.dialects.steps import line
 
 if TYPE_CHECKING:
     from agentic.kernel import Kernel
@@ -93,15 +90,15 @@ async def _print(live: LiveRun) -> bool:
         for _, _, event in batch:
             ended_with = event
             if isinstance(event, TextDelta):
-                typer.echo(event.text, nl=False)
+                typer.echo(_printable(event.text), nl=False)
             elif isinstance(event, ThinkingDelta):
-                steps.print(event.text, end="", markup=False)
-            elif line := _step(event):
-                steps.print(line, markup=False, soft_wrap=True)
+                steps.print(_printable(event.text), end="", markup=False)
+            elif step := _step(event):
+                steps.print(_printable(step), markup=False, soft_wrap=True)
     if live.text:
         typer.echo()
     if isinstance(ended_with, RunFailed):
-        typer.echo(f"error: {ended_with.message}", err=True)
+        typer.echo(f"error: {_printable(ended_with.message)}", err=True)
     return _is_answered(ended_with)
 
 
@@ -112,8 +109,9 @@ async def _print_json(live: LiveRun, model: str) -> bool:
 
     entries = await live.log()
     last = entries[-1].event
-    body = error_body(failure(last)) if isinstance(last, RunFailed) else Completion(live, model).whole(entries)
-    typer.echo(json.dumps(body, ensure_ascii=False, indent=2))
+    error = failure(last)
+    body = Completion(live, model).whole(entries) if error is None else error_body(error)
+    typer.echo(dump(body, indent=True).decode())
     return _is_answered(last)
 
 
@@ -123,17 +121,9 @@ def _is_answered(last: Event | None) -> bool:
 
 def _step(event: Event) -> str:
     """An event as a line for people; empty for what is none."""
-    if isinstance(event, Decided):
-        return f"agent {event.agent}: {event.reason}"
-    if isinstance(event, ToolCallStarted):
-        arguments = ", ".join(
-            f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in event.arguments.items()
-        )
-        return f"→ {event.tool}({arguments})"
-    if isinstance(event, ToolCallFinished):
-        return f"← {'error: ' if event.error else ''}{event.result}"
-    if isinstance(event, Progress):
-        return f"… {event.title}"
-    if isinstance(event, Notice):
-        return f"! {event.text}"
-    return ""
+    return f"agent {event.agent}: {event.reason}" if isinstance(event, Decided) else line(event)
+
+
+def _printable(text: str) -> str:
+    """The text without halves of emoji, which no terminal can be sent."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

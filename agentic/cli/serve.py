@@ -53,7 +53,7 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
     async def work() -> bool:
         async with open_kernel(settings, only=only) as kernel:
             await _greet(kernel)
-            server = PatientServer(config)
+            server = PatientServer(config, kernel.engine.cancel_all)
             config.app = create_app(kernel)
             await server.serve()
             return server.started
@@ -65,6 +65,9 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Whoever could set X-Forwarded-For would choose the address by which logins are throttled.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=10,
     )
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:

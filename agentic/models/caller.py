@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from agentic.errors import AgenticError, ModelError
 from agentic.events import ModelFinished, ModelStarted
@@ -38,8 +38,9 @@ class Caller:
         self._log.emit(ModelStarted(provider=provider.name, model=info.id, mode=mode))
         request = ModelRequest(model=info.id, messages=messages, tools=tools, schema=schema, sampling=sampling)
         finish, usage, error = "", Usage(), "cancelled"
-        deltas = provider.stream(request)
+        deltas: AsyncIterator[ModelDelta] | None = None
         try:
+            deltas = provider.stream(request)
             async for delta in deltas:
                 if delta.finish:
                     finish = delta.finish
@@ -52,13 +53,20 @@ class Caller:
         except AgenticError as known:
             error = known.message
             raise
-        except Exception as bug:
+        except (Exception, SystemExit) as bug:
             logger.exception("[Models] Provider failed: %s", provider.name)
             error = f"model provider {provider.name} failed: {type(bug).__name__}"
             raise ModelError(error) from bug
         finally:
-            close = getattr(deltas, "aclose", None)
-            if close is not None:
-                await close()
+            await self._close(deltas)
             self._purse.spend(usage)
             self._log.note(ModelFinished(usage=usage, finish=finish or "error", error=error))
+
+    async def _close(self, deltas: AsyncIterator[ModelDelta] | None) -> None:
+        close = getattr(deltas, "aclose", None)
+        if close is None:
+            return
+        try:
+            await close()
+        except (Exception, SystemExit):
+            logger.exception("[Models] Provider failed: %s", self.chosen.provider.name)

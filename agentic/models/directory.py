@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from agentic.errors import AgenticError, ModelError, ModelNotFound, ModelUnavailable
+from agentic.errors import AgenticError, ModelNotFound, ModelUnavailable
+from agentic.models.shelf import FRESH_S, Shelf
 from agentic.ports.model import ModelInfo, ModelProvider
 
 logger = logging.getLogger(__name__)
-
-FRESH_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,74 +23,26 @@ class Chosen:
     info: ModelInfo
 
 
-class _Shelf:
-    """One provider's models, asked for again when the list is older than FRESH_S. Failures are not kept.
+class Directory:
+    """Finds models by id over all providers. A fallback provider is in it only while nothing else is to be had.
 
-    Whoever comes while the provider is being asked shares the outcome: a server that is silent until a time limit
-    would else let each wait for all those before.
+    ``withheld`` says what is wrong with a provider that was configured and cannot be used: no fallback replaces it.
     """
 
-    def __init__(self, provider: ModelProvider) -> None:
-        self.provider = provider
-        self.reached = False
-        self._infos: Sequence[ModelInfo] = ()
-        self._asked_at = -math.inf
-        self._asking: asyncio.Task[None] | None = None
-
-    async def infos(self, *, newer_than_s: float = FRESH_S) -> Sequence[ModelInfo]:
-        """The provider's models; raises ModelError if they cannot be had."""
-        wanted = time.monotonic() - newer_than_s
-        while self._asked_at < wanted:
-            if self._asking is None:
-                self._asking = asyncio.create_task(self._refresh())
-                self._asking.add_done_callback(self._asked)
-            await asyncio.shield(self._asking)
-        return self._infos
-
-    def stop(self) -> None:
-        """Ask no further."""
-        if self._asking is not None:
-            self._asking.cancel()
-
-    async def _refresh(self) -> None:
-        asked_at = time.monotonic()
-        self._infos = await self._ask()
-        self._asked_at = asked_at
-        self.reached = True
-
-    def _asked(self, asking: asyncio.Task[None]) -> None:
-        self._asking = None
-        if not asking.cancelled():
-            # Taken here, since all who asked may have gone away.
-            asking.exception()
-
-    async def _ask(self) -> Sequence[ModelInfo]:
-        try:
-            return await self.provider.models()
-        except AgenticError:
-            raise
-        except Exception as error:
-            logger.exception("[Models] Provider failed: %s", self.provider.name)
-            raise ModelError(f"model provider {self.provider.name} failed: {type(error).__name__}") from error
-
-
-class Directory:
-    """Finds models by id over all providers. A fallback provider is in it only while nothing else is to be had."""
-
-    def __init__(self, providers: Mapping[str, ModelProvider]) -> None:
-        self._shelves = [_Shelf(provider) for provider in providers.values()]
+    def __init__(self, providers: Mapping[str, ModelProvider], *, withheld: str = "") -> None:
+        self._withheld = withheld
+        self._shelves = [Shelf(provider) for provider in providers.values()]
 
     async def listing(self) -> list[Chosen]:
         """Every chat model that can be reached now; an id that two providers have also as ``provider/id``."""
         shelves = await self._active()
-        found: list[Chosen] = []
-        for shelf in shelves:
-            try:
-                infos = await shelf.infos(newer_than_s=0)
-            except AgenticError as error:
-                logger.info("[Models] Not listed: %s: %s", shelf.provider.name, error)
-                continue
-            found += [Chosen(info.id, shelf.provider, info) for info in infos if info.chat]
+        lists = await asyncio.gather(*map(_reachable, shelves))
+        found = [
+            Chosen(info.id, shelf.provider, info)
+            for shelf, infos in zip(shelves, lists, strict=True)
+            for info in infos
+            if info.chat
+        ]
         counts: dict[str, int] = {}
         for chosen in found:
             counts[chosen.id] = counts.get(chosen.id, 0) + 1
@@ -118,9 +67,11 @@ class Directory:
                 for info in infos:
                     if info.chat and model_id.removeprefix(f"{shelf.provider.name}/") in (info.id, *info.aliases):
                         return Chosen(model_id, shelf.provider, info)
+        if self._withheld:
+            raise ModelUnavailable(self._withheld)
         if failure is not None:
             raise failure
-        remedies = [shelf.provider.remedy(model_id) for shelf in await self._active()]
+        remedies = [shelf.remedy(model_id) for shelf in await self._active()]
         raise ModelNotFound(
             " ".join([f"The model '{model_id}' does not exist.", *filter(None, remedies)]), param="model"
         )
@@ -140,17 +91,31 @@ class Directory:
             for info in infos:
                 if info.default and info.chat:
                     return Chosen(info.id, shelf.provider, info)
-            remedy = shelf.provider.remedy("")
+            remedy = shelf.remedy("")
             failure = failure or ModelNotFound(
                 f"{shelf.provider.name} has no model to answer with. {remedy}".strip(), param="model"
             )
+        if self._withheld:
+            raise ModelUnavailable(self._withheld)
         raise failure or ModelUnavailable("No model provider is installed. Run: agentic plugins list")
 
+    def doubt(self, chosen: Chosen) -> None:
+        """Ask this model's provider anew before its next use."""
+        for shelf in self._shelves:
+            if shelf.provider is chosen.provider:
+                shelf.expire()
+
     async def states(self) -> dict[str, str | None]:
-        """For each provider in use None, or what is wrong with it."""
+        """For each provider in use None, or what is wrong with it.
+
+        One that nobody configured and that never answered is in use only where there is no other.
+        """
         shelves = await self._active()
-        causes = await asyncio.gather(*(self._health(shelf.provider) for shelf in shelves))
-        return {shelf.provider.name: cause for shelf, cause in zip(shelves, causes, strict=True)}
+        causes = await asyncio.gather(*(shelf.health() for shelf in shelves))
+        wanted = [cause is None or shelf.provider.configured or shelf.reached for shelf, cause in
+                  zip(shelves, causes, strict=True)]  # fmt: skip
+        found = zip(shelves, causes, wanted, strict=True)
+        return {shelf.provider.name: cause for shelf, cause, is_wanted in found if is_wanted or not any(wanted)}
 
     async def notices(self) -> list[str]:
         """What users should know of the model that answers now, such as that it is a stand-in."""
@@ -172,30 +137,43 @@ class Directory:
     async def aclose(self) -> None:
         """Close every provider."""
         for shelf in self._shelves:
-            shelf.stop()
-            try:
-                await shelf.provider.aclose()
-            except Exception:
-                logger.exception("[Models] Provider did not close: %s", shelf.provider.name)
+            await shelf.aclose()
 
-    async def _active(self) -> list[_Shelf]:
+    async def _active(self) -> list[Shelf]:
         """The providers that may answer now: the fallbacks only while no other was configured or ever reached."""
         servers = [shelf for shelf in self._shelves if not shelf.provider.fallback]
         if any(shelf.provider.configured or shelf.reached for shelf in servers):
             return servers
-        for shelf in servers:
-            try:
-                await shelf.infos()
-            except AgenticError as error:
-                logger.debug("[Models] Not reached: %s: %s", shelf.provider.name, error)
-            else:
-                return servers
+        if await _any_reached(servers):
+            return servers
+        if self._withheld:
+            return servers
         fallbacks = [shelf for shelf in self._shelves if shelf.provider.fallback]
         return fallbacks or servers
 
-    async def _health(self, provider: ModelProvider) -> str | None:
-        try:
-            return await provider.health()
-        except Exception as error:
-            logger.exception("[Models] Health check failed: %s", provider.name)
-            return f"the health check failed: {type(error).__name__}"
+
+async def _reachable(shelf: Shelf) -> Sequence[ModelInfo]:
+    """The models of a provider now; none where it cannot be reached."""
+    try:
+        return await shelf.infos(newer_than_s=0)
+    except AgenticError as error:
+        logger.info("[Models] Not listed: %s: %s", shelf.provider.name, error)
+        return ()
+
+
+async def _any_reached(shelves: Sequence[Shelf]) -> bool:
+    """Whether one of the providers answers; the first answer ends the waiting for the others."""
+    asked = [asyncio.create_task(shelf.infos()) for shelf in shelves]
+    try:
+        for answer in asyncio.as_completed(asked):
+            try:
+                await answer
+            except AgenticError as error:
+                logger.debug("[Models] Not reached: %s", error)
+            else:
+                return True
+    finally:
+        for one in asked:
+            one.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+    return False

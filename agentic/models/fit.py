@@ -13,10 +13,13 @@ from contextlib import aclosing
 from agentic.messages import Json, Message, ToolCall, Usage
 from agentic.models.ask import Ask
 from agentic.models.plain import as_plain, write_calls
+from agentic.models.whole import whole
 from agentic.ports.model import ModelDelta, ToolSpec
 
 logger = logging.getLogger(__name__)
 
+LONGEST = 4000
+"""Characters of a plain request. A longer text holds pasted matter, in which rules would read what nobody asked."""
 ARGUMENTS = """Fill in the input of the tool "{name}" from the user's message, and copy words from it exactly.
 {description}"""
 
@@ -67,28 +70,27 @@ async def _fill_in(ask: Ask, tool: ToolSpec, text: str) -> tuple[Json | None, Us
         Message("system", ARGUMENTS.format(name=tool.name, description=tool.description)),
         Message("user", text),
     ]
-    written, usage = "", Usage()
-    stream = ask.caller.stream(prompt, schema=tool.parameters, sampling=ask.deciding, mode="fit")
-    async with aclosing(stream) as deltas:
-        async for delta in deltas:
-            written += delta.text
-            usage = delta.usage or usage
+    written = await whole(ask.caller.stream(prompt, schema=tool.parameters, sampling=ask.deciding, mode="fit"))
     try:
-        arguments = json.loads(written)
-    except ValueError:
-        return None, usage
-    return (arguments if isinstance(arguments, dict) else None), usage
+        arguments = json.loads(written.text)
+    except (ValueError, RecursionError):
+        return None, written.usage
+    return (arguments if isinstance(arguments, dict) else None), written.usage
 
 
 def suggestion(tool: ToolSpec, text: str) -> Json | None:
-    """What the tool reads from the text by rule; a rule that raises has read nothing."""
-    if tool.suggest is None:
+    """What the tool reads from a plain request by rule; a rule that fails has read nothing."""
+    if tool.suggest is None or len(text) > LONGEST:
         return None
     try:
-        return tool.suggest(text)
-    except Exception:
+        read = tool.suggest(text)
+    except (Exception, SystemExit):
         logger.exception("[Tools] A tool's suggest failed: %s", tool.name)
         return None
+    if read is not None and not isinstance(read, dict):
+        logger.error("[Tools] A tool's suggest gave a %s, not a dict: %s", type(read).__name__, tool.name)
+        return None
+    return read
 
 
 def observed(messages: Sequence[Message]) -> list[Message]:

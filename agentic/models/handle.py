@@ -21,6 +21,7 @@ from agentic.models.native import native
 from agentic.models.plain import as_plain, delimited, write_calls
 from agentic.models.schema import schema as by_schema
 from agentic.models.text import text
+from agentic.models.whole import whole
 from agentic.ports.model import Model, ModelDelta, ModelInfo, Reply, Sampling, ToolChoice, ToolMode, ToolSpec
 
 MODES: dict[ToolMode, Callable[[Ask], AsyncGenerator[ModelDelta, None]]] = {
@@ -116,27 +117,15 @@ class ModelHandle(Model):
     async def _gather(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec], schema: Json | None, *, say: bool
     ) -> Reply:
-        texts: list[str] = []
-        thoughts: list[str] = []
-        reply = Reply("")
         emit = self._log.emit
-        async with aclosing(self.stream(messages, tools=tools, schema=schema)) as deltas:
-            async for delta in deltas:
-                if delta.text:
-                    texts.append(delta.text)
-                    if say:
-                        emit(TextDelta(delta.text))
-                if delta.thinking:
-                    thoughts.append(delta.thinking)
-                    emit(ThinkingDelta(delta.thinking))
-                if delta.calls or delta.finish or delta.usage is not None:
-                    reply = replace(
-                        reply,
-                        calls=reply.calls + delta.calls,
-                        finish=delta.finish or reply.finish,
-                        usage=delta.usage or reply.usage,
-                    )
-        return replace(reply, text="".join(texts), thinking="".join(thoughts))
+
+        def show(delta: ModelDelta) -> None:
+            if say and delta.text:
+                emit(TextDelta(delta.text))
+            if delta.thinking:
+                emit(ThinkingDelta(delta.thinking))
+
+        return await whole(self.stream(messages, tools=tools, schema=schema), show)
 
     def _ask(self, messages: Sequence[Message], tools: Sequence[ToolSpec], schema: Json | None) -> Ask:
         """A forced choice speaks of the client's tools, so those alone are offered then."""
@@ -177,6 +166,6 @@ def _parsed(reply: Reply, schema: type[BaseModel] | Json) -> Any:
     try:
         value = json.loads(reply.text)
         jsonschema.validate(value, schema)
-    except (ValueError, jsonschema.ValidationError) as error:
+    except (ValueError, RecursionError, jsonschema.ValidationError) as error:
         raise ModelError(f"The model's answer does not fit the schema.{cut}") from error
     return value

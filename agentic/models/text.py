@@ -10,6 +10,7 @@ from dataclasses import replace
 from agentic.messages import Message, ToolCall, Usage, tool_call
 from agentic.models.ask import Ask
 from agentic.models.plain import as_plain, described, with_instruction, write_calls
+from agentic.models.whole import whole
 from agentic.ports.model import ModelDelta
 
 INSTRUCTION = """You can use tools. To call one, end your message with these two lines and nothing after them:
@@ -111,19 +112,14 @@ def parse_call(written: str) -> ToolCall | None:
 async def _mend(ask: Ask, prompt: Sequence[Message], written: str, call: ToolCall | None) -> tuple[ToolCall, Usage]:
     names = ", ".join(tool.name for tool in ask.tools)
     again = [*prompt, Message("assistant", written), Message("user", REPAIR + names)]
-    mended, usage = "", Usage()
-    async with aclosing(ask.caller.stream(again, sampling=ask.deciding, mode="text")) as deltas:
-        async for delta in deltas:
-            mended += delta.text
-            usage = delta.usage or usage
-    found = parse_call(mended[mended.find(MARK) :]) if MARK in mended else None
+    mended = await whole(ask.caller.stream(again, sampling=ask.deciding, mode="text"))
+    start = mended.text.find(MARK)
+    found = parse_call(mended.text[start:]) if start >= 0 else None
     if ask.choice != "auto":
         if found is None or found.name not in {tool.name for tool in ask.tools}:
             raise ask.none_called()
-        return found, usage
-    if found is not None:
-        return found, usage
-    return call or ToolCall("", _guess(written), {}, malformed=written), usage
+        return found, mended.usage
+    return found or call or ToolCall("", _guess(written), {}, malformed=written), mended.usage
 
 
 def _guess(written: str) -> str:

@@ -11,7 +11,7 @@ import asyncio
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from agentic.errors import SessionNotFound
@@ -69,7 +69,7 @@ class Conversations:
     async def turn(self, session_id: str, sent: Sequence[Message], *, new: bool) -> Turn:
         """Join what is stored with what was sent."""
         if new:
-            return Turn(tuple(sent), tuple(sent), 0)
+            return Turn(named(sent), tuple(sent), 0)
         stored = await self._log(session_id)
         messages, added = join(stored, sent)
         return Turn(messages, added, len(stored))
@@ -90,8 +90,11 @@ class Conversations:
             await self._storage.append(PREFIX + session_id, items)
 
     async def page(self, *, after: str | None, limit: int) -> Sequence[Json]:
-        """Heads of conversations, newest first: ``{session_id, user_id, title, created_at, updated_at}``."""
-        start = None if after is None else PREFIX + after
+        """Heads of conversations, newest first: ``{session_id, user_id, title, created_at, updated_at}``.
+
+        ``after`` is the last one seen. Raises SessionNotFound if that is gone.
+        """
+        start = None if after is None else (await self.head(after)).key
         found = await self._storage.list(PREFIX, after=start, limit=limit, newest_first=True)
         return [{**self._described(stored), "title": stored.value["title"]} for stored in found]
 
@@ -165,9 +168,20 @@ def join(stored: Sequence[Json], sent: Sequence[Message]) -> tuple[tuple[Message
     answers = [n for n, message in enumerate(talk) if message.role == "assistant"]
     if repeated == 0 and answers:
         fresh = talk[answers[-1] + 1 :]
-        return (*before, *talk), (*new_systems, *fresh)
+        return named((*before, *talk)), (*new_systems, *fresh)
     fresh = talk[repeated:]
-    return (*before, *past, *fresh), (*new_systems, *fresh)
+    return named((*before, *past, *fresh)), (*new_systems, *fresh)
+
+
+def named(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The messages, each tool result with the name of its tool: OpenAI's clients send the call's id alone."""
+    names = {call.id: call.name for message in messages for call in message.tool_calls}
+    return tuple(
+        replace(message, name=names.get(message.tool_call_id, ""))
+        if message.role == "tool" and not message.name
+        else message
+        for message in messages
+    )
 
 
 def _overlap(seen: Sequence[Message], talk: Sequence[Message]) -> int:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any
 
 from agentic import content
-from agentic.errors import AgenticError, BadRequest, BudgetExceeded, NotFound, RateLimited
+from agentic.errors import AgenticError, BadRequest, BudgetExceeded, ModelError, NotFound, RateLimited
 from agentic.events import EndReason, Event, ModelFinished, Notice, RunFailed, RunFinished, RunStarted
 from agentic.messages import Json
 from agentic.models.directory import Directory
@@ -70,6 +70,10 @@ class Engine:
         task.add_done_callback(self._running.pop)
         return live
 
+    def read_model(self, model: str) -> Route:
+        """What a ``model`` value asks for, see :meth:`Router.read`."""
+        return self._router.read(model)
+
     def conversations(self, principal: Principal) -> Conversations:
         """The principal's conversations."""
         return Conversations(of_user(self._everything, principal), principal.id)
@@ -92,10 +96,14 @@ class Engine:
         """The stored events of a run of this principal. Raises NotFound."""
         return await Records(of_user(self._everything, principal).storage).trace(run_id)
 
-    async def aclose(self) -> None:
-        """Cancel what runs, and wait until it is stored."""
+    def cancel_all(self) -> None:
+        """Cancel what runs; what there is of it will be stored."""
         for live in self._running.values():
             live.cancel()
+
+    async def aclose(self) -> None:
+        """Cancel what runs, and wait until it is stored."""
+        self.cancel_all()
         if self._running:
             await asyncio.wait(list(self._running))
 
@@ -182,6 +190,10 @@ class Engine:
             logger.info("[Engine] %s", chosen.info.notice)
         try:
             await agent.run(self._equipment.agent_run(live, chosen, task, turn))
+        except ModelError:
+            # What is known of the model may be out of date, such as whether it takes tools.
+            self._directory.doubt(chosen)
+            raise
         except SystemExit as error:
             # Out of a task it would end the server.
             raise RuntimeError("the agent called sys.exit") from error

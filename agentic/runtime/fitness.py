@@ -12,11 +12,12 @@ import itertools
 import logging
 import math
 import re
-from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+import time
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from agentic.models.fit import suggestion
+from agentic.models.fit import LONGEST, suggestion
 from agentic.ports.agent import Fit
 from agentic.ports.embedder import Embedder
 from agentic.ports.model import ToolSpec
@@ -44,27 +45,28 @@ NO_TOOL = (
     "What do you think about that?",
 )
 """Requests for plain conversation: what the dearer judge holds the tools' examples against."""
+FAILED_S = 60.0
 Embedding = Callable[[], Awaitable[Embedder | None]]
 
 
-def words(text: str) -> Counter[str]:
+def words(text: str) -> set[str]:
     """The words that carry meaning, with a plural's ``s`` taken off."""
     found = (word for word in WORD.findall(text.lower()) if word not in STOP_WORDS)
-    return Counter(word[:-1] if len(word) > 3 and word.endswith("s") else word for word in found)
+    return {word[:-1] if len(word) > 3 and word.endswith("s") else word for word in found}
 
 
 class Fitness:
-    """Judges the tools of one catalog. Made once, at start."""
+    """Judges the tools of one catalog. Made once, at start.
+
+    A request of more than LONGEST characters is judged by its beginning.
+    """
 
     def __init__(self, specs: Sequence[ToolSpec], embedding: Embedding) -> None:
         self._specs = {spec.name: spec for spec in specs}
-        self._examples = {
-            name: [words(text) for text in (*spec.examples, spec.name.replace("_", " "))]
-            for name, spec in self._specs.items()
-        }
-        self._weights = self._rarity()
+        self._wording = _Wording(specs)
         self._embedding = embedding
         self._centroids: tuple[list[str], list[Any]] | None = None
+        self._failed_at = -math.inf
         self._lock = asyncio.Lock()
 
     def quick(self, text: str) -> list[Fit]:
@@ -72,66 +74,104 @@ class Fitness:
 
         Tools that fit alike stay in the catalog's order, which is by rank.
         """
-        asked = words(text)
-        fits = [self._fit(spec, text, asked) for spec in self._specs.values()]
+        likeness = self._wording.likeness(words(text[:LONGEST]))
+        fits = [_fit(spec, text, likeness.get(spec.name, 0.0)) for spec in self._specs.values()]
         return sorted(fits, key=lambda fit: -fit.score)
 
     async def near(self, text: str, tools: Sequence[ToolSpec]) -> list[Fit]:
-        """The tools that are nearer to the text than plain conversation is, best first; rules come before vectors."""
+        """The tools that are nearer to the text than plain conversation is, best first; rules come before vectors.
+
+        After a failure of the embedder words decide for FAILED_S.
+        """
         names = {tool.name for tool in tools}
-        ruled = [fit for fit in self.quick(text) if fit.suggested is not None and fit.tool in names]
+        fits = [fit for fit in self.quick(text) if fit.tool in names]
+        ruled = [fit for fit in fits if fit.suggested is not None]
         if ruled:
             return ruled
+        nearest = await self._nearest(text[:LONGEST], names)
+        return [fit for fit in fits if fit.score >= 0.5] if nearest is None else nearest
+
+    async def _nearest(self, text: str, names: Collection[str]) -> list[Fit] | None:
+        """The tools by their vectors; None where no embedder is at hand."""
+        if self._has_just_failed():
+            return None
         try:
             embedder = await self._embedding()
-            if embedder is not None:
-                return await self._nearest(embedder, text, names)
-        except Exception:
-            logger.exception("[Router] Embedder failed, so words decide")
-        return [fit for fit in self.quick(text) if fit.score >= 0.5 and fit.tool in names]
-
-    async def _nearest(self, embedder: Embedder, text: str, names: Collection[str]) -> list[Fit]:
-        known, centroids = await self._learn(embedder)
-        [vector] = await embedder.embed([text], "query")
-        scores = {name: float(row @ vector) for name, row in zip(["", *known], centroids, strict=True)}
+            if embedder is None or (learned := await self._learn(embedder)) is None:
+                return None
+            [vector] = await embedder.embed([text], "query")
+            known, centroids = learned
+            scores = {name: float(row @ vector) for name, row in zip(["", *known], centroids, strict=True)}
+        except (Exception, SystemExit):
+            self._failed_at = time.monotonic()
+            logger.exception("[Router] Embedder failed, so words decide for the next %g s", FAILED_S)
+            return None
         found = [Fit(name, score) for name, score in scores.items() if name in names and score > scores[""]]
         return sorted(found, key=lambda fit: -fit.score)
 
-    def _fit(self, spec: ToolSpec, text: str, asked: Counter[str]) -> Fit:
-        suggested = suggestion(spec, text)
-        score = max((self._likeness(asked, example) for example in self._examples[spec.name]), default=0.0)
-        if suggested is not None:
-            return Fit(spec.name, 0.95 + 0.05 * score, suggested)
-        return Fit(spec.name, 0.9 * score)
+    async def _learn(self, embedder: Embedder) -> tuple[list[str], list[Any]] | None:
+        """The tools that have examples, and a vector for plain conversation followed by one a tool; embedded once.
 
-    def _likeness(self, asked: Counter[str], example: Counter[str]) -> float:
-        """Cosine of the two texts' words, each weighed by how few tools use it."""
-        shared = sum(self._weight(word) ** 2 for word in asked.keys() & example.keys())
-        if not shared:
-            return 0.0
-        return shared / math.sqrt(self._length(asked) * self._length(example))
-
-    def _length(self, text: Counter[str]) -> float:
-        return sum(self._weight(word) ** 2 for word in text)
-
-    def _weight(self, word: str) -> float:
-        return self._weights.get(word, 1.0)
-
-    def _rarity(self) -> Mapping[str, float]:
-        used = Counter(word for texts in self._examples.values() for word in {word for text in texts for word in text})
-        return {word: 1.0 + math.log((1 + len(self._examples)) / (1 + count)) for word, count in used.items()}
-
-    async def _learn(self, embedder: Embedder) -> tuple[list[str], list[Any]]:
-        """The tools that have examples, and a vector for plain conversation followed by one a tool; embedded once."""
+        None where it has just failed for somebody who came before.
+        """
         async with self._lock:
-            if self._centroids is None:
-                known = [name for name, spec in self._specs.items() if spec.examples]
-                groups = [NO_TOOL, *(self._specs[name].examples for name in known)]
-                vectors = await embedder.embed([text for group in groups for text in group], "passage")
-                ends = itertools.accumulate(len(group) for group in groups)
-                rows = [vectors[end - len(group) : end] for group, end in zip(groups, ends, strict=True)]
-                self._centroids = known, [_centroid(row) for row in rows]
+            if self._centroids is None and not self._has_just_failed():
+                try:
+                    self._centroids = await self._embedded(embedder)
+                except (Exception, SystemExit):
+                    self._failed_at = time.monotonic()
+                    raise
         return self._centroids
+
+    async def _embedded(self, embedder: Embedder) -> tuple[list[str], list[Any]]:
+        known = [name for name, spec in self._specs.items() if spec.examples]
+        groups = [NO_TOOL, *(self._specs[name].examples for name in known)]
+        vectors = await embedder.embed([text for group in groups for text in group], "passage")
+        ends = itertools.accumulate(len(group) for group in groups)
+        rows = [vectors[end - len(group) : end] for group, end in zip(groups, ends, strict=True)]
+        return known, [_centroid(row) for row in rows]
+
+    def _has_just_failed(self) -> bool:
+        return time.monotonic() - self._failed_at < FAILED_S
+
+
+class _Wording:
+    """The words of all tools' examples and names, prepared so that a request is held against those it shares."""
+
+    def __init__(self, specs: Iterable[ToolSpec]) -> None:
+        texts = {spec.name: [words(text) for text in (*spec.examples, spec.name.replace("_", " "))] for spec in specs}
+        used = Counter(word for own in texts.values() for word in set().union(*own))
+        # The fewer tools use a word, the more it tells; likeness needs the squares of these weights only.
+        self._weights = {word: (1.0 + math.log((1 + len(texts)) / (1 + count))) ** 2 for word, count in used.items()}
+        self._examples = [(tool, self._length(example)) for tool, own in texts.items() for example in own]
+        self._holders: dict[str, list[int]] = {word: [] for word in used}
+        for place, example in enumerate(example for own in texts.values() for example in own):
+            for word in example:
+                self._holders[word].append(place)
+
+    def likeness(self, asked: Collection[str]) -> dict[str, float]:
+        """The tools that share words with what is asked: each one's best cosine of it and an example, 0 to 1."""
+        shared: defaultdict[int, float] = defaultdict(float)
+        for word in asked:
+            for place in self._holders.get(word, ()):
+                shared[place] += self._weights[word]
+        length = self._length(asked)
+        best: dict[str, float] = {}
+        for place, weight in shared.items():
+            tool, own = self._examples[place]
+            best[tool] = max(best.get(tool, 0.0), weight / math.sqrt(length * own))
+        return best
+
+    def _length(self, text: Iterable[str]) -> float:
+        """The square of a text's length."""
+        return sum(self._weights.get(word, 1.0) for word in text)
+
+
+def _fit(spec: ToolSpec, text: str, likeness: float) -> Fit:
+    suggested = suggestion(spec, text)
+    if suggested is not None:
+        return Fit(spec.name, 0.95 + 0.05 * likeness, suggested)
+    return Fit(spec.name, 0.9 * likeness)
 
 
 def _centroid(rows: Any) -> Any:

@@ -49,12 +49,12 @@ class AgentRun(Run):
 
     def say(self, text: str) -> None:
         """See :class:`agentic.ports.run.Run`."""
-        if text:
+        if _checked(text):
             self._channel.emit(TextDelta(text))
 
     def think(self, text: str) -> None:
         """See :class:`agentic.ports.run.Run`."""
-        if text:
+        if _checked(text):
             self._channel.emit(ThinkingDelta(text))
 
     def cite(self, citation: Citation) -> None:
@@ -159,3 +159,10 @@ class LiveRun:
     def _abandon(self) -> None:
         if not self.abandoned.done():
             self.abandoned.set_result(None)
+
+
+def _checked(text: str) -> str:
+    """The text; raises TypeError for anything else, before it is stored and breaks whoever reads it."""
+    if not isinstance(text, str):
+        raise TypeError(f"an agent says text, not {type(text).__name__}")
+    return text

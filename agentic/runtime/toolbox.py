@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from agentic import content
 from agentic.errors import StorageError, ToolError, ToolRetry
-from agentic.events import CitationAdded, File, HandedOver, Progress, ToolCallFinished, ToolCallStarted
+from agentic.events import Citation, CitationAdded, File, HandedOver, Progress, ToolCallFinished, ToolCallStarted
 from agentic.messages import Json, ToolCall
 from agentic.ports.model import ToolSpec
 from agentic.ports.run import Tools
@@ -195,10 +195,10 @@ async def _run(tool: Tool, arguments: Json, context: ToolContext) -> ToolResult:
         return _error(f"{tool.name} failed: {type(error).__name__}.")
     if isinstance(result, str):
         result = ToolResult(result)
-    if isinstance(result, ToolResult):
+    if isinstance(result, ToolResult) and _is_sound(result):
         return _bounded(result)
-    logger.error("[Tools] Tool returned a %s, not a ToolResult or str: %s", type(result).__name__, tool.name)
-    return _error(f"{tool.name} failed: it returned a {type(result).__name__}.")
+    logger.error("[Tools] Tool returned neither text nor a sound ToolResult, but a %s: %s", type(result), tool.name)
+    return _error(f"{tool.name} failed: what it returned is no result.")
 
 
 def _validated(schema: type[BaseModel] | Json, arguments: Json) -> Any:
@@ -217,6 +217,11 @@ def _validated(schema: type[BaseModel] | Json, arguments: Json) -> Any:
         place = ".".join(map(str, error.absolute_path)) or "input"
         raise ToolRetry(f"The arguments are wrong. {place}: {error.message}.") from error
     return arguments
+
+
+def _is_sound(result: ToolResult) -> bool:
+    """Whether the parts of a result are what they should be; nothing checks that where a stranger makes one."""
+    return isinstance(result.content, str) and all(isinstance(one, Citation) for one in result.citations)
 
 
 def _bounded(result: ToolResult) -> ToolResult:

@@ -24,10 +24,15 @@ def create_app(kernel: Kernel) -> FastAPI:
         description="A self-hosted agent backend that speaks the OpenAI API",
         version=version("agentic-server"),
         lifespan=_lifespan,
+        # FastAPI's pages of documentation load their scripts from a CDN; /openapi.json stays.
+        docs_url=None,
+        redoc_url=None,
         # It would export to wherever OTEL_* points; nothing leaves the machine unless an observer plugin sends it.
-        telemetry={"auto_configure": False},
+        # Its logs hold the messages of errors, and those may hold what users wrote.
+        telemetry={"auto_configure": False, "logs": False},
     )
     app.state.kernel = kernel
+    app.state.readiness = health.Readiness(kernel)
     for router in (health.router, routes_auth.router, routes_chat.router, routes_conversations.router):
         app.include_router(router)
     install_handlers(app)

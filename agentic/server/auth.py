@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import posixpath
 from collections.abc import Callable
 from urllib.parse import unquote
@@ -19,6 +20,7 @@ GUARDED = frozenset({"v1", "api"})
 
 _LOGIN = "/api/auth/login"
 _READY = "/ready"
+_RECOGNISE_S = 1.0
 _POLICY_VIOLATION = 1008
 
 
@@ -57,9 +59,10 @@ class Authentication:
 
     async def _recognise(self, scope: Scope) -> Scope:
         try:
-            principal = await self._identity().authenticate(_bearer(scope))
+            async with asyncio.timeout(_RECOGNISE_S):
+                principal = await self._identity().authenticate(_bearer(scope))
         # Without storage nobody can be recognised, and /ready is there to say so.
-        except AgenticError:
+        except (AgenticError, TimeoutError):
             return _with_principal(scope, None)
         return _with_principal(scope, principal)
 

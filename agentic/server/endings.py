@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Generator
+import socket
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import uvicorn
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+PATIENCE_S = 8.0
+"""Seconds that answers on their way are given to finish; then they are ended, each with its proper last words."""
 
 
 class PatientServer(uvicorn.Server):
@@ -18,6 +23,18 @@ class PatientServer(uvicorn.Server):
     uvicorn's own raises the signal again once it has ended, which would end the process before the kernel has stored
     partial answers and ended its child processes.
     """
+
+    def __init__(self, config: uvicorn.Config, end_runs: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_runs = end_runs
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Wait for what is under way, and end it in time for its clients to be told."""
+        ending = asyncio.get_running_loop().call_later(PATIENCE_S, self._end_runs)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            ending.cancel()
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

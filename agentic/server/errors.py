@@ -8,9 +8,10 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from agentic.errors import AgenticError, BadRequest, Conflict, Forbidden, NotFound, PayloadTooLarge
+from agentic.messages import dump
 
 BY_STATUS: dict[int, type[AgenticError]] = {
     error.status: error for error in (BadRequest, Forbidden, NotFound, Conflict, PayloadTooLarge)
@@ -22,14 +23,14 @@ def error_body(error: AgenticError) -> dict[str, Any]:
     return {"error": {"message": error.message, "type": error.type, "param": error.param, "code": error.code}}
 
 
-def error_response(error: AgenticError) -> JSONResponse:
+def error_response(error: AgenticError) -> Response:
     """The answer for an error: its status and body, Retry-After in whole seconds, WWW-Authenticate with a 401."""
     headers = {}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(error_body(error), status_code=error.status, headers=headers)
+    return Response(dump(error_body(error)), error.status, headers, media_type="application/json")
 
 
 def install_handlers(app: FastAPI) -> None:
@@ -39,12 +40,12 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid)
 
 
-async def _on_agentic_error(_request: Request, error: Exception) -> JSONResponse:
+async def _on_agentic_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, AgenticError)
     return error_response(error)
 
 
-async def _on_http_error(_request: Request, error: Exception) -> JSONResponse:
+async def _on_http_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     known = BY_STATUS.get(error.status_code, BadRequest if error.status_code < 500 else AgenticError)(str(error.detail))
     known.status = error.status_code
@@ -53,11 +54,18 @@ async def _on_http_error(_request: Request, error: Exception) -> JSONResponse:
     return response
 
 
-async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
-    """OpenAI answers 400 to wrong parameters; the server's own API answers 422 as FastAPI does."""
+async def _on_invalid(_request: Request, error: Exception) -> Response:
+    """Parameters and bodies under /api that FastAPI refuses: 422, as it answers itself.
+
+    The answer names the field and its fault, and never what was sent, which may be a password. Chat completions are
+    checked by their own route, which answers 400 as OpenAI does.
+    """
     assert isinstance(error, RequestValidationError)
     fault = error.errors()[0]
-    place = ".".join(str(part) for part in fault["loc"][1:]) or None
-    known = BadRequest(f"{place or 'body'}: {fault['msg']}.", param=place)
-    known.status = 400 if request.url.path.startswith("/v1/") else 422
+    if fault["type"] == "json_invalid":
+        known = BadRequest("The body is not valid JSON.")
+    else:
+        place = ".".join(str(part) for part in fault["loc"][1:]) or None
+        known = BadRequest(f"{place or 'body'}: {fault['msg']}.", param=place)
+    known.status = 422
     return error_response(known)

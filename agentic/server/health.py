@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import logging
+import math
+import time
+from collections.abc import Awaitable, Mapping
 
-from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse
+from fastapi import APIRouter, Request, Response
 
 from agentic.catalog.catalog import Plugin
 from agentic.kernel import Kernel
-from agentic.messages import Json
+from agentic.messages import Json, dump
 from agentic.ports.space import Principal
 
+logger = logging.getLogger(__name__)
 router = APIRouter()
+
+LIMIT_S = 2.0
+"""How long a part may take to answer before it counts as failed."""
+FRESH_S = 1.0
 
 
 @router.get("/health")
@@ -23,28 +30,82 @@ async def health() -> dict[str, str]:
 
 
 @router.get("/ready")
-async def ready(request: Request) -> JSONResponse:
+async def ready(request: Request) -> Response:
     """Whether requests can be served: 200, or 503 while storage or every model server is away.
 
     A quarantined plugin is named, and does not make the server unready.
     """
-    kernel: Kernel = request.app.state.kernel
+    readiness: Readiness = request.app.state.readiness
     principal: Principal | None = getattr(request.state, "principal", None)
-    models, storage, blobs = await asyncio.gather(
-        kernel.directory.states(), kernel.storage.health(), kernel.blobs.health()
-    )
-    is_ready = storage is None and blobs is None and None in models.values()
-    body: Json = {
-        "status": "ready" if is_ready else "not_ready",
-        "models": {name: _part(cause) for name, cause in models.items()},
-        "storage": _part(storage),
-        "files": _part(blobs),
-        "plugins": [_plugin(plugin) for plugin in kernel.catalog.plugins],
-        "notices": await kernel.directory.notices(),
-    }
+    body = await readiness.report()
+    status = 200 if body["status"] == "ready" else 503
     if principal is None or principal.role != "admin":
         body = _states_only(body)
-    return JSONResponse(body, status_code=200 if is_ready else 503)
+    return Response(dump(body), status, media_type="application/json")
+
+
+class Readiness:
+    """What /ready tells. Whoever asks within FRESH_S of another gets the same: anybody may ask, and it costs work."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._asking: asyncio.Task[Json] | None = None
+        self._asked_at = -math.inf
+
+    async def report(self) -> Json:
+        """The state of every part, within LIMIT_S of when it was asked for."""
+        if self._asking is None or (self._asking.done() and time.monotonic() - self._asked_at >= FRESH_S):
+            self._asking = asyncio.create_task(self._ask())
+        return await asyncio.shield(self._asking)
+
+    async def _ask(self) -> Json:
+        models, storage, files, notices = await asyncio.gather(
+            self._models(),
+            _cause("storage", self._kernel.storage.health(), LIMIT_S),
+            _cause("files", self._kernel.blobs.health(), LIMIT_S),
+            self._notices(),
+        )
+        is_ready = storage is None and files is None and None in models.values()
+        self._asked_at = time.monotonic()
+        return {
+            "status": "ready" if is_ready else "not_ready",
+            "models": {name: _part(cause) for name, cause in models.items()},
+            "storage": _part(storage),
+            "files": _part(files),
+            "plugins": [_plugin(plugin) for plugin in self._kernel.catalog.plugins],
+            "notices": notices,
+        }
+
+    async def _models(self) -> dict[str, str | None]:
+        try:
+            async with asyncio.timeout(LIMIT_S / 2):
+                return await self._kernel.directory.states()
+        except TimeoutError:
+            logger.debug("[Ready] Models: one is silent, each is asked by itself")
+        # One silent server must not hide the others.
+        providers = self._kernel.catalog.model_providers().values()
+        servers = [one for one in providers if not one.fallback] or list(providers)
+        causes = await asyncio.gather(*(_cause(one.name, one.health(), LIMIT_S / 2) for one in servers))
+        return {one.name: cause for one, cause in zip(servers, causes, strict=True)}
+
+    async def _notices(self) -> list[str]:
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                return await self._kernel.directory.notices()
+        except TimeoutError:
+            return [f"The model server did not list its models within {LIMIT_S:g} s."]
+
+
+async def _cause(name: str, asking: Awaitable[str | None], limit_s: float) -> str | None:
+    """None for a part that is well, else what is wrong with it."""
+    try:
+        async with asyncio.timeout(limit_s):
+            return await asking
+    except TimeoutError:
+        return f"no answer within {LIMIT_S:g} s"
+    except Exception as error:
+        logger.exception("[Ready] Health check failed: %s", name)
+        return f"the health check failed: {type(error).__name__}"
 
 
 def _part(cause: str | None) -> Json:

@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, SecretStr
 
-from agentic.errors import BadRequest
 from agentic.identity.identity import Identity
 from agentic.ports.space import Principal, Role
 
-
-class DiscreetRoute(APIRoute):
-    """A route whose validation errors name the field and the fault, and never what was sent."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, with validation errors raised as BadRequest."""
-        handle = super().get_route_handler()
-
-        async def handle_discreetly(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except RequestValidationError as error:
-                refusal = _without_input(error)
-            # Outside of the except block: the chained error would carry the password into a logged traceback.
-            raise refusal
-
-        return handle_discreetly
-
-
-router = APIRouter(prefix="/api/auth", tags=["auth"], route_class=DiscreetRoute)
+router = APIRouter(prefix="/api/auth", tags=["auth"])
 
 
 class LoginRequest(BaseModel):
@@ -75,11 +52,3 @@ async def me(request: Request) -> UserShown:
     """The user whose token or API key was sent."""
     principal: Principal = request.state.principal
     return UserShown(id=principal.id, username=principal.name, role=principal.role)
-
-
-def _without_input(error: RequestValidationError) -> BadRequest:
-    first = error.errors()[0]
-    if first["type"] == "json_invalid":
-        return BadRequest("the body is not valid JSON")
-    place = ".".join(str(part) for part in first["loc"] if part != "body")
-    return BadRequest(f"{place or 'body'}: {first['msg']}", param=place or None)

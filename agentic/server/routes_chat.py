@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
-from agentic.errors import BadRequest, ModelNotFound
-from agentic.events import RunFailed
+from agentic.errors import BadRequest
 from agentic.kernel import Kernel
-from agentic.messages import Json
+from agentic.messages import Json, dump
+from agentic.models.directory import Chosen
 from agentic.runtime.request import RunRequest
 from agentic.runtime.run import LiveRun
 from agentic.server.dialects.chat_body import ChatRequest
@@ -58,10 +58,11 @@ async def list_models(request: Request) -> Json:
 @router.get("/models/{model_id:path}")
 async def get_model(request: Request, model_id: str) -> Json:
     """One model; its id may hold slashes."""
-    for model in await _models(request.app.state.kernel):
-        if model["id"] == model_id:
-            return model
-    raise ModelNotFound(f"The model '{model_id}' does not exist.", param="model")
+    kernel: Kernel = request.app.state.kernel
+    route = kernel.engine.read_model(model_id)
+    if not route.plain and not route.model:
+        return _listed(model_id, STARTED_AT, "agentic")
+    return {**_described(await kernel.directory.find(route.model)), "id": model_id}
 
 
 def _read(data: bytes) -> ChatRequest:
@@ -109,11 +110,11 @@ def _path(body: Any, fault: ErrorDetails) -> list[str]:
 
 async def _whole(request: Request, live: LiveRun, wanted: RunRequest) -> Response:
     entries = await until_left(request.receive, live.log(), live.cancel)
-    last = entries[-1].event
-    if isinstance(last, RunFailed):
-        response: Response = error_response(failure(last))
+    error = failure(entries[-1].event)
+    if error is not None:
+        response = error_response(error)
     else:
-        body = orjson.dumps(Completion(live, wanted.model).whole(entries))
+        body = dump(Completion(live, wanted.model).whole(entries))
         response = Response(body, media_type="application/json")
     response.headers.update(_headers(live))
     return response
@@ -124,12 +125,15 @@ def _headers(live: LiveRun) -> Mapping[str, str]:
     return {**headers, "X-Agent": live.agent} if live.agent else headers
 
 
-async def _models(kernel: Kernel) -> list[dict[str, Any]]:
+async def _models(kernel: Kernel) -> list[Json]:
     ours = ["agentic", *(f"agentic/{name}" for name in kernel.catalog.agents())]
-    listed = [(model_id, STARTED_AT, "agentic") for model_id in ours]
-    for chosen in await kernel.directory.listing():
-        listed.append((chosen.id, int(chosen.info.changed) or STARTED_AT, chosen.provider.name))
-    return [
-        {"id": model_id, "object": "model", "created": created, "owned_by": owner}
-        for model_id, created, owner in listed
-    ]
+    listed = [_listed(model_id, STARTED_AT, "agentic") for model_id in ours]
+    return listed + [_described(chosen) for chosen in await kernel.directory.listing()]
+
+
+def _described(chosen: Chosen) -> Json:
+    return _listed(chosen.id, int(chosen.info.changed) or STARTED_AT, chosen.provider.name)
+
+
+def _listed(model_id: str, created: int, owner: str) -> Json:
+    return {"id": model_id, "object": "model", "created": created, "owned_by": owner}

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from agentic.kernel import Kernel
-from agentic.messages import Json
+from agentic.messages import Json, dump
 from agentic.runtime.files import shown_as
 
 router = APIRouter(prefix="/api")
@@ -21,34 +21,34 @@ async def list_conversations(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=200)] = 20,
     after: Annotated[str | None, Query(description="session_id of the last one on the page before")] = None,
-) -> Json:
+) -> Response:
     """The caller's conversations, newest first; ``next`` is the value of ``after`` for the next page, or null."""
     kernel: Kernel = request.app.state.kernel
     page = await kernel.engine.conversations(request.state.principal).page(after=after, limit=limit + 1)
     more = len(page) > limit
-    return {"conversations": page[:limit], "next": page[limit - 1]["session_id"] if more else None}
+    return _answer({"conversations": page[:limit], "next": page[limit - 1]["session_id"] if more else None})
 
 
 @router.get("/conversations/{session_id}")
-async def get_conversation(request: Request, session_id: str) -> Json:
+async def get_conversation(request: Request, session_id: str) -> Response:
     """One conversation: ``{session_id, user_id, messages: [{role, content, timestamp}], created_at, updated_at}``."""
     kernel: Kernel = request.app.state.kernel
-    return await kernel.engine.conversations(request.state.principal).read(session_id)
+    return _answer(await kernel.engine.conversations(request.state.principal).read(session_id))
 
 
 @router.delete("/conversations/{session_id}")
-async def delete_conversation(request: Request, session_id: str) -> Json:
+async def delete_conversation(request: Request, session_id: str) -> Response:
     """Delete a conversation and its runs, and say what was removed."""
     kernel: Kernel = request.app.state.kernel
-    return await kernel.engine.delete_conversation(session_id, request.state.principal)
+    return _answer(await kernel.engine.delete_conversation(session_id, request.state.principal))
 
 
 @router.get("/runs/{run_id}")
-async def get_run(request: Request, run_id: str) -> Json:
+async def get_run(request: Request, run_id: str) -> Response:
     """The stored events of a run of the caller's."""
     kernel: Kernel = request.app.state.kernel
     events = await kernel.engine.get_trace(run_id, request.state.principal)
-    return {"run_id": run_id, "session_id": events[0].get("session_id"), "events": events}
+    return _answer({"run_id": run_id, "session_id": events[0].get("session_id"), "events": events})
 
 
 @router.get("/runs/{run_id}/files/{name}")
@@ -71,3 +71,8 @@ async def _from(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[byt
     yield first
     async for piece in pieces:
         yield piece
+
+
+def _answer(body: Json) -> Response:
+    """What models and tools have said may be more than FastAPI's own encoder can write."""
+    return Response(dump(body), media_type="application/json")

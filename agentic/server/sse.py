@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Protocol, TypeVar
@@ -10,10 +11,12 @@ from typing import Protocol, TypeVar
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from agentic.errors import AgenticError
-from agentic.events import Entry, HandedOver, RunFailed, RunFinished, TextDelta, ThinkingDelta, ToolCallStarted
+from agentic.errors import AgenticError, Cancelled
+from agentic.events import Entry, Event, HandedOver, RunFailed, RunFinished, TextDelta, ThinkingDelta, ToolCallStarted
 from agentic.runtime.run import LiveRun
 from agentic.server.errors import error_response
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 PING = b": ping\n\n"
@@ -35,6 +38,10 @@ class Renderer(Protocol):
 
     def render(self, entries: Sequence[Entry]) -> bytes:
         """The entries as whole server-sent events; may be empty."""
+        ...
+
+    def fail(self, error: AgenticError) -> bytes:
+        """The end of a stream that an error breaks off."""
         ...
 
 
@@ -72,12 +79,16 @@ async def chunks(live: LiveRun, renderer: Renderer) -> AsyncGenerator[bytes, Non
 
 
 def _raise_failure(entries: Sequence[Entry]) -> None:
-    if entries and isinstance(last := entries[-1].event, RunFailed):
-        raise failure(last)
+    if entries and (error := failure(entries[-1].event)) is not None:
+        raise error
 
 
-def failure(event: RunFailed) -> AgenticError:
-    """The error that a failed run ended with."""
+def failure(event: Event) -> AgenticError | None:
+    """The error to tell a client that still listens, if this last event is no proper end of an answer."""
+    if isinstance(event, RunFinished) and event.reason == "cancelled":
+        return Cancelled("The run was ended before its answer was whole. What there is of it is stored.")
+    if not isinstance(event, RunFailed):
+        return None
     error = AgenticError(event.message, param=event.param, retry_after_s=event.retry_after_s)
     error.status, error.type, error.code = event.status, event.error_type, event.code
     return error
@@ -99,9 +110,11 @@ class EventStream(Response):
             await self._answer(scope, receive, send)
         except OSError:
             # Servers of ASGI 2.4 and later raise this from send when the client has gone.
-            self._live.cancel()
+            logger.debug("[EventStream] Client has gone: run=%s", self._live.id)
         finally:
             watching.cancel()
+            # Nobody reads on. A run that has ended does not mind.
+            self._live.cancel()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
@@ -111,14 +124,24 @@ class EventStream(Response):
                     if not begun:
                         await send(self._start())
                         begun = True
-                    if chunk:
-                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        except AgenticError as error:
-            response = error_response(error)
-            response.headers.update(self._headers_of(self._live))
-            await response(scope, receive, send)
-            return
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever fails, the client is told in the one shape
+            told = self._told(error)
+            if not begun:
+                response = error_response(told)
+                response.headers.update(self._headers_of(self._live))
+                await response(scope, receive, send)
+                return
+            await send({"type": "http.response.body", "body": self._renderer.fail(told), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _told(self, error: Exception) -> AgenticError:
+        if isinstance(error, AgenticError):
+            return error
+        logger.error("[EventStream] Not written: run=%s", self._live.id, exc_info=error)
+        return AgenticError(f"The server failed ({type(error).__name__}). Its log says more.")
 
     def _start(self) -> dict[str, object]:
         fields = {**HEADERS, **self._headers_of(self._live)}

@@ -52,7 +52,8 @@ def _cell(target: Target, work: str, stream: bool, requests: int, rounds: int) -
     asyncio.run(measure(target, work, stream=stream, clients=4, requests=40))
     alone = [asyncio.run(measure(target, work, stream=stream, clients=1, requests=requests)) for _ in range(rounds)]
     many = [asyncio.run(measure(target, work, stream=stream, clients=16, requests=requests * 2)) for _ in range(rounds)]
-    return f"{_median(alone, 'p50_ms'):.1f}, {_median(many, 'per_s'):.0f}/s, {_median(many, 'cpu_ms'):.1f}{_errors(alone + many)}"
+    figures = f"{_median(alone, 'p50_ms'):.1f}, {_median(many, 'per_s'):.0f}/s, {_median(many, 'cpu_ms'):.1f}"
+    return figures + _errors(alone + many)
 
 
 def _paced(target: Target) -> str:

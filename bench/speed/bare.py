@@ -1,4 +1,4 @@
-"""The least that does the same work: FastAPI, the ollama client and a loop. No login, nothing stored, nothing routed."""
+"""The least that does the same work: FastAPI, the ollama client and a loop. No login, no storage, no routing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model server that costs next to nothing: Ollama's API with answers made beforehand (``uvicorn bench.speed.model:app``).
+"""A model server that costs next to nothing: Ollama's API with answers made beforehand.
 
 What it answers is told by the model's name: ``plain`` 32 tokens at once; ``tools1`` one tool call, then the tokens;
 ``tools4`` four in a row; ``paced`` 100 tokens, one every 10 ms.

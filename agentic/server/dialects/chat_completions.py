@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import orjson
-
+from agentic.errors import AgenticError
 from agentic.events import (
     Citation,
     CitationAdded,
     Decided,
     Entry,
+    Event,
     FileAdded,
     HandedOver,
     Notice,
@@ -28,12 +28,13 @@ from agentic.events import (
     ToolCallStarted,
     entry_to_json,
 )
-from agentic.messages import Json, Usage, call_to_json
+from agentic.messages import Json, Usage, call_to_json, dump
 from agentic.runtime.run import LiveRun
-from agentic.server.sse import escape_line_breaks
+from agentic.server.dialects.steps import line
+from agentic.server.errors import error_body
+from agentic.server.sse import escape_line_breaks, failure
 
 DONE = b"data: [DONE]\n\n"
-FINISH = {"stop": "stop", "length": "length", "tool_calls": "tool_calls", "cancelled": "stop"}
 STEPS = (ToolCallStarted, ToolCallFinished, Progress, Notice, CitationAdded, FileAdded)
 SHOWN_CHARACTERS = 500
 """How much of a tool's result is shown among the reasoning; ``agentic`` has it whole."""
@@ -80,6 +81,10 @@ class Completion:
                 written.append(writer(entry))
         return b"".join(written)
 
+    def fail(self, error: AgenticError) -> bytes:
+        """The end of a stream that an error breaks off."""
+        return self._data(error_body(error)) + DONE
+
     def whole(self, entries: Sequence[Entry]) -> Json:
         """A finished run as one ``chat.completion`` object."""
         last = entries[-1].event
@@ -102,7 +107,7 @@ class Completion:
         return {
             **self._identity,
             "object": "chat.completion",
-            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": FINISH[last.reason]}],
+            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": last.reason}],
             "usage": _usage(last.usage),
             "session_id": self._live.session_id,
             "agentic": {**self._origin(), "steps": steps, "notices": notices},
@@ -126,7 +131,7 @@ class Completion:
         return self._data({**self._chunk({}), "agentic": entry_to_json(entry)}) if self._began else b""
 
     def _text(self, text: str) -> bytes:
-        return b"%b%b%b" % (self._text_before, escape_line_breaks(orjson.dumps(text)), self._text_after)
+        return b"%b%b%b" % (self._text_before, escape_line_breaks(dump(text)), self._text_after)
 
     def _step(self, entry: Entry) -> bytes:
         thought = _thought(entry.event)
@@ -146,20 +151,21 @@ class Completion:
     def _finish(self, entry: Entry) -> bytes:
         event = entry.event
         assert isinstance(event, RunFinished)
+        if (cancelled := failure(event)) is not None:
+            return self.fail(cancelled)
         delta: Json = {}
         if self._citations:
             delta["annotations"] = [_annotation(citation) for citation in self._citations]
-        last = self._chunk(delta, finish=FINISH[event.reason])
+        last = self._chunk(delta, finish=event.reason)
         written = [self._data(last)]
         if self._include_usage:
             written.append(self._data({**self._chunk({}), "choices": [], "usage": _usage(event.usage)}))
         return b"".join((*written, DONE))
 
     def _fail(self, entry: Entry) -> bytes:
-        event = entry.event
-        assert isinstance(event, RunFailed)
-        error = {"message": event.message, "type": event.error_type, "code": event.code, "param": event.param}
-        return self._data({"error": error}) + DONE
+        error = failure(entry.event)
+        assert error is not None
+        return self.fail(error)
 
     def _chunk(self, delta: Json, *, finish: str | None = None) -> Json:
         chunk: Json = {
@@ -173,30 +179,23 @@ class Completion:
 
     @staticmethod
     def _data(value: Any) -> bytes:
-        return b"data: %b\n\n" % escape_line_breaks(orjson.dumps(value))
+        return b"data: %b\n\n" % escape_line_breaks(dump(value))
 
 
 def _split(chunk: Json) -> tuple[bytes, bytes]:
     """The bytes of a text chunk before and after its text, so that each token needs one small dump."""
-    before, _, after = (b"data: %b\n\n" % orjson.dumps(chunk)).partition(b'"\\u0000"')
+    before, _, after = (b"data: %b\n\n" % dump(chunk)).partition(b'"\\u0000"')
     return escape_line_breaks(before), after
 
 
-def _thought(event: object) -> str:
-    """An event as a line of reasoning for people; empty for what is none."""
+def _thought(event: Event) -> str:
+    """An event among the reasoning: thinking as it comes, a step as a line; empty for what is neither."""
     if isinstance(event, ThinkingDelta):
         return event.text
-    if isinstance(event, ToolCallStarted):
-        arguments = ", ".join(f"{name}={orjson.dumps(value).decode()}" for name, value in event.arguments.items())
-        return f"\n→ {event.tool}({arguments})\n"
-    if isinstance(event, ToolCallFinished):
-        shown = event.result[:SHOWN_CHARACTERS]
-        return f"← {shown}{'…' if len(event.result) > SHOWN_CHARACTERS else ''}\n"
-    if isinstance(event, Progress):
-        return f"… {event.title}\n"
-    if isinstance(event, Notice):
-        return f"{event.text}\n"
-    return ""
+    step = line(event, shown=SHOWN_CHARACTERS)
+    # Thinking need not end its line.
+    before = "\n" if isinstance(event, ToolCallStarted) else ""
+    return f"{before}{step}\n" if step else ""
 
 
 def _annotation(citation: Citation) -> Json:

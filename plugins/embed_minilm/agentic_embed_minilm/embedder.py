@@ -33,6 +33,7 @@ class MiniLMEmbedder(Embedder):
 
     def __init__(self) -> None:
         self._model: MiniLM | None = None
+        self._closed = False
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="minilm")
 
     async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> Any:
@@ -45,8 +46,15 @@ class MiniLMEmbedder(Embedder):
         rows = [await self._in_worker(self._embed, [texts[place] for place in batch]) for batch in batches]
         return await self._in_worker(self._arrange, batches, rows)
 
+    async def aclose(self) -> None:
+        """End the worker thread as soon as it has done what it was given; nothing more is embedded."""
+        self._closed = True
+        self._worker.shutdown(wait=False)
+
     async def _in_worker(self, work: Callable[..., Any], *args: Any) -> Any:
         """One piece of work at a time: the query of one user goes between the batches of another's upload."""
+        if self._closed:
+            raise ModelUnavailable("The embedder has been shut down; start the server again.")
         return await asyncio.get_running_loop().run_in_executor(self._worker, work, *args)
 
     def _embed(self, texts: list[str]) -> Any:
@@ -88,3 +96,7 @@ class MiniLMProvider(EmbedderProvider):
     async def resolve(self, model_id: str) -> Embedder | None:
         """The embedder for ``all-MiniLM-L6-v2``, with or without ``sentence-transformers/``, and for no name at all."""
         return self._embedder if model_id.lower() in NAMES else None
+
+    async def aclose(self) -> None:
+        """End the worker thread; what is embedded afterwards is ModelUnavailable."""
+        await self._embedder.aclose()

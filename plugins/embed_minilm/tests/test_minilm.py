@@ -46,6 +46,19 @@ async def test_a_missing_library_is_told_with_the_fix(monkeypatch: pytest.Monkey
         await MiniLMEmbedder().embed(["x"], "query")
 
 
+async def test_closed_provider_ends_its_worker_and_embeds_no_more() -> None:
+    provider = agentic_embedders()
+    embedder = await provider.resolve("")
+    assert embedder is not None
+    await embedder.embed([], "query")
+    [worker] = embedder._worker._threads
+    await provider.aclose()
+    await asyncio.to_thread(worker.join, 5)
+    assert not worker.is_alive()
+    with pytest.raises(ModelUnavailable, match="has been shut down"):
+        await embedder.embed(["x"], "query")
+
+
 async def test_other_models_are_not_resolved() -> None:
     assert await agentic_embedders().resolve("nomic-embed-text") is None
 

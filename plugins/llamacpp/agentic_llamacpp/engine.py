@@ -9,7 +9,6 @@ import os
 import secrets
 import signal
 import sys
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +21,9 @@ logger = logging.getLogger(__name__)
 CONTEXT = 4096
 START_LIMIT_S = 90.0
 STOP_LIMIT_S = 2.0
+STDERR_KEPT = 8192
 STDERR_LINES = 5
+STDERR_LINE = 500
 REINSTALL = "Run: pip install --force-reinstall agentic-plugin-llamacpp"
 
 
@@ -51,7 +52,7 @@ class Engine:
         self._start_limit_s = start_limit_s
         self._process: asyncio.subprocess.Process | None = None
         self._endpoint: Endpoint | None = None
-        self._complaints: deque[str] = deque(maxlen=STDERR_LINES)
+        self._complaints = b""
         self._listening: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
         self._closed = False
@@ -97,7 +98,7 @@ class Engine:
         await self.kill()
 
     async def _start(self, model: Path) -> Endpoint:
-        self._complaints.clear()
+        self._complaints = b""
         started = False
         try:
             async with asyncio.timeout(self._start_limit_s):
@@ -158,8 +159,9 @@ class Engine:
         return Endpoint(answer["address"], api_key)
 
     async def _listen(self, stderr: asyncio.StreamReader) -> None:
-        while line := await stderr.readline():
-            self._complaints.append(line.decode(errors="replace").strip())
+        # In pieces and not by lines, for a line may be longer than the reader holds.
+        while piece := await stderr.read(STDERR_KEPT):
+            self._complaints = (self._complaints + piece)[-STDERR_KEPT:]
 
     async def _hear_out(self) -> None:
         if self._listening is not None:
@@ -180,7 +182,8 @@ class Engine:
             return "The embedded engine needs a processor with AVX2; use Ollama with OLLAMA_HOST instead."
         if "SIGKILL" in ended:
             return "The embedded engine was killed at its start, most likely for want of memory: it needs 500 MB."
-        told = " | ".join(line for line in self._complaints if line) or "it said nothing"
+        lines = [line.strip()[-STDERR_LINE:] for line in self._complaints.decode(errors="replace").splitlines()]
+        told = " | ".join([line for line in lines if line][-STDERR_LINES:]) or "it said nothing"
         return f"The embedded engine could not start; it has {ended} ({told}). {REINSTALL}"
 
 

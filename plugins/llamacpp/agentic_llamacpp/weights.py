@@ -31,6 +31,7 @@ class Weights:
         self._fetcher = fetcher or Fetcher()
         self._fetching: asyncio.Task[Path] | None = None
         self._failure = ""
+        self._found: Path | None = None
 
     @property
     def model_id(self) -> str:
@@ -85,8 +86,12 @@ class Weights:
     def _find(self) -> Path | None:
         if self._named is not None:
             return _checked(self._named.expanduser())
-        candidates = [_installed(self._release), self._folder / self._release.file_name]
-        return next((path for path in candidates if path and _has_size(path, self._release.size)), None)
+        size = self._release.size
+        # Looking through what is installed takes milliseconds, and every call of the model asks.
+        if self._found is None or not _has_size(self._found, size):
+            candidates = [_installed(self._release), self._folder / self._release.file_name]
+            self._found = next((path for path in candidates if path and _has_size(path, size)), None)
+        return self._found
 
 
 def _looked_at(fetching: asyncio.Task[Path]) -> None:

@@ -44,6 +44,13 @@ async def test_a_child_that_ends_at_once_is_told_with_its_last_words() -> None:
     assert "pip install --force-reinstall" in told
 
 
+async def test_a_child_that_complains_without_a_line_break_is_told_by_its_last_words() -> None:
+    told = await refused("import sys; sys.stderr.write('one\\n' + 'x' * 300_000 + 'GGML_ASSERT failed'); sys.exit(1)")
+    assert "xxx" in told
+    assert "GGML_ASSERT failed)" in told
+    assert len(told) < 1000
+
+
 async def test_a_child_killed_for_want_of_memory_is_told() -> None:
     assert "want of memory" in await refused("import os; os.kill(os.getpid(), 9)")
 

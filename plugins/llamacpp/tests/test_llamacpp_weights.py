@@ -18,6 +18,7 @@ import pytest
 
 from agentic import ModelUnavailable
 from agentic_llamacpp import fetch, progress
+from agentic_llamacpp import weights as weights_module
 from agentic_llamacpp.fetch import Fetcher
 from agentic_llamacpp.release import Release
 from agentic_llamacpp.weights import Weights
@@ -190,6 +191,20 @@ async def test_a_file_of_the_wrong_size_is_fetched_again(weights: Weights, folde
     await weights.path()
     (folder / "Tiny.Q4.gguf").write_bytes(CONTENT[:10])
     assert (await weights.path()).read_bytes() == CONTENT
+
+
+async def test_a_file_is_looked_for_once_while_it_is_there(
+    weights: Weights, installer: Installer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Release] = []
+    monkeypatch.setattr(weights_module, "_installed", looked.append)
+    there = await weights.path()
+    for _ in range(3):
+        assert await weights.path() == there
+    assert len(looked) == 2, "once before the fetch, once after it"
+    (folder / "Tiny.Q4.gguf").unlink()
+    assert await weights.path() == there
+    assert installer.calls == 2
 
 
 async def test_a_caller_that_leaves_does_not_stop_the_fetch(weights: Weights, installer: Installer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -17,6 +18,10 @@ _RELATIONS = {"<": sympy.Lt, "<=": sympy.Le, ">": sympy.Gt, ">=": sympy.Ge, "!="
 _UNKNOWNS_EXPECTED = frozenset(
     "solve roots diff integrate limit summation product series simplify expand factor collect subs degree".split()
 )
+
+
+_MANY_VARIABLES = frozenset("solve diff integrate summation product".split())
+_ONE_VARIABLE = frozenset("roots limit series collect subs degree".split())
 
 
 @cache
@@ -50,13 +55,7 @@ class _Evaluator:
             isinstance(node, nodes.Relation) or (isinstance(node, nodes.Call) and node.function in _UNKNOWNS_EXPECTED)
             for node in below
         )
-        self.bound = {
-            one.text
-            for node in below
-            for one in (node.arguments if isinstance(node, nodes.Call) else ())
-            + (node.values if isinstance(node, nodes.Items) else ())
-            if isinstance(one, nodes.Name)
-        }
+        self.bound = {name for node in below if isinstance(node, nodes.Call) for name in _variables(node)}
         self.bare_units = False
 
     def value(self, node: Node) -> Any:
@@ -199,3 +198,16 @@ def _with_matrices(sign: str, left: Any, right: Any) -> Any:
     except (sympy.matrices.exceptions.ShapeError, TypeError) as error:
         raise ToolRetry(f"These two matrices cannot be combined with {sign}: their shapes do not fit.") from error
     raise ToolRetry("Matrices can be added, multiplied, divided by numbers, and raised to whole powers up to 1000.")
+
+
+def _variables(call: nodes.Call) -> Iterator[str]:
+    """The names that a call gives as its variables: there ``e`` and ``i`` are letters like any other."""
+    places = call.arguments[1:] if call.function in _MANY_VARIABLES else ()
+    # `limit(term, point)` names no variable.
+    if call.function in _ONE_VARIABLE and not (call.function == "limit" and len(call.arguments) == 2):
+        places = call.arguments[1:2]
+    for place in places:
+        values = place.values if isinstance(place, nodes.Items) else (place,)
+        letters = [value.text for value in values if isinstance(value, nodes.Name)]
+        # Of a range such as (x, 1, e) only the first is the variable.
+        yield from letters if len(letters) == len(values) else letters[: isinstance(values[0], nodes.Name)]

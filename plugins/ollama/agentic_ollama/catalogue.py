@@ -16,7 +16,8 @@ from agentic_ollama.settings import LARGEST_DEFAULT_CONTEXT, Settings
 logger = logging.getLogger(__name__)
 
 _AT_ONCE = 8
-_LISTING_S = 30.0
+_LISTING_S = 8.0
+"""Less than the kernel waits for a list of models, so that what is told is what Ollama lacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

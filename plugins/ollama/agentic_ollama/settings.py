@@ -39,6 +39,12 @@ class Settings(BaseModel):
         host = host.strip()
         if not _is_address(host if "://" in host else f"http://{host}"):
             raise ValueError(f"OLLAMA_HOST must be an address such as {DEFAULT_HOST}")
+        if "@" in urlsplit(host if "://" in host else f"http://{host}").netloc:
+            # Ollama's client would not send them, and the address is told to users and to the log.
+            raise ValueError(
+                f"OLLAMA_HOST must hold no name or password, only an address such as {DEFAULT_HOST}; "
+                "a key goes into the environment variable OLLAMA_API_KEY"
+            )
         return host
 
     @field_validator("ollama_timeout")

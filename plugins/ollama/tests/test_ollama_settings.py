@@ -29,6 +29,16 @@ def test_host_that_is_no_address_is_refused_with_an_example(host: str) -> None:
         made(ollama_host=host)
 
 
+@pytest.mark.parametrize("host", ["http://ann:s3cret@gpu:11434", "s3cret@gpu", "https://:s3cret@gpu/x"])
+def test_password_in_the_address_is_refused_with_the_place_for_a_key(host: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        made(ollama_host=host)
+    [fault] = caught.value.errors()
+    assert "OLLAMA_HOST must hold no name or password" in fault["msg"]
+    assert "OLLAMA_API_KEY" in fault["msg"]
+    assert "s3cret" not in fault["msg"]
+
+
 @pytest.mark.parametrize(
     "values",
     [{"ollama_timeout": "0"}, {"ollama_num_ctx": "-1"}, {"ollama_top_p": "2"}, {"ollama_temperature": "warm"}],

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import orjson
 
 from agentic import StorageError
 
+logger = logging.getLogger(__name__)
+
 OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+
+_UNUSUAL = b" "
+"""Begins what json must read as well: orjson would make floats of integers over 64 bits."""
 
 
 def encode(value: Any) -> bytes:
@@ -22,10 +28,11 @@ def encode(value: Any) -> bytes:
 
 def decode(data: bytes) -> Any:
     """The value that was encoded. Raises StorageError if the bytes are no JSON."""
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        pass
+    if not data.startswith(_UNUSUAL):
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError:
+            logger.debug("[Encoding] Read again: not for orjson")
     try:
         return json.loads(data)
     except ValueError as error:
@@ -33,9 +40,13 @@ def decode(data: bytes) -> Any:
 
 
 def _encode_unusual(value: Any, refusal: TypeError) -> bytes:
-    """JSON that orjson refuses: integers over 64 bits, and halves of emoji, which clients do send."""
-    text = json.dumps(value, allow_nan=False)
+    """JSON that orjson refuses: integers over 64 bits, halves of emoji, which clients do send, and deep nesting."""
+    try:
+        text = json.dumps(value, allow_nan=False)
+        is_same = json.loads(text) == value
+    except RecursionError:
+        raise refusal from None
     # json writes keys such as 1 and None as strings: what would come back changed is refused.
-    if json.loads(text) != value:
+    if not is_same:
         raise refusal
-    return text.encode()
+    return _UNUSUAL + text.encode()
