@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from agentic.catalog.catalog import Catalog
@@ -67,16 +67,16 @@ async def open_kernel(
         directory=directory,
         engine=_engine(settings, catalog, directory, Scope(storage, blobs)),
     )
-    try:
+    async with AsyncExitStack() as closing:
+        # What is pushed last is closed first, and one that cannot close keeps no other from closing.
+        closing.push_async_callback(storage.aclose)
+        closing.push_async_callback(blobs.aclose)
+        plugins: list[Tool | EmbedderProvider] = [*catalog.tools().values(), *catalog.embedders().values()]
+        for one in plugins:
+            closing.push_async_callback(_close, one)
+        closing.push_async_callback(directory.aclose)
+        closing.push_async_callback(kernel.engine.aclose)
         yield kernel
-    finally:
-        await kernel.engine.aclose()
-        await directory.aclose()
-        closing: list[Tool | EmbedderProvider] = [*catalog.tools().values(), *catalog.embedders().values()]
-        for one in closing:
-            await _close(one)
-        await blobs.aclose()
-        await storage.aclose()
 
 
 def _engine(settings: Settings, catalog: Catalog, directory: Directory, everything: Scope) -> Engine:
@@ -124,7 +124,7 @@ async def _close(one: Tool | EmbedderProvider) -> None:
     """Close a plugin's object; one that cannot close keeps no other from closing."""
     try:
         await one.aclose()
-    except Exception:
+    except (Exception, SystemExit):
         logger.exception("[Kernel] Not closed: %s", one.name)
 
 

@@ -18,6 +18,7 @@ from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
 from traceback import walk_tb
 
+from agentic import content
 from agentic.catalog.settings import Settings
 from agentic.errors import (
     BudgetExceeded,
@@ -64,6 +65,7 @@ def configure(settings: Settings, *, console: bool = True) -> Callable[[], None]
     handler = SafeQueueHandler(targets, content=settings.log_content)
     root.addHandler(handler)
     root.setLevel(settings.log_level)
+    content.allow(settings.log_content)
     for name in ("uvicorn", "uvicorn.access", "uvicorn.error"):
         _hand_over(logging.getLogger(name))
     if complaint:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -95,6 +97,26 @@ def test_results_of_two_calls_are_told_apart() -> None:
     other = Message("tool", "open", tool_call_id="r-9")
     _, new = join([*HANDED, *stored(BACK, B)], [other, C])
     assert list(new) == [other, C]
+
+
+def texts(longest: int) -> list[str]:
+    """Every text of the letters a and b up to a length."""
+    return ["".join(one) for length in range(longest + 1) for one in itertools.product("ab", repeat=length)]
+
+
+def test_longest_repeated_history_is_found_in_every_pattern_of_messages() -> None:
+    for kept, sent in itertools.product(texts(5), texts(5)):
+        _, new = join([{"role": "user", "content": letter} for letter in kept], [user(letter) for letter in sent])
+        repeated = max(n for n in range(min(len(kept), len(sent)) + 1) if kept.endswith(sent[:n]))
+        assert "".join(message.text for message in new) == sent[repeated:]
+
+
+@pytest.mark.parametrize("last", ["x", "y"])
+def test_thousands_of_like_messages_are_joined_at_once(last: str) -> None:
+    kept, sent = stored(*[user("x")] * 8000), [*[user("x")] * 7999, user(last)]
+    began = time.process_time()
+    join(kept, sent)
+    assert time.process_time() - began < 0.5
 
 
 def conversations(storage: MemoryStorage, who: Principal = ALICE) -> Conversations:

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from agentic import Message, Run, ToolCall, tool
+from agentic import Bid, Message, Run, Task, ToolCall, content, tool
+from agentic.errors import RateLimited
 from agentic.events import Decided, HandedOver, Notice, RunFailed, RunFinished, RunStarted, TextDelta
 from agentic.models.handle import Wishes
 from agentic.ports.model import ModelDelta
+from agentic.runtime.engine import LONGEST_QUEUE
 from agentic.testing.runs import client_tool
 from tests.kernel_in_memory import ALICE, ActingAgent, House, ScriptedProvider, events, said
 
@@ -208,3 +210,89 @@ async def test_logs_hold_nothing_of_what_was_said(caplog: pytest.LogCaptureFixtu
     assert "private" not in caplog.text
     assert "42" not in caplog.messages
     assert TextDelta("42.").text not in caplog.text
+
+
+async def test_agent_that_calls_exit_fails_its_run_alone() -> None:
+    async def leave(_run: Run) -> None:
+        raise SystemExit(3)
+
+    house = House(leave)
+    failed = (await house.log())[-1]
+    assert isinstance(failed, RunFailed)
+    assert failed.status == 500
+
+
+async def test_session_takes_only_so_many_waiting_turns() -> None:
+    release = asyncio.Event()
+
+    async def wait(_run: Run) -> None:
+        await release.wait()
+
+    house = House(wait)
+    first = await house.ask()
+    waiting = [await house.ask(session_id=first.session_id) for _ in range(LONGEST_QUEUE)]
+    with pytest.raises(RateLimited):
+        await house.ask(session_id=first.session_id)
+    await house.ask()
+    release.set()
+    for live in (first, *waiting):
+        assert isinstance((await live.log())[-1].event, RunFinished)
+    await house.engine.aclose()
+
+
+async def test_reason_of_a_decision_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def act(_run: Run) -> None:
+        """Do nothing."""
+
+    agent = ActingAgent(act, bid=lambda task: Bid(0.5, f"you said {task.text}"))
+    with caplog.at_level("DEBUG"):
+        await House([agent]).log("the patient has 4711")
+    assert "4711" not in caplog.text
+    assert "actor=0.5" in caplog.text
+
+
+async def test_notice_of_a_model_follows_the_decision() -> None:
+    async def act(run: Run) -> None:
+        run.say("hello")
+
+    log = await House(act, provider=ScriptedProvider(notice="a stand-in answered")).log()
+    kinds = [event.type for event in log]
+    assert kinds.index("decided") < kinds.index("notice")
+
+
+@tool()
+async def whisper(word: str) -> str:
+    """Say it back."""
+    return f"heard {word}"
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+async def test_what_is_said_is_logged_only_where_the_operator_wants_it(
+    caplog: pytest.LogCaptureFixture, allowed: bool
+) -> None:
+    async def act(run: Run) -> None:
+        await run.tools.call([ToolCall("1", "whisper", {"word": "argument-4711"})])
+        run.say("answer-4711")
+
+    content.allow(allowed)
+    try:
+        with caplog.at_level("DEBUG", logger=""):
+            await House(act, tools=[whisper]).log("question-4711")
+    finally:
+        content.allow(False)
+    for said_word in ("question-4711", "argument-4711", "heard argument-4711", "answer-4711"):
+        assert (said_word in caplog.text) is allowed, said_word
+
+
+async def test_task_is_the_last_thing_the_user_said_and_what_came_before() -> None:
+    seen: list[Task] = []
+
+    async def act(run: Run) -> None:
+        seen.append(run.task)
+
+    call = ToolCall("c", "look", {})
+    before = (Message("user", "one"), Message("assistant", "two"))
+    after = (Message("assistant", "", tool_calls=(call,)), Message("tool", "seen", tool_call_id="c"))
+    await House(act).log(messages=(*before, Message("user", "three"), *after))
+    assert seen[0].text == "three"
+    assert seen[0].history == before

@@ -120,10 +120,27 @@ async def test_wrong_arguments_are_named_for_tools_with_a_json_schema(arguments:
     assert field in result.content
 
 
-@pytest.mark.parametrize("error", [ToolError("the shop is closed"), ToolRetry("say which shop")])
-async def test_tool_error_reaches_the_model_in_its_own_words(error: ToolError) -> None:
-    result = await Bench(Acting(raising(error))).call("act")
-    assert result == ToolResult(f"Error: {error.message}", error=True)
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ToolError("The shop is closed."), "Error: The shop is closed."),
+        (ToolRetry("Say which shop."), "Error: Say which shop.\nCorrect the arguments and call again."),
+    ],
+)
+async def test_tool_error_reaches_the_model_in_its_own_words(error: ToolError, told: str) -> None:
+    assert await Bench(Acting(raising(error))).call("act") == ToolResult(told, error=True)
+
+
+async def test_result_too_long_for_any_model_is_cut_and_says_so() -> None:
+    result = await Bench(Acting(lambda _args, _ctx: "x" * 100_000)).call("act")
+    assert len(result.content) < 65_000
+    assert result.content.endswith("[Cut: the first 64,000 of 100,000 characters.]")
+
+
+async def test_name_of_an_unknown_tool_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG"):
+        await Bench(repeat).call("the patient has 4711")
+    assert "4711" not in caplog.text
 
 
 @pytest.mark.parametrize(

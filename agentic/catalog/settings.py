@@ -79,7 +79,9 @@ class Settings(EnvironmentSettings):
     run_max_seconds: float = Field(600, gt=0, description="Longest run, seconds")
     run_max_model_calls: int = Field(30, ge=1, description="Most calls of a model in one run")
     run_max_tool_calls: int = Field(50, ge=0, description="Most calls of tools in one run")
-    run_max_tokens: int = Field(200_000, ge=1, description="Most tokens, prompt and completion, in one run")
+    run_max_tokens: int = Field(
+        200_000, ge=1, description="Tokens of one run, prompt and completion, after which it asks the model no more"
+    )
     tool_shortlist: int = Field(16, ge=1, description="Most tools offered to a model; of more, the fittest are")
 
 

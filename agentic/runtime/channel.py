@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from agentic.errors import RunEnded
 from agentic.events import Entry, Event
@@ -62,19 +62,21 @@ class Channel:
         An empty batch tells of silence: of ``first_quiet_s`` seconds at the beginning, then of ``quiet_s`` each.
         """
         loop = asyncio.get_running_loop()
+        silence = _Silence(loop, self._wake)
         limit = first_quiet_s
-        while not (self.closed and self._drained == len(self.entries)):
-            if self._drained == len(self.entries):
-                self._waiter = loop.create_future()
-                timer = None if limit is None else loop.call_later(limit, self._wake)
-                await self._waiter
-                if timer is not None:
-                    timer.cancel()
-            batch = self.entries[self._drained :]
-            self._drained += len(batch)
-            if not batch:
-                limit = quiet_s
-            yield batch
+        try:
+            while not (self.closed and self._drained == len(self.entries)):
+                if self._drained == len(self.entries):
+                    self._waiter = loop.create_future()
+                    silence.begins(limit)
+                    await self._waiter
+                batch = self.entries[self._drained :]
+                self._drained += len(batch)
+                if not batch:
+                    limit = quiet_s
+                yield batch
+        finally:
+            silence.stop()
 
     def _add(self, event: Event) -> None:
         self.entries.append(self._stamped(event))
@@ -87,3 +89,35 @@ class Channel:
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+
+
+class _Silence:
+    """Calls ``tell`` when a silence has lasted. One timer serves all silences: most end long before it is due."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, tell: Callable[[], None]) -> None:
+        self._loop = loop
+        self._tell = tell
+        self._due: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begins(self, limit_s: float | None) -> None:
+        """A silence begins; it is told of after ``limit_s`` seconds, unless another has begun by then."""
+        self._due = None if limit_s is None else self._loop.time() + limit_s
+        if self._due is not None and self._timer is None:
+            self._timer = self._loop.call_at(self._due, self._ring)
+
+    def stop(self) -> None:
+        """Tell nothing any more."""
+        self._due = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._due is None:
+            return
+        if self._due <= self._loop.time():
+            self._due = None
+            self._tell()
+        else:
+            self._timer = self._loop.call_at(self._due, self._ring)

@@ -171,16 +171,34 @@ def join(stored: Sequence[Json], sent: Sequence[Message]) -> tuple[tuple[Message
 
 
 def _overlap(seen: Sequence[Message], talk: Sequence[Message]) -> int:
-    """How many of the first messages sent are the last ones stored."""
-    for count in range(min(len(seen), len(talk)), 0, -1):
-        if all(_same(a, b) for a, b in zip(seen[-count:], talk[:count], strict=True)):
-            return count
-    return 0
+    """How many of the first messages sent are the last ones stored, in time linear in both."""
+    sent = [_comparable(message) for message in talk]
+    borders = _borders(sent)
+    matched = 0
+    # No more of them can be repeated than were sent, so a whole match can only come with the last.
+    for message in seen[-len(sent) :] if sent else ():
+        key = _comparable(message)
+        while matched and key != sent[matched]:
+            matched = borders[matched - 1]
+        matched += key == sent[matched]
+    return matched
 
 
-def _same(stored: Message, sent: Message) -> bool:
+def _borders(keys: Sequence[tuple[str, ...]]) -> list[int]:
+    """For each beginning of ``keys``, how long the longest shorter beginning is that also ends it."""
+    borders = [0] * len(keys)
+    matched = 0
+    for place in range(1, len(keys)):
+        while matched and keys[place] != keys[matched]:
+            matched = borders[matched - 1]
+        matched += keys[place] == keys[matched]
+        borders[place] = matched
+    return borders
+
+
+def _comparable(message: Message) -> tuple[str, ...]:
     # Clients give back an empty answer as null and drop what they do not know, so only this can be compared.
-    return (stored.role, stored.text, stored.tool_call_id) == (sent.role, sent.text, sent.tool_call_id)
+    return message.role, message.text, message.tool_call_id
 
 
 def _last_systems(kept: Sequence[Message]) -> list[Message]:

@@ -8,7 +8,8 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any
 
-from agentic.errors import AgenticError, BadRequest, BudgetExceeded, NotFound
+from agentic import content
+from agentic.errors import AgenticError, BadRequest, BudgetExceeded, NotFound, RateLimited
 from agentic.events import EndReason, Event, ModelFinished, Notice, RunFailed, RunFinished, RunStarted
 from agentic.messages import Json
 from agentic.models.directory import Directory
@@ -25,6 +26,9 @@ from agentic.runtime.spaces import Scope, of_user
 from agentic.runtime.turns import Turns
 
 logger = logging.getLogger(__name__)
+
+LONGEST_QUEUE = 16
+"""Runs of one session that may wait for the one at work."""
 
 
 class Engine:
@@ -44,11 +48,14 @@ class Engine:
     async def start(self, request: RunRequest, principal: Principal) -> LiveRun:
         """Open a run and set it going.
 
-        Raises ModelNotFound for an agent that is not installed and SessionNotFound for a session that is not this
-        principal's; whatever fails later ends the run with RunFailed and is recorded.
+        Raises ModelNotFound for an agent that is not installed, SessionNotFound for a session that is not this
+        principal's, and RateLimited where too many of its runs wait. Whatever fails later ends the run with RunFailed,
+        and is recorded unless storage itself has failed.
         """
         route = self._router.read(request.model)
         session_id = await self._session(request, principal)
+        if session_id is not None and len(self._at_work(session_id, principal)) > LONGEST_QUEUE:
+            raise RateLimited("Too many requests of this conversation wait for their turn.", retry_after_s=1)
         new = session_id is None
         live = LiveRun(request, principal, session_id or self.conversations(principal).new_id(), Budget(self._limits))
         live.channel.emit(
@@ -57,6 +64,7 @@ class Engine:
             )
         )
         logger.info("[Engine] Run started: run=%s user=%s session=%s", live.id, principal.id, live.session_id)
+        content.log("[Engine] Request: run=%s: %s", live.id, request.messages[-1].text if request.messages else "")
         task = asyncio.create_task(self._supervise(live, route, new=new), name=live.id)
         self._running[task] = live
         task.add_done_callback(self._running.pop)
@@ -75,9 +83,8 @@ class Engine:
 
         What is at work on it is cancelled and waited for, or it would store its answer after the rest was gone.
         """
-        for live in self._running.values():
-            if live.owns(session_id, principal):
-                live.cancel()
+        for live in self._at_work(session_id, principal):
+            live.cancel()
         async with self._turns.turn(_turn_key(session_id, principal)):
             return await self.conversations(principal).delete(session_id)
 
@@ -92,6 +99,10 @@ class Engine:
         if self._running:
             await asyncio.wait(list(self._running))
 
+    def _at_work(self, session_id: str, principal: Principal) -> list[LiveRun]:
+        """The runs of a session that work or wait for their turn."""
+        return [live for live in self._running.values() if live.owns(session_id, principal)]
+
     async def _session(self, request: RunRequest, principal: Principal) -> str | None:
         """The session that the request goes on with, checked; None for a new one.
 
@@ -101,14 +112,14 @@ class Engine:
         session_id = request.session_id
         if session_id is not None:
             # A new session's first run may still be storing it.
-            if not any(live.owns(session_id, principal) for live in self._running.values()):
+            if not self._at_work(session_id, principal):
                 await conversations.head(session_id)
             return session_id
         if not request.messages or request.messages[-1].role != "tool":
             return None
         run_id = request.messages[-1].tool_call_id.rpartition("-")[0]
         try:
-            session_id = str((await self.get_trace(run_id, principal))[0]["session_id"])
+            session_id = await Records(of_user(self._everything, principal).storage).session_of(run_id)
             await conversations.head(session_id)
         except NotFound:
             return None
@@ -131,6 +142,7 @@ class Engine:
                 last = live.channel.conclude(self._failure(live, error))
             live.channel.close(last)
         _log_end(live, last.event)
+        content.log("[Engine] Answer: run=%s: %s", live.id, live.text)
 
     async def _outcome(self, live: LiveRun, working: Coroutine[Any, Any, None]) -> Event:
         """Wait until the agent is done, or is ended, and say how it came out."""
@@ -160,15 +172,21 @@ class Engine:
             raise BadRequest(f"The model '{chosen.id}' cannot be held to a response_format.", param="response_format")
         if not chosen.info.vision and any(message.images for message in turn.messages):
             raise BadRequest(f"The model '{chosen.id}' takes no pictures; ask one that does.", param="messages")
-        if chosen.info.notice:
-            live.channel.emit(Notice(chosen.info.notice))
-            logger.info("[Engine] %s", chosen.info.notice)
         task = self._equipment.task(live, chosen, turn)
         agent, decided = self._router.decide(route, task)
         live.agent = decided.agent
         live.channel.emit(decided)
-        logger.info("[Router] Agent selected: run=%s agent=%s: %s", live.id, decided.agent, decided.reason)
-        await agent.run(self._equipment.agent_run(live, chosen, task, turn))
+        # A stranger's agent may put the user's words into its reason.
+        bids = " ".join(f"{bid['agent']}={bid['fitness']}" for bid in decided.bids)
+        logger.info("[Router] Agent selected: run=%s agent=%s bids: %s", live.id, decided.agent, bids or "asked for")
+        if chosen.info.notice:
+            live.channel.emit(Notice(chosen.info.notice))
+            logger.info("[Engine] %s", chosen.info.notice)
+        try:
+            await agent.run(self._equipment.agent_run(live, chosen, task, turn))
+        except SystemExit as error:
+            # Out of a task it would end the server.
+            raise RuntimeError("the agent called sys.exit") from error
 
     def _failure(self, live: LiveRun, error: BaseException) -> RunFailed:
         """The event for an error; what is no AgenticError is a bug, logged with its trace and not told."""

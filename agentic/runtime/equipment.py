@@ -42,11 +42,12 @@ class Equipment:
 
     def task(self, live: LiveRun, chosen: Chosen, turn: Turn) -> Task:
         """What the agents bid on."""
-        text = next((message.text for message in reversed(turn.messages) if message.role == "user"), "")
+        asked = next((n for n in range(len(turn.messages) - 1, -1, -1) if turn.messages[n].role == "user"), 0)
+        text = turn.messages[asked].text if turn.messages else ""
         choice = live.request.wishes.tool_choice
         return Task(
             text=text,
-            history=turn.messages[:-1],
+            history=turn.messages[:asked],
             client_tools=live.request.client_tools,
             tool_choice=choice,
             model=chosen.info,

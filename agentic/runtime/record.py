@@ -28,6 +28,13 @@ class Records:
             conversations.finish(live.session_id, answer(live, last)), self._storage.append(PREFIX + live.id, log)
         )
 
+    async def session_of(self, run_id: str) -> str:
+        """The session that a stored run was a turn of. Raises NotFound."""
+        [started] = await self._storage.read(PREFIX + run_id, limit=1) or [None]
+        if started is None:
+            raise NotFound(f"There is no run '{run_id[:64]}'.")
+        return str(started["session_id"])
+
     async def trace(self, run_id: str) -> list[Json]:
         """The stored events of a run. Raises NotFound."""
         events: list[Json] = []

@@ -77,7 +77,7 @@ def _bid(name: str, agent: Agent, task: Task) -> Bid:
         bid = agent.bid(task)
         # A plugin's number may be one of numpy's, which cannot be stored.
         bid = Bid(float(bid.fitness), str(bid.reason))
-    except Exception:
+    except (Exception, SystemExit):
         logger.exception("[Router] Bid failed: %s", name)
         return Bid(0, "its bid failed")
     if 0 <= bid.fitness <= 1:

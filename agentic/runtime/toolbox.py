@@ -7,11 +7,13 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from agentic.errors import ToolError
+from agentic import content
+from agentic.errors import ToolError, ToolRetry
 from agentic.events import CitationAdded, File, HandedOver, Progress, ToolCallFinished, ToolCallStarted
 from agentic.messages import Json, ToolCall
 from agentic.ports.model import ToolSpec
@@ -23,6 +25,8 @@ from agentic.runtime.channel import Channel
 from agentic.runtime.files import RunFiles
 
 logger = logging.getLogger(__name__)
+
+LONGEST_RESULT = 64_000
 
 
 class Context(ToolContext):
@@ -127,7 +131,14 @@ class Toolbox(Tools):
         self._channel.emit(ToolCallFinished(call.id, call.name, result.content, result.error, round(seconds, 6)))
         for citation in result.citations:
             self._channel.emit(CitationAdded(citation))
-        logger.info("[Tools] %s: %s in %.0f ms", call.name, "error" if result.error else "ok", seconds * 1000)
+        # The name of an unknown tool is the model's own words.
+        logger.info(
+            "[Tools] %s: %s in %.0f ms",
+            call.name if tool else "(unknown)",
+            "error" if result.error else "ok",
+            seconds * 1000,
+        )
+        content.log("[Tools] %s: %s -> %s", call.name, call.arguments, result.content)
         return result
 
     async def _guarded(self, tool: Tool | None, call: ToolCall, plugin: str) -> ToolResult:
@@ -160,6 +171,8 @@ async def _run(tool: Tool, arguments: Json, context: ToolContext) -> ToolResult:
         args = _validated(tool.args, arguments)
         async with timer:
             result = await tool.run(args, context)
+    except ToolRetry as error:
+        return _error(f"{error.message}\nCorrect the arguments and call again.")
     except ToolError as error:
         return _error(error.message)
     except TimeoutError:
@@ -177,30 +190,39 @@ async def _run(tool: Tool, arguments: Json, context: ToolContext) -> ToolResult:
         # A library that exits must not take the server with it.
         logger.exception("[Tools] Tool failed: %s", tool.name)
         return _error(f"{tool.name} failed: {type(error).__name__}.")
-    if isinstance(result, ToolResult):
-        return result
     if isinstance(result, str):
-        return ToolResult(result)
+        result = ToolResult(result)
+    if isinstance(result, ToolResult):
+        return _bounded(result)
     logger.error("[Tools] Tool returned a %s, not a ToolResult or str: %s", type(result).__name__, tool.name)
     return _error(f"{tool.name} failed: it returned a {type(result).__name__}.")
 
 
 def _validated(schema: type[BaseModel] | Json, arguments: Json) -> Any:
-    """The arguments as the tool wants them; raises ToolError that names each field at fault."""
+    """The arguments as the tool wants them; raises ToolRetry that names each field at fault."""
     if isinstance(schema, type):
         try:
             return schema.model_validate(arguments)
         except ValidationError as error:
             faults = (f"{'.'.join(map(str, fault['loc'])) or 'input'}: {fault['msg']}" for fault in error.errors())
-            raise ToolError(f"The arguments are wrong. {'; '.join(faults)}. Correct them and call again.") from error
+            raise ToolRetry(f"The arguments are wrong. {'; '.join(faults)}.") from error
     import jsonschema
 
     try:
         jsonschema.validate(arguments, schema)
     except jsonschema.ValidationError as error:
         place = ".".join(map(str, error.absolute_path)) or "input"
-        raise ToolError(f"The arguments are wrong. {place}: {error.message}. Correct them and call again.") from error
+        raise ToolRetry(f"The arguments are wrong. {place}: {error.message}.") from error
     return arguments
+
+
+def _bounded(result: ToolResult) -> ToolResult:
+    """The result, cut where it is longer than any model should be given, and said to be cut."""
+    length = len(result.content)
+    if length <= LONGEST_RESULT:
+        return result
+    note = f"\n[Cut: the first {LONGEST_RESULT:,} of {length:,} characters.]"
+    return replace(result, content=result.content[:LONGEST_RESULT] + note)
 
 
 def _error(message: str) -> ToolResult:

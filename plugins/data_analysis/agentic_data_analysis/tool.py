@@ -1,0 +1,109 @@
+"""The tool as the kernel and the models see it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from agentic import Json, Tool, ToolContext, ToolError, ToolRetry, Traits
+from agentic_data_analysis import requests
+from agentic_data_analysis.operations import Operation, operation_named
+from agentic_data_analysis.pool import Pool
+from agentic_data_analysis.settings import Settings
+
+MAX_CHARACTERS = 10_000_000
+_MARGIN_S = 5
+_EXAMPLES = (
+    'Average of the "price" fields in [{"price": 3}, {"price": 5}]',
+    "Summarise this CSV: region,sales\\nnorth,10\\nsouth,20",
+    "What is the total revenue by region in this table?",
+    "Give me statistics of this JSON data",
+    "Which product in this list has the highest price?",
+    "How many values are missing in each column of this CSV?",
+    "Median and standard deviation of the ages in these records",
+    "Are height and weight correlated in this data?",
+    "What is the 90th percentile of the response times in this JSON?",
+    "Count the orders per customer in this JSON",
+    "What are the most common categories in this CSV?",
+)
+
+
+def _as_text(value: Any) -> Any:
+    """Models hand over arrays and objects as they are, too."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+def _as_list(value: Any) -> Any:
+    if value is None or value == "":
+        return []
+    return [value] if isinstance(value, str | int | float) and not isinstance(value, bool) else value
+
+
+def _or(default: Any) -> BeforeValidator:
+    """The default for null."""
+    return BeforeValidator(lambda value: default if value is None else value)
+
+
+class Arguments(BaseModel):
+    """What the model fills in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    data: Annotated[str, BeforeValidator(_as_text)] = Field(description="the whole JSON or CSV text, unchanged")
+    operation: Annotated[Operation, BeforeValidator(operation_named)] = Field(
+        "summary", description="what to compute; summary: everything"
+    )
+    columns: Annotated[list[str], BeforeValidator(_as_list)] = Field(
+        [], description="names of columns or fields; empty: all", max_length=100
+    )
+    group_by: Annotated[list[str], BeforeValidator(_as_list)] = Field(
+        [], description="names of columns whose equal values make a group", max_length=5
+    )
+    path: Annotated[str, _or("")] = Field(
+        "", description="JMESPath to a nested part such as store.items; empty: all tables are found", max_length=500
+    )
+    n: Annotated[int, _or(10)] = Field(10, ge=1, le=100, description="how many groups, values or pairs to list")
+    quantiles: Annotated[list[Annotated[float, Field(ge=0, le=1)]], BeforeValidator(_as_list)] = Field(
+        [], description="from 0 to 1, with operation quantiles; 0.9: the 90th percentile", max_length=20
+    )
+
+
+class DataAnalysisTool(Tool):
+    """Analyses in processes of its own that are ended when they take too long."""
+
+    name = "data_analysis"
+    description = (
+        "Statistics of JSON or CSV data: count, sum, mean, median, min, max, std, quantiles, missing values, "
+        "most frequent values, groups, correlations. Nested JSON is searched for its tables. Without an operation "
+        'it gives the full summary. Sample: {"data": "region,sales\\nnorth,10\\nsouth,20", "operation": "sum", '
+        '"columns": ["sales"], "group_by": ["region"]}'
+    )
+    args = Arguments
+
+    def __init__(self, settings: Settings) -> None:
+        self.pool = Pool(settings.data_analysis_timeout, settings.data_analysis_memory_mb)
+        self.traits = Traits(timeout_s=settings.data_analysis_timeout + _MARGIN_S, examples=_EXAMPLES)
+
+    def suggest(self, text: str) -> Json | None:
+        """The data in a plain request, with the operation and columns that it names; None if it asks for no figures."""
+        return requests.arguments_in(text)
+
+    async def run(self, args: Any, ctx: ToolContext) -> str:
+        """Figures as Markdown, exact counts, rounded figures marked.
+
+        Raises ToolRetry for what cannot be read or is not there, ToolError for what passes the limits.
+        """
+        if len(args.data) > MAX_CHARACTERS:
+            raise ToolError(f"The data has {len(args.data)} characters; at most {MAX_CHARACTERS} can be analysed.")
+        said = await self.pool.compute(args.model_dump(exclude={"data"}), args.data)
+        if "retry" in said:
+            raise ToolRetry(said["retry"])
+        if "error" in said:
+            raise ToolError(said["error"])
+        return str(said["answer"])
+
+    async def aclose(self) -> None:
+        """End the workers; without this they end with the server."""
+        await self.pool.aclose()
