@@ -34,6 +34,8 @@ from agentic.runtime.fitness import Fitness
 from agentic.runtime.request import RunRequest
 from agentic.runtime.router import Router
 from agentic.runtime.run import LiveRun
+from agentic.runtime.spaces import Scope
+from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_storage import MemoryStorage
 from agentic.testing.tool import schema_of
 
@@ -128,10 +130,13 @@ class House:
         tools: Sequence[Tool] = (),
         limits: Limits | None = None,
         storage: Any = None,
+        blobs: Any = None,
         shortlist: int = 16,
     ) -> None:
         agents: Mapping[str, Agent] = {agent.name: agent for agent in ([ActingAgent(act)] if callable(act) else act)}
         self.storage = storage or MemoryStorage()
+        self.blobs = blobs or MemoryBlobs()
+        everything = Scope(self.storage, self.blobs)
         self.provider: Any = provider or ScriptedProvider()
         specs = [spec_of(tool) for tool in tools]
         installed = Installed(
@@ -141,9 +146,9 @@ class House:
             agent_plugins={name: name for name in agents},
             tool_plugins={tool.name: f"plugin-{tool.name}" for tool in tools},
         )
-        equipment = Equipment(installed, self.storage, Fitness(specs, _no_embedder), shortlist=shortlist)
+        equipment = Equipment(installed, everything, Fitness(specs, _no_embedder), shortlist=shortlist)
         self.directory = Directory({self.provider.name: self.provider})
-        self.engine = Engine(equipment, Router(agents), self.directory, self.storage, limits or Limits())
+        self.engine = Engine(equipment, Router(agents), self.directory, everything, limits or Limits())
 
     async def ask(self, text: str = "Hello", *, who: Principal = ALICE, model: str = "agentic", **more: Any) -> LiveRun:
         messages = more.pop("messages", (Message("user", text),))

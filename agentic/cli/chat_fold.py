@@ -102,7 +102,7 @@ class Fold:
 
     def _short(self, words: str) -> str:
         """A call's words, cut where its outcome would find no place behind them."""
-        return _cut(printable(words).replace("\n", " "), max(20, self._console.width - 20))
+        return _cut(printable(words).replace("\n", " "), max(20, self._console.width - 16))
 
     def _line(self, parts: list[str]) -> str:
         """The parts in one row of the terminal: the last ones, if not all find place."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -56,8 +57,8 @@ class Pipe:
         handing = self._lines.put(line)
         try:
             asyncio.run_coroutine_threadsafe(handing, self._loop).result()
-        except RuntimeError:
-            # The loop is closed.
+        except (RuntimeError, CancelledError):
+            # The loop is closed, or closing.
             handing.close()
             return False
         return True
