@@ -17,7 +17,6 @@ from agentic.catalog.catalog import Capability, Catalog, Plugin
 from agentic.cli.chat_answer import Screen
 from agentic.cli.chat_commands import COMMANDS, is_command, obey
 from agentic.cli.chat_talk import Talk
-from agentic.cli.choice import Choice
 from agentic.events import FileAdded
 from tests.kernel_in_memory import ALICE, ActingAgent, House, ScriptedProvider
 
@@ -213,30 +212,6 @@ async def test_where_no_model_can_be_had_the_list_says_why() -> None:
     desk = Desk()
     desk.house.provider.infos = []
     assert "error: scripted has no model to answer with. Run: pull something" in await desk("/model")
-
-
-@pytest.mark.parametrize(
-    ("choice", "value"),
-    [
-        (Choice(), "fallback"),
-        (Choice("", None), "agentic"),
-        (Choice("react"), "agentic/react"),
-        (Choice(None, "m"), "m"),
-        (Choice("react", "m"), "agentic/react@m"),
-        (Choice(None, "agentic/react@m").with_agent("chat"), "agentic/chat@m"),
-        (Choice(None, "agentic/react").with_agent("chat"), "agentic/chat"),
-        (Choice("react", "m").with_model("agentic/chat"), "agentic/chat"),
-        (Choice("react", "m").with_model("n"), "agentic/react@n"),
-        (Choice("react", "m").with_model(None), "agentic/react"),
-    ],
-)
-def test_a_choice_is_the_model_of_a_request(choice: Choice, value: str) -> None:
-    assert choice.value("fallback") == value
-
-
-def test_agent_and_model_cannot_both_name_an_agent() -> None:
-    with pytest.raises(BadRequest, match="leave one out"):
-        Choice("react", "agentic/chat")
 
 
 async def test_tools_are_told_with_what_they_do_and_what_is_missing() -> None:
