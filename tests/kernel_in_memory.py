@@ -147,8 +147,8 @@ class House:
             tool_plugins={tool.name: f"plugin-{tool.name}" for tool in tools},
         )
         equipment = Equipment(installed, everything, Fitness(specs, _no_embedder), shortlist=shortlist)
-        directory = Directory({self.provider.name: self.provider})
-        self.engine = Engine(equipment, Router(agents), directory, everything, limits or Limits())
+        self.directory = Directory({self.provider.name: self.provider})
+        self.engine = Engine(equipment, Router(agents), self.directory, everything, limits or Limits())
 
     async def ask(self, text: str = "Hello", *, who: Principal = ALICE, model: str = "agentic", **more: Any) -> LiveRun:
         messages = more.pop("messages", (Message("user", text),))

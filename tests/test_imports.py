@@ -16,6 +16,7 @@ HEAVY = [
     "numpy",
     "ollama",
     "onnxruntime",
+    "prompt_toolkit",
     "starlette",
     "sympy",
     "tenacity",
@@ -49,6 +50,10 @@ def test_loading_the_installed_plugins_imports_none_of_their_libraries(tmp_path:
         "assert not broken, broken"
     )
     assert modules_after(program, tmp_path) & set(HEAVY) == set()
+
+
+def test_the_command_line_brings_in_line_editing_for_a_conversation_alone(tmp_path: Path) -> None:
+    assert "prompt_toolkit" not in modules_after("import agentic.cli.main, agentic.server.app", tmp_path)
 
 
 def test_importing_reads_no_environment_and_starts_nothing(tmp_path: Path) -> None:

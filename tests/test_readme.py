@@ -126,6 +126,7 @@ def test_every_block_is_held_by_a_test_of_this_file() -> None:
         ("Install", "sh"),
         ("Ask", "sh"),
         ("Ask", "sh"),
+        ("Talk", "sh"),
         ("Serve", "sh"),
         ("Serve", "sh"),
         ("Serve", "sh"),
@@ -172,6 +173,11 @@ def test_questions_on_the_command_line_are_answered(tmp_path: Path, offline: dic
     first, _, whole = out.partition("\n")
     assert first == "391"
     assert "-4" in json.loads(whole)["choices"][0]["message"]["content"]
+
+
+def test_a_conversation_answers_line_by_line(tmp_path: Path, offline: dict[str, str]) -> None:
+    typed = "What is 17 * 23?\nWhat is 391 / 17?\n"
+    assert shell(block("Talk", "sh"), tmp_path, offline, typed).stdout.split() == ["391", "23"]
 
 
 def test_doctor_reaches_the_model_that_was_chosen(ollama: ScriptedOllama, as_client: dict[str, str]) -> None:

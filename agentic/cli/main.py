@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from agentic.cli.ask import ask
+from agentic.cli.chat import chat
 from agentic.cli.doctor import doctor
 from agentic.cli.keys import keys
 from agentic.cli.plugins import plugins
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(ask)
+app.command()(chat)
 app.command()(doctor)
 app.add_typer(plugins, name="plugins")
 app.add_typer(users, name="users")
