@@ -148,7 +148,8 @@ def _bubblewrap(
         command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     else:
         command += ["--unshare-user", "--cap-drop", "ALL"]
-    command += ["--die-with-parent", "--new-session", "--as-pid-1", "--hostname", "sandbox", "--clearenv"]
+    # Bubblewrap's own first process stays: it ends with its parent, as one that has changed its user would not.
+    command += ["--die-with-parent", "--new-session", "--hostname", "sandbox", "--clearenv"]
     for name, value in environment.items():
         command += ["--setenv", name, value]
     shown = [*runtime.path, *dict.fromkeys((*runtime.libraries, runtime.interpreter))]

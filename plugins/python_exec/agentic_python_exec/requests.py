@@ -7,7 +7,7 @@ import re
 
 MAX_REQUEST = 20_000
 _BLOCK = re.compile(
-    r"^[ \t]*```[ \t]*(python3?|py)?[ \t]*\n(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE | re.IGNORECASE
+    r"^[ \t]*```[ \t]*(python3?|py)?[ \t\r]*\n(.*?)^[ \t]*```[ \t\r]*$", re.DOTALL | re.MULTILINE | re.IGNORECASE
 )
 _WISH = re.compile(
     r"\b(run|runs|execute|evaluate|try (it |this )?out|start|launch"

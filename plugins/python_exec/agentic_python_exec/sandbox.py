@@ -108,7 +108,8 @@ class Sandbox:
         process = self._process
         if process is not None and process.poll() is None:
             # Without namespaces the program is in the keeper's process group; with them it ends with the keeper.
-            with contextlib.suppress(ProcessLookupError):
+            # Root without CAP_KILL may not do this to another user; then the keeper's closed line does it.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
 
     def end(self) -> None:
@@ -117,9 +118,10 @@ class Sandbox:
         if process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
+            _close(process.stdin)
             process.wait()
-            for pipe in (process.stdin, process.stdout, process.stderr):
-                _close(pipe)
+            _close(process.stdout)
+            _close(process.stderr)
         folder, self._folder = self._folder, None
         if folder is not None:
             folders.remove(folder)

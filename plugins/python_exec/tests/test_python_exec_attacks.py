@@ -208,9 +208,7 @@ def test_attack_is_held(
 
 
 @pytest.mark.parametrize("name", STEALING)
-def test_attack_succeeds_where_nothing_confines(
-    unconfined: Any, name: str, named: str, host: dict[str, Any]
-) -> None:
+def test_attack_succeeds_where_nothing_confines(unconfined: Any, name: str, named: str, host: dict[str, Any]) -> None:
     if name == "poison the runtime":
         pytest.skip("it would: the runtime is that of all tests")
     outcome = unconfined.run(named + STEALING[name])

@@ -52,7 +52,8 @@ def main() -> None:
         request, files = asked
         folder.put(files)
         limits = {**plan["limits"], "processes": request["processes"]}
-        _answer(_run(request["code"], folder, limits, confinement), folder, limits, answers)
+        ending = _run(request["code"], folder, limits, confinement, requests.fileno())
+        _answer(ending, folder, limits, answers)
 
 
 def _private_streams() -> tuple[IO[bytes], IO[bytes]]:
@@ -111,7 +112,7 @@ def _prepare(plan: dict[str, Any], folder: Folder) -> None:
     gc.freeze()
 
 
-def _run(code: str, folder: Folder, limits: dict[str, Any], confinement: Confinement) -> Ending:
+def _run(code: str, folder: Folder, limits: dict[str, Any], confinement: Confinement, lifeline: int) -> Ending:
     """Run the program in a fork of this process, which has all that it may import already."""
     output, errors = os.pipe(), os.pipe()
     pid = os.fork()
@@ -119,7 +120,8 @@ def _run(code: str, folder: Folder, limits: dict[str, Any], confinement: Confine
         run(code, folder, limits, confinement, output=output[1], errors=errors[1])
     os.close(output[1])
     os.close(errors[1])
-    return Watch(pid, output[0], errors[0], folder, limits).until_end()
+    watch = Watch(pid, output=output[0], errors=errors[0], lifeline=lifeline, folder=folder, limits=limits)
+    return watch.until_end()
 
 
 def _answer(ending: Ending, folder: Folder, limits: dict[str, Any], answers: IO[bytes]) -> None:

@@ -30,10 +30,16 @@ class Ending:
 
 
 class Watch:
-    """One program, from its start to its end. ``streams`` are the reading ends of its pipes."""
+    """One program, from its start to its end. ``output`` and ``errors`` are the reading ends of its pipes.
 
-    def __init__(self, pid: int, output: int, errors: int, folder: Folder, limits: dict[str, Any]) -> None:
+    ``lifeline`` is the keeper's line to the server: when the other end closes, nobody waits for the program any more.
+    """
+
+    def __init__(
+        self, pid: int, *, output: int, errors: int, lifeline: int, folder: Folder, limits: dict[str, Any]
+    ) -> None:
         self._pid = pid
+        self._lifeline = lifeline
         self._said: dict[int, bytearray] = {output: bytearray(), errors: bytearray()}
         self._output, self._errors = output, errors
         self._folder = folder
@@ -47,6 +53,7 @@ class Watch:
         poll = select.poll()
         for descriptor in (process, *self._said):
             poll.register(descriptor, select.POLLIN)
+        poll.register(self._lifeline, 0)
         looked = began
         while True:
             events = poll.poll(_TICK_S * 1000)
@@ -58,8 +65,12 @@ class Watch:
                 looked = now
                 if self._folder.is_over(self._limits, self._held()):
                     self._end("disk")
-            self._read(poll, [descriptor for descriptor, _ in events if descriptor != process])
-            if any(descriptor == process for descriptor, _ in events):
+            ready = [descriptor for descriptor, _ in events]
+            if self._lifeline in ready:
+                poll.unregister(self._lifeline)
+                self._end("killed")
+            self._read(poll, [descriptor for descriptor in ready if descriptor in self._said])
+            if process in ready:
                 break
         os.close(process)
         _, status, used = os.wait4(self._pid, 0)
