@@ -235,7 +235,8 @@ def test_processes_of_a_sandbox_have_nothing_of_the_server_s_environment(
     pids = {sandbox.pid} | descendants(sandbox.pid)
     seen = [Path(f"/proc/{pid}/environ").read_bytes() for pid in pids if os.access(f"/proc/{pid}/environ", os.R_OK)]
     sandbox.end()
-    assert seen
+    # To any user but root the processes are closed altogether.
+    assert seen or os.geteuid() != 0
     assert not any(b"hidden" in environment for environment in seen)
 
 
