@@ -50,8 +50,8 @@ def agentic_settings() -> type[BaseModel] | None:
 
 
 @hookspec
-def agentic_tools(settings: Any) -> Tool | NotConfigured | Iterable[Tool | NotConfigured] | None:
-    """Tools that models may call. Example::
+def agentic_tools(settings: Any, data_dir: Any) -> Tool | NotConfigured | Iterable[Tool | NotConfigured] | None:
+    """Tools that models may call. ``data_dir`` is the folder (a ``pathlib.Path``) for local files. Example::
 
     @tool(examples=["Roll two dice"])
     async def roll_dice(sides: Annotated[int, "faces per die"] = 6) -> str:

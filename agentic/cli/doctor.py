@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import typer
@@ -13,9 +14,11 @@ from agentic.cli.with_kernel import with_kernel
 if TYPE_CHECKING:
     from agentic.kernel import Kernel
 
+logger = logging.getLogger(__name__)
+
 
 def doctor() -> None:
-    """Check settings, storage, plugins, users and models; exit code 1 if something needs mending."""
+    """Check settings, storage, plugins, tools, users and models; exit code 1 if something needs mending."""
     findings = with_kernel(_examine)
     console = Console()
     for works, text in findings:
@@ -35,10 +38,29 @@ async def _examine(kernel: Kernel) -> list[tuple[bool, str]]:
             findings.append((False, str(plugin)))
         elif plugin.state == "not_configured":
             findings.append((True, f"plugin {plugin.title}: not configured. {plugin.fix}"))
+    findings += await _tools(kernel)
     findings += await _models(kernel)
     # Where storage does not answer there is no telling of users, and its own line says so.
     if cause is None and not await kernel.identity.users.list():
         findings.append((False, "users: there are none. Run: agentic users add NAME --role admin"))
+    return findings
+
+
+async def _tools(kernel: Kernel) -> list[tuple[bool, str]]:
+    """What tools have to say of how they work here."""
+    from agentic.errors import ToolError
+
+    findings = []
+    for name, tool in kernel.catalog.tools().items():
+        try:
+            said = await tool.check()
+        except ToolError as error:
+            findings.append((False, f"tool {name}: {error.message}"))
+        except Exception as error:
+            logger.exception("[Doctor] Check failed: %s", name)
+            findings.append((False, f"tool {name}: its check failed with {type(error).__name__}; the log says more"))
+        else:
+            findings += [(True, f"tool {name}: {said}")] if said else []
     return findings
 
 

@@ -87,6 +87,14 @@ class Tool(Protocol):
         """
         ...
 
+    async def check(self) -> str:
+        """How it works on this machine, in one line for operators; empty if there is nothing to say.
+
+        ``agentic doctor`` asks for it; it may take its time. Raises ToolError with the cause and the fix where the
+        tool cannot work.
+        """
+        return ""
+
     async def aclose(self) -> None:
         """End what the tool keeps running, such as worker processes. Called once, when the server stops."""
         return None

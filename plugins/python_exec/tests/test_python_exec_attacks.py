@@ -1,0 +1,360 @@
+"""The attacks against which every back end is held, and the control that the same attacks succeed without one."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PRELUDE = """
+import os, sys
+def attempt(name, act):
+    try:
+        result = act()
+    except BaseException as error:
+        print("held", name, type(error).__name__, error)
+    else:
+        print("BROKE", name, repr(result)[:100])
+def system_call(number, *arguments):
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    result = libc.syscall(ctypes.c_long(number), *arguments)
+    if result < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+    return result
+"""
+
+STEALING = {
+    "read /etc/passwd": "attempt('open', lambda: open('/etc/passwd').read())",
+    "a secret file of the host": """
+attempt('open', lambda: open(SECRET).read())
+attempt('relative', lambda: open('../../../../../../../../..' + SECRET).read())
+attempt('descriptor', lambda: os.open(os.path.basename(SECRET), os.O_RDONLY,
+                                      dir_fd=os.open(os.path.dirname(SECRET), os.O_PATH)))
+""",
+    "write outside": """
+attempt('file', lambda: open(OUTSIDE, 'w').write('x'))
+attempt('folder', lambda: os.mkdir(OUTSIDE + '-folder'))
+attempt('append', lambda: open(SECRET, 'a').write('x'))
+attempt('truncate', lambda: os.open(SECRET, os.O_RDONLY | os.O_TRUNC))
+attempt('remove', lambda: os.remove(SECRET))
+""",
+    "TCP to loopback": """
+import socket
+attempt('connect', lambda: socket.create_connection(('127.0.0.1', PORT), 2))
+attempt('listen', lambda: socket.create_server(('127.0.0.1', 0)))
+""",
+    "UDP and DNS": """
+import socket
+attempt('udp', lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', UDP_PORT)))
+attempt('netlink', lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW))
+""",
+    "UNIX and abstract sockets": """
+import socket
+def say(address):
+    with socket.socket(socket.AF_UNIX) as one:
+        one.connect(address)
+attempt('path', lambda: say(UNIX_PATH))
+attempt('abstract', lambda: say(ABSTRACT))
+""",
+    "memory beside the address space": """
+def memory_file():
+    descriptor = os.memfd_create('x')
+    for _ in range(50):
+        os.write(descriptor, bytes(1024 * 1024))
+attempt('memfd', memory_file)
+attempt('System V', lambda: system_call(29, 0, 50 * 1024 * 1024, 0o1600))
+attempt('/dev/shm', lambda: open('/dev/shm/agentic-' + str(os.getpid()), 'wb').write(bytes(1000)))
+attempt('again', lambda: os.remove('/dev/shm/agentic-' + str(os.getpid())))
+""",
+    "import the host application": """
+import importlib
+sys.path += HOST_PATH
+for name in ('agentic', 'agentic_python_exec', 'pydantic', 'pytest'):
+    attempt(name, lambda: importlib.import_module(name))
+""",
+    "poison the runtime": """
+import numpy, json, inspect
+site = os.path.dirname(os.path.dirname(numpy.__file__))
+attempt('new module', lambda: open(site + '/sneaked.py', 'w').close())
+attempt('module', lambda: open(numpy.__file__, 'a').write('# poison'))
+attempt('truncate', lambda: os.open(numpy.__file__, os.O_RDONLY | os.O_TRUNC))
+attempt('remove', lambda: os.remove(numpy.__file__))
+attempt('rename', lambda: os.rename(site + '/numpy', site + '/numpy2'))
+attempt('standard library', lambda: open(json.__file__, 'a').write(''))
+""",
+    "another sandbox's files": "attempt('open', lambda: open(NEIGHBOUR).read())",
+}
+
+HOLDING = {
+    "the environment": "attempt('environment', lambda: [1 / ('hidden-hidden' in str(os.environ))])",
+    "/proc/1 and the parent's environ": """
+for pid in (1, os.getppid(), 'self', SERVER):
+    attempt(str(pid), lambda: open(f'/proc/{pid}/environ', 'rb').read())
+    attempt(str(pid), lambda: open(f'/proc/{pid}/cmdline', 'rb').read())
+attempt('list', lambda: os.listdir('/proc'))
+""",
+    "ptrace and /proc/mem": """
+for pid in (os.getppid(), SERVER):
+    attempt('ptrace', lambda: system_call(101, 16, pid, 0, 0))
+    attempt('mem', lambda: open(f'/proc/{pid}/mem', 'r+b'))
+    attempt('readv', lambda: system_call(310, pid, 0, 0, 0, 0, 0))
+""",
+    "kill the parent": """
+import signal
+for pid in (os.getppid(), 0, -1, -os.getpgrp(), SERVER):
+    for number in (0, signal.SIGTERM, signal.SIGKILL):
+        attempt(f'{pid} {number}', lambda: os.kill(pid, number))
+import fcntl
+reading, writing = os.pipe()
+attempt('owner', lambda: fcntl.fcntl(reading, 8, SERVER))
+""",
+    "an orphan grandchild": """
+attempt('fork', os.fork)
+attempt('vfork', lambda: os.posix_spawn('/bin/sh', ['sh'], {}))
+attempt('setsid', os.setsid)
+import subprocess
+attempt('subprocess', lambda: subprocess.Popen(['/bin/sh', '-c', 'sleep 60']))
+attempt('exec', lambda: os.execv('/bin/sh', ['sh']))
+""",
+    "risky system calls": """
+import ctypes
+for name, number in {'unshare': 272, 'mount': 165, 'setns': 308, 'bpf': 321, 'keyctl': 250, 'add_key': 248,
+                     'io_uring_setup': 425, 'userfaultfd': 323, 'perf_event_open': 298, 'open_by_handle_at': 304,
+                     'pivot_root': 155, 'chroot': 161, 'init_module': 175, 'kexec_load': 246, 'swapon': 167,
+                     'personality': 135, 'clone3': 435, 'pidfd_open': 434, 'process_vm_writev': 311, 'vmsplice': 278,
+                     'inotify_init': 253, 'fanotify_init': 300, 'memfd_secret': 447, 'landlock_create_ruleset': 444,
+                     'seccomp': 317, 'sync': 162, 'reboot': 169, 'mknod': 133, 'truncate': 76, 'sendmsg': 46,
+                     'socket': 41, 'connect': 42, 'execveat': 322, 'setuid': 105, 'capset': 126,
+                     'openat2': 437}.items():
+    attempt(name, lambda: system_call(number, 0, 0, 0, 0, 0, 0))
+attempt('new user namespace', lambda: system_call(56, 0x10000000, 0, 0, 0, 0))
+attempt('type into the terminal', lambda: __import__('fcntl').ioctl(0, 0x5412, b'x'))
+attempt('death signal', lambda: system_call(157, 1, 0, 0, 0, 0))
+""",
+    "symlinks and hard links": """
+attempt('symlink', lambda: os.symlink('/etc/passwd', 'shadow.txt'))
+attempt('hard link', lambda: os.link(SECRET, 'linked.txt'))
+attempt('fifo', lambda: os.mkfifo('pipe'))
+attempt('device', lambda: os.mknod('zero', 0o20666, os.makedev(1, 5)))
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """What is worth attacking: files, and servers that count who comes."""
+    folder = tmp_path_factory.mktemp("host")
+    secret = folder / "secret.txt"
+    unix = socket.socket(socket.AF_UNIX)
+    unix.bind(str(folder / "socket"))
+    abstract = socket.socket(socket.AF_UNIX)
+    abstract.bind(f"\0agentic-test-{os.getpid()}")
+    tcp = socket.create_server(("127.0.0.1", 0))
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind(("127.0.0.1", 0))
+    for one in (unix, abstract):
+        one.listen()
+    yield {
+        "SECRET": str(secret),
+        "OUTSIDE": str(folder / "written"),
+        "PORT": tcp.getsockname()[1],
+        "UDP_PORT": udp.getsockname()[1],
+        "UNIX_PATH": str(folder / "socket"),
+        "ABSTRACT": f"\0agentic-test-{os.getpid()}",
+        "HOST_PATH": [path for path in sys.path if path],
+        "SERVER": os.getpid(),
+        "folder": folder,
+    }
+    for one in (unix, abstract, tcp, udp):
+        one.close()
+
+
+@pytest.fixture
+def named(host: dict[str, Any], tmp_path: Path) -> str:
+    """The start of every attack: its tools, and its targets as names."""
+    Path(host["SECRET"]).write_text("secret of the host")
+    Path(host["SECRET"]).chmod(0o666)
+    host["folder"].chmod(0o777)
+    neighbour = tmp_path / "neighbour.txt"
+    neighbour.write_text("another's")
+    names = {**host, "NEIGHBOUR": str(neighbour)}
+    return PRELUDE + "".join(f"{name} = {value!r}\n" for name, value in names.items() if name.isupper())
+
+
+def written(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {"socket", "secret.txt"}
+
+
+@pytest.mark.parametrize("name", [*STEALING, *HOLDING])
+def test_attack_is_held(
+    bench: Any, name: str, named: str, host: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", "hidden-hidden")
+    outcome = bench.run(named + {**STEALING, **HOLDING}[name] + "\nprint('to the end')")
+    assert outcome.reason == "done", outcome.errors
+    assert outcome.output.endswith("to the end\n"), "the program was not stopped before it could attack"
+    assert "BROKE" not in outcome.output
+    assert "held" in outcome.output
+    assert not [file for file, _ in outcome.changed if file == "shadow.txt"]
+    assert Path(host["SECRET"]).read_text() == "secret of the host"
+    assert written(host["folder"]) == set()
+
+
+@pytest.mark.parametrize("name", STEALING)
+def test_attack_succeeds_where_nothing_confines(unconfined: Any, name: str, named: str, host: dict[str, Any]) -> None:
+    if name == "poison the runtime":
+        pytest.skip("it would: the runtime is that of all tests")
+    outcome = unconfined.run(named + STEALING[name])
+    assert "BROKE" in outcome.output, outcome
+    for path in written(host["folder"]):
+        target = host["folder"] / path
+        target.rmdir() if target.is_dir() else target.unlink()
+
+
+def test_changing_modes_owners_and_times_of_host_files_has_no_effect(bench: Any, named: str, tmp_path: Path) -> None:
+    target = tmp_path / "target.txt"
+    target.write_text("x")
+    before = target.stat()
+    code = f"""
+TARGET = {str(target)!r}
+attempt('chmod', lambda: os.chmod(TARGET, 0o777))
+attempt('chown', lambda: os.chown(TARGET, os.getuid(), os.getgid()))
+attempt('utime', lambda: os.utime(TARGET, (1, 1)))
+attempt('xattr', lambda: os.setxattr(TARGET, 'user.x', b'1'))
+attempt('runtime', lambda: os.chmod(os.path.dirname(os.__file__), 0o777))
+"""
+    standard_library = Path(os.__file__).parent.stat()
+    bench.run(named + code)
+    after = target.stat()
+    assert (after.st_mode, after.st_uid, after.st_mtime_ns) == (before.st_mode, before.st_uid, before.st_mtime_ns)
+    assert os.listxattr(target) == []
+    assert Path(os.__file__).parent.stat().st_mode == standard_library.st_mode
+
+
+def test_harmless_program_does_all_that_programs_do(bench: Any) -> None:
+    """The control for the back ends: one that runs nothing would hold against everything."""
+    code = """
+import asyncio, json, os, shutil, sqlite3, tempfile, threading, zoneinfo
+import numpy, pandas
+async def waited():
+    await asyncio.sleep(0.01)
+    return 5
+os.makedirs('a/b'); open('a/b/c.txt', 'w').write(open('given.txt').read())
+shutil.copy2('a/b/c.txt', 'd.txt'); os.rename('d.txt', 'e.txt'); os.remove('a/b/c.txt'); os.rmdir('a/b')
+said = []
+threads = [threading.Thread(target=said.append, args=(n,)) for n in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+store = sqlite3.connect('x.db'); store.execute('create table t (x)'); store.commit(); store.close()
+tempfile.NamedTemporaryFile().write(b'x')
+frame = pandas.DataFrame({'x': numpy.arange(3)}); frame.to_csv('f.csv')
+print(asyncio.run(waited()), len(said), zoneinfo.ZoneInfo('Europe/Berlin'), frame.x.sum(), os.getcwd() != '/')
+"""
+    outcome = bench.run(code, [("given.txt", b"given")])
+    assert (outcome.output, outcome.errors) == ("5 8 Europe/Berlin 3 True\n", "")
+    assert {name for name, _ in outcome.changed} == {"e.txt", "x.db", "f.csv"}
+    assert dict(outcome.changed)["e.txt"] == b"given"
+
+
+ENDED = {
+    "fork bomb": ("while True:\n    try: os.fork()\n    except OSError: pass", {"cpu", "timeout"}, {"cpu": 1}),
+    "thread bomb": (
+        "import threading, time\nn = 0\n"
+        "while True:\n    threading.Thread(target=time.sleep, args=(9,), daemon=True).start(); n += 1; print(n)",
+        {"error"},
+        {},
+    ),
+    "4 GiB of memory": ("x = bytearray(4 * 2**30)", {"memory"}, {}),
+    "memory bit by bit": ("x = []\nwhile True: x.append(bytes(2**20))", {"memory"}, {}),
+    "endless loop": ("while True: pass", {"cpu"}, {"cpu": 1}),
+    "endless wait": ("import time; time.sleep(60)", {"timeout"}, {"wall": 0.5}),
+    "1 GiB of output": ("while True: print('x' * 1000)", {"output"}, {}),
+    "output without an end of line": ("import os\nwhile True: os.write(2, b'y' * 65536)", {"output"}, {}),
+    "fill the disk": (
+        "for n in range(50): open(f'{n}.bin', 'wb').write(bytes(2**20))\nimport time; time.sleep(9)",
+        {"disk"},
+        {},
+    ),
+    "one great file": ("open('x.bin', 'wb').write(bytes(2**25))", {"disk"}, {}),
+    "removed files that are held open": (
+        "import time\nheld = []\nfor n in range(50):\n"
+        "    held.append(open('x.bin', 'wb')); held[-1].write(bytes(2**20)); held[-1].flush(); os.remove('x.bin')\n"
+        "time.sleep(9)",
+        {"disk"},
+        {},
+    ),
+    "50,000 files": ("for n in range(50_000): open(str(n), 'w').close()", {"disk"}, {}),
+    "folders without end": (
+        "while True:\n    os.mkdir('d'); os.chdir('d')",
+        {"disk"},
+        {},
+    ),
+    "os._exit": ("os._exit(7)", {"error"}, {}),
+    "ignoring SIGTERM": (
+        "import signal, time\nfor n in range(1, 65):\n    try: signal.signal(n, signal.SIG_IGN)\n"
+        "    except (OSError, ValueError): pass\ntime.sleep(60)",
+        {"timeout"},
+        {"wall": 0.5},
+    ),
+    "ignoring SIGXCPU": (
+        "import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass",
+        {"cpu"},
+        {"cpu": 1},
+    ),
+    "dripping output": (
+        "import time\nwhile True: print(1); time.sleep(0.005)",
+        {"timeout"},
+        {"wall": 0.7},
+    ),
+    "crash": ("import ctypes; ctypes.string_at(0)", {"crash"}, {}),
+    "killing itself": ("import signal; os.kill(os.getpid(), signal.SIGKILL)", {"killed"}, {}),
+}
+
+
+@pytest.mark.parametrize("name", ENDED)
+def test_runaway_is_ended_and_the_reason_told(bench: Any, name: str) -> None:
+    code, reasons, limits = ENDED[name]
+    outcome = bench.run("import os\n" + code, **limits)
+    assert outcome.reason in reasons, outcome
+    assert outcome.seconds < 6
+    assert len(outcome.output) + len(outcome.errors) <= 200_000
+    if name == "thread bomb":
+        assert 4 <= int(outcome.output.split()[-1]) < 40
+    assert bench.run("print('the next one')").output == "the next one\n"
+
+
+def test_runaways_leave_others_untouched(bench: Any) -> None:
+    """A fork bomb, a full disk and an endless loop beside a program that computes."""
+    bad = [threading.Thread(target=bench.run, args=("import os\n" + ENDED[name][0],), kwargs={"cpu": 2})
+           for name in ("fork bomb", "fill the disk", "thread bomb")]  # fmt: skip
+    for one in bad:
+        one.start()
+    good = [bench.run("open('x', 'wb').write(bytes(2**20)); print(sum(range(10**5)))") for _ in range(3)]
+    for one in bad:
+        one.join()
+    assert [outcome.output for outcome in good] == ["4999950000\n"] * 3
+
+
+def test_poisoned_run_changes_nothing_for_the_next(bench: Any) -> None:
+    """Attempts to leave something behind: in modules, in the folder for passing files, in the program's own."""
+    bench.run("""
+import numpy, os, tempfile
+numpy.pi = 3
+for folder in ('.', tempfile.gettempdir()):
+    for name in ('json.py', 'numpy.py', 'sitecustomize.py'):
+        open(os.path.join(folder, name), 'w').write('raise SystemExit(9)')
+""")
+    outcome = bench.run("import json, numpy, os, tempfile; print(numpy.pi > 3.1, os.listdir())")
+    assert outcome.output == "True []\n", outcome
+
+
+def test_program_in_its_folder_shadows_no_module_of_the_keeper(bench: Any) -> None:
+    outcome = bench.run("import json; print(json.dumps(1))", [("json.py", b"raise SystemExit(9)")])
+    assert outcome.output == "1\n"
