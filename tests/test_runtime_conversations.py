@@ -15,7 +15,8 @@ from agentic import Conflict, Message, Principal, Run, ToolCall
 from agentic.errors import NotFound, SessionNotFound
 from agentic.messages import Json, TextPart
 from agentic.runtime.conversations import SESSION_ID, Conversations, Turn, join, timestamp, written
-from agentic.runtime.spaces import of_user
+from agentic.runtime.spaces import Scope, of_user
+from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_storage import MemoryStorage
 from tests.kernel_in_memory import ALICE, House, events, said
 
@@ -121,7 +122,7 @@ def test_thousands_of_like_messages_are_joined_at_once(last: str) -> None:
 
 
 def conversations(storage: MemoryStorage, who: Principal = ALICE) -> Conversations:
-    return Conversations(of_user(storage, who), who.id)
+    return Conversations(of_user(Scope(storage, MemoryBlobs()), who), who.id)
 
 
 async def begun(found: Conversations, *messages: Message, run_id: str = "run") -> str:
@@ -235,7 +236,8 @@ async def test_deleting_removes_the_conversation_with_its_runs_and_nothing_else(
     other = await house.ask()
     await other.log()
     deleted = await house.engine.delete_conversation(first.session_id, ALICE)
-    assert deleted == {"session_id": first.session_id, "deleted": True, "messages": 4, "runs": 2}
+    removed = {"messages": 4, "runs": 2, "files": 0, "kept_by_plugins": 0}
+    assert deleted == {"session_id": first.session_id, "deleted": True, **removed}
     for live in (first, second):
         with pytest.raises(NotFound):
             await house.engine.get_trace(live.id, ALICE)

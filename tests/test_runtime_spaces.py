@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agentic import Principal
-from agentic.runtime.spaces import ScopedStorage, of_plugin, of_user
+from agentic.runtime.spaces import Scope, ScopedStorage, of_plugin, of_user
+from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_storage import MemoryStorage
 from agentic.testing.storage import StorageConformance
 
@@ -20,21 +21,21 @@ class TestScopedStorage(StorageConformance):
         whole = MemoryStorage()
         await whole.save("spaces/other/a", "a stranger's")
         await whole.append("spaces/other/log", ["a stranger's"])
-        return ScopedStorage(whole, "spaces/u")
+        return ScopedStorage(whole, "spaces/u/")
 
 
 async def test_no_listing_reaches_another_user_even_where_ids_begin_alike() -> None:
-    whole = MemoryStorage()
-    await of_user(whole, ALICE).save("notes/a", "alice's")
-    await of_user(whole, AL).save("notes/b", "al's")
-    assert [(stored.key, stored.value) for stored in await of_user(whole, AL).list("")] == [("notes/b", "al's")]
-    assert await of_user(whole, AL).load("notes/a") is None
-    assert not await of_user(whole, AL).delete("notes/a")
+    whole = Scope(MemoryStorage(), MemoryBlobs())
+    await of_user(whole, ALICE).storage.save("notes/a", "alice's")
+    await of_user(whole, AL).storage.save("notes/b", "al's")
+    assert [(stored.key, stored.value) for stored in await of_user(whole, AL).storage.list("")] == [("notes/b", "al's")]
+    assert await of_user(whole, AL).storage.load("notes/a") is None
+    assert not await of_user(whole, AL).storage.delete("notes/a")
 
 
 async def test_plugins_of_one_user_do_not_see_each_other_nor_the_kernels_part() -> None:
-    whole = MemoryStorage()
-    await of_user(whole, ALICE).save("conversations/a", "the kernel's")
+    whole = Scope(MemoryStorage(), MemoryBlobs())
+    await of_user(whole, ALICE).storage.save("conversations/a", "the kernel's")
     await of_plugin(whole, ALICE, "dice").storage.save("state", 1)
     await of_plugin(whole, ALICE, "dice2").storage.save("state", 2)
     storage = of_plugin(whole, ALICE, "dice").storage
@@ -49,4 +50,4 @@ async def test_part_is_as_well_as_the_whole() -> None:
         async def health(self) -> str | None:
             return "the disk is full"
 
-    assert await of_user(Ill(), ALICE).health() == "the disk is full"
+    assert await of_user(Scope(Ill(), MemoryBlobs()), ALICE).storage.health() == "the disk is full"

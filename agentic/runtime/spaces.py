@@ -34,7 +34,9 @@ class ScopedStorage(StorageBackend):
         return await self._storage.delete(self._prefix + key)
 
     async def delete_under(self, prefix: str) -> int:
-        """See :class:`StorageBackend`; an empty prefix is all of this part."""
+        """See :class:`StorageBackend`."""
+        if not prefix.endswith("/"):
+            raise ValueError(f"a prefix ends in '/': {prefix!r}")
         return await self._storage.delete_under(self._prefix + prefix)
 
     async def list(

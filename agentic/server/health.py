@@ -62,7 +62,7 @@ class Readiness:
         models, storage, files, notices = await asyncio.gather(
             self._models(),
             _cause("storage", self._kernel.storage.health(), LIMIT_S),
-            _cause("files", self._kernel.blobs.health(), LIMIT_S),
+            _cause("the store of files", self._kernel.blobs.health(), LIMIT_S),
             self._notices(),
         )
         is_ready = storage is None and files is None and None in models.values()
