@@ -272,7 +272,7 @@ async def test_deleting_a_conversation_at_work_ends_its_run_and_leaves_nothing(h
     deleted = await house.ann.delete(f"/api/conversations/{live.session_id}")
     assert (deleted.status_code, deleted.json()["files"]) == (200, 2 if again else 1)
     answer = await asyncio.wait_for(asking, 5)
-    assert answer.status_code == 200
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "cancelled")
     assert (await house.ann.get(f"/api/runs/{live.id}")).status_code == 404
     assert house.files == []
     assert await house.keys() == []
