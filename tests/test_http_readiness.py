@@ -62,7 +62,9 @@ class Storage(MemoryStorage):
 def readiness_of(*providers: Server, storage: Any = None) -> Readiness:
     by_name = {provider.name: provider for provider in providers}
     catalog = SimpleNamespace(plugins=[], model_providers=lambda: by_name)
-    kernel: Any = SimpleNamespace(catalog=catalog, directory=Directory(by_name), storage=storage or Storage())
+    kernel: Any = SimpleNamespace(
+        catalog=catalog, directory=Directory(by_name), storage=storage or Storage(), blobs=Storage()
+    )
     return Readiness(kernel)
 
 
