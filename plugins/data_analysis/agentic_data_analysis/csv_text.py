@@ -27,7 +27,7 @@ def read_csv(text: str) -> tuple[Table, list[str]]:
     Delimiters are comma, semicolon, tab and ``|`` (Markdown tables too); without any, each line is one value. Raises
     ToolRetry for what is malformed or has no rows, naming the line.
     """
-    csv.field_size_limit(len(text) + 1)
+    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
     delimiter = delimiter_of(text)
     rows = _rows(text, delimiter)
     if delimiter == "|":
