@@ -17,6 +17,11 @@ def log(message: str, *args: object) -> None:
     logger.info(message, *args)
 
 
+def is_allowed() -> bool:
+    """Whether text is logged at all, for those who would have to put it together first."""
+    return logger.isEnabledFor(logging.INFO)
+
+
 def allow(allowed: bool) -> None:
     """Switch text in the log on or off; it is off at first."""
     logger.setLevel(logging.INFO if allowed else _OFF)

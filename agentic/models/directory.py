@@ -112,10 +112,9 @@ class Directory:
         """
         shelves = await self._active()
         causes = await asyncio.gather(*(shelf.health() for shelf in shelves))
-        wanted = [cause is None or shelf.provider.configured or shelf.reached for shelf, cause in
-                  zip(shelves, causes, strict=True)]  # fmt: skip
-        found = zip(shelves, causes, wanted, strict=True)
-        return {shelf.provider.name: cause for shelf, cause, is_wanted in found if is_wanted or not any(wanted)}
+        found = dict(zip(shelves, causes, strict=True))
+        in_use = [one for one, cause in found.items() if cause is None or one.provider.configured or one.reached]
+        return {shelf.provider.name: found[shelf] for shelf in in_use or shelves}
 
     async def notices(self) -> list[str]:
         """What users should know of the model that answers now, such as that it is a stand-in."""

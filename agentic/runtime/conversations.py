@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from agentic.errors import SessionNotFound
 from agentic.messages import Json, Message, message_from_json, message_to_json
 from agentic.ports.storage import Stored
-from agentic.runtime.spaces import Scope
+from agentic.runtime.spaces import Scope, whole_log
 
 SESSION_ID = re.compile(r"[0-9a-f]{24}")
 PREFIX = "conversations/"
@@ -138,12 +138,7 @@ class Conversations:
         }
 
     async def _log(self, session_id: str) -> list[Json]:
-        items: list[Json] = []
-        while True:
-            found = await self._storage.read(PREFIX + session_id, after=len(items))
-            items += found
-            if len(found) < 1000:
-                return items
+        return await whole_log(self._storage, PREFIX + session_id)
 
 
 def join(stored: Sequence[Json], sent: Sequence[Message]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:

@@ -150,7 +150,8 @@ class Engine:
                 last = live.channel.conclude(self._failure(live, error))
             live.channel.close(last)
         _log_end(live, last.event)
-        content.log("[Engine] Answer: run=%s: %s", live.id, live.text)
+        if content.is_allowed():
+            content.log("[Engine] Answer: run=%s: %s", live.id, live.text)
 
     async def _outcome(self, live: LiveRun, working: Coroutine[Any, Any, None]) -> Event:
         """Wait until the agent is done, or is ended, and say how it came out."""

@@ -11,6 +11,7 @@ from agentic.messages import Json, Message, ToolCall
 from agentic.ports.storage import StorageBackend
 from agentic.runtime.conversations import Conversations, written
 from agentic.runtime.run import LiveRun
+from agentic.runtime.spaces import whole_log
 
 PREFIX = "runs/"
 
@@ -37,12 +38,8 @@ class Records:
 
     async def trace(self, run_id: str) -> list[Json]:
         """The stored events of a run. Raises NotFound."""
-        events: list[Json] = []
-        while run_id and "/" not in run_id:
-            found = await self._storage.read(PREFIX + run_id, after=len(events))
-            events += found
-            if len(found) < 1000:
-                break
+        is_name = run_id and "/" not in run_id
+        events = await whole_log(self._storage, PREFIX + run_id) if is_name else []
         if not events:
             raise NotFound(f"There is no run '{run_id[:64]}'.")
         return events

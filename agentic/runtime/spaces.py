@@ -11,6 +11,8 @@ from agentic.ports.blobs import Blob, BlobStore
 from agentic.ports.space import Principal, Space
 from agentic.ports.storage import StorageBackend, Stored
 
+PAGE = 1000
+
 
 class ScopedStorage(StorageBackend):
     """The part of a storage that lies under one prefix, as if there were nothing else."""
@@ -161,6 +163,16 @@ class Scope(Space):
     async def clear(self, path: str) -> int:
         """Remove everything under a path; how many keys that were."""
         return await self.storage.delete_under(f"{path}/") + await self.blobs.delete_under(f"{path}/")
+
+
+async def whole_log(storage: StorageBackend, key: str) -> list[Any]:
+    """All items of a log, however many; read a page at a time."""
+    items: list[Any] = []
+    while True:
+        found = await storage.read(key, after=len(items), limit=PAGE)
+        items += found
+        if len(found) < PAGE:
+            return items
 
 
 def of_user(everything: Scope, principal: Principal) -> Scope:
