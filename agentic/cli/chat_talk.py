@@ -125,8 +125,7 @@ class Talk:
 
 def _is_stored(live: LiveRun) -> bool:
     """Whether the question was kept, so that the conversation can go on from it."""
-    opening = live.opening
-    return opening is not None and opening.done() and not opening.cancelled() and opening.exception() is None
+    return live.opening is not None and live.opening.is_stored
 
 
 def _text(message: dict[str, str]) -> str:

@@ -19,8 +19,8 @@ class Channel:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self.closed = False
         self.last: Entry | None = None
+        self.ended = asyncio.Event()
         self._began = time.perf_counter()
         self._drained = 0
         self._sealed = False
@@ -49,9 +49,9 @@ class Channel:
 
     def close(self, last: Entry) -> None:
         """End the log with ``last``; the reader gets what is left and then the end."""
-        self.closed = True
         self.last = last
         self.entries.append(last)
+        self.ended.set()
         self._wake()
 
     async def batches(
@@ -65,7 +65,7 @@ class Channel:
         silence = _Silence(loop, self._wake)
         limit = first_quiet_s
         try:
-            while not (self.closed and self._drained == len(self.entries)):
+            while not (self.ended.is_set() and self._drained == len(self.entries)):
                 if self._drained == len(self.entries):
                     self._waiter = loop.create_future()
                     silence.begins(limit)

@@ -74,10 +74,13 @@ class Conversations:
         messages, added = join(stored, sent)
         return Turn(messages, added, len(stored))
 
-    async def begin(self, session_id: str, turn: Turn, *, new: bool, run_id: str) -> None:
-        """Store the request's messages. Raises Conflict if the conversation has gone on in between."""
+    async def begin(self, session_id: str, turn: Turn, *, new: bool, run_id: str, answer: Sequence[Json] = ()) -> None:
+        """Store the request's messages, and the answer where it is there already, from :func:`written`.
+
+        Raises Conflict if the conversation has gone on in between.
+        """
         key = PREFIX + session_id
-        items = [written(message, run_id=run_id) for message in turn.new]
+        items = [*(written(message, run_id=run_id) for message in turn.new), *answer]
         head = {"created_at": timestamp(), "title": _title(turn.new)} if new else (await self.head(session_id)).value
         await asyncio.gather(
             self._storage.append(key, items, if_length=turn.length),

@@ -18,6 +18,7 @@ from agentic.runtime.budget import Budget, Limits
 from agentic.runtime.conversations import Conversations, Turn
 from agentic.runtime.equipment import Equipment
 from agentic.runtime.files import file_key, links
+from agentic.runtime.opening import Opening
 from agentic.runtime.record import Records
 from agentic.runtime.request import RunRequest
 from agentic.runtime.router import Route, Router
@@ -140,12 +141,11 @@ class Engine:
         async with self._turns.turn(_turn_key(live.session_id, live.principal)):
             try:
                 turn = await conversations.turn(live.session_id, live.request.messages, new=new)
-                begin = conversations.begin(live.session_id, turn, new=new, run_id=live.id)
-                opening = asyncio.ensure_future(begin)
-                live.open(opening)
+                live.opening = opening = Opening(
+                    conversations, live.session_id, turn, new=new, run_id=live.id, failed=live.cancel
+                )
                 last = live.channel.conclude(await self._outcome(live, self._work(live, route, turn)))
-                await opening
-                await records.store(live, last, conversations)
+                await records.store(live, last, opening)
             except Exception as error:  # noqa: BLE001 - every run ends with exactly one last event
                 last = live.channel.conclude(self._failure(live, error))
             live.channel.close(last)

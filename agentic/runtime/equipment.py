@@ -13,7 +13,7 @@ from agentic.ports.model import ToolSpec
 from agentic.ports.tool import Tool
 from agentic.runtime.conversations import Turn
 from agentic.runtime.files import RunFiles
-from agentic.runtime.fitness import Fitness
+from agentic.runtime.fitness import Fitness, Fits
 from agentic.runtime.run import AgentRun, LiveRun
 from agentic.runtime.spaces import Scope, of_conversation, of_plugin, of_user
 from agentic.runtime.toolbox import Context, Toolbox
@@ -51,7 +51,7 @@ class Equipment:
             client_tools=live.request.client_tools,
             tool_choice=choice,
             model=chosen.info,
-            fit=() if choice == "none" else self._fitness.quick(text),
+            fit=() if choice == "none" else Fits(self._fitness.quick, text),
         )
 
     def agent_run(self, live: LiveRun, chosen: Chosen, task: Task, turn: Turn) -> AgentRun:

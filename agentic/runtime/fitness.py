@@ -15,7 +15,8 @@ import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, overload
 
 from agentic.models.fit import LONGEST, suggestion
 from agentic.ports.agent import Fit
@@ -133,6 +134,25 @@ class Fitness:
 
     def _has_just_failed(self) -> bool:
         return time.monotonic() - self._failed_at < FAILED_S
+
+
+class Fits(Sequence[Fit]):
+    """Every tool's fit for a text, judged when somebody first looks: where no agent bids, nobody does."""
+
+    def __init__(self, judge: Callable[[str], Sequence[Fit]], text: str) -> None:
+        self._judged = cache(lambda: judge(text))
+
+    @overload
+    def __getitem__(self, place: int) -> Fit: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Fit]: ...
+
+    def __getitem__(self, place: int | slice) -> Fit | Sequence[Fit]:
+        return self._judged()[place]
+
+    def __len__(self) -> int:
+        return len(self._judged())
 
 
 class _Wording:

@@ -9,7 +9,8 @@ from agentic.errors import NotFound
 from agentic.events import Entry, HandedOver, RunFinished, ToolCallFinished, ToolCallStarted, coalesce, entry_to_json
 from agentic.messages import Json, Message, ToolCall
 from agentic.ports.storage import StorageBackend
-from agentic.runtime.conversations import Conversations, written
+from agentic.runtime.conversations import written
+from agentic.runtime.opening import Opening
 from agentic.runtime.run import LiveRun
 from agentic.runtime.spaces import whole_log
 
@@ -22,12 +23,10 @@ class Records:
     def __init__(self, storage: StorageBackend) -> None:
         self._storage = storage
 
-    async def store(self, live: LiveRun, last: Entry, conversations: Conversations) -> None:
+    async def store(self, live: LiveRun, last: Entry, opening: Opening) -> None:
         """Write the answer and the log of a run that ends with ``last``."""
         log = [entry_to_json(entry) for entry in coalesce([*live.channel.entries, last])]
-        await asyncio.gather(
-            conversations.finish(live.session_id, answer(live, last)), self._storage.append(PREFIX + live.id, log)
-        )
+        await asyncio.gather(opening.finish(answer(live, last)), self._storage.append(PREFIX + live.id, log))
 
     async def session_of(self, run_id: str) -> str:
         """The session that a stored run was a turn of. Raises NotFound."""

@@ -16,6 +16,7 @@ from agentic.ports.run import Run, Tools
 from agentic.ports.space import Principal, Space
 from agentic.runtime.budget import Budget
 from agentic.runtime.channel import Channel
+from agentic.runtime.opening import Opening
 from agentic.runtime.request import RunRequest
 
 GRACE_S = 5.0
@@ -84,7 +85,7 @@ class LiveRun:
         self.agent = ""
         self.channel = Channel()
         self.ended_early: tuple[EndReason, str] | None = None
-        self.opening: asyncio.Future[None] | None = None
+        self.opening: Opening | None = None
         self.abandoned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._work: asyncio.Task[None] | None = None
         self._calls = 0
@@ -116,19 +117,14 @@ class LiveRun:
         Nothing comes before the request itself has been stored; if that fails, only the last event does.
         """
         async for batch in self.channel.batches(first_quiet_s=first_quiet_s, quiet_s=quiet_s):
-            if batch and self.opening is not None:
-                if not self.opening.done():
-                    await asyncio.wait([self.opening])
-                if self.opening.cancelled() or self.opening.exception() is not None:
-                    if batch[-1] is self.channel.last:
-                        yield batch[-1:]
-                    continue
-            yield batch
+            if not batch or self.opening is None or await self.opening.wait():
+                yield batch
+            elif batch[-1] is self.channel.last:
+                yield batch[-1:]
 
     async def log(self) -> Sequence[Entry]:
         """The whole log, when the run has ended."""
-        async for _ in self.batches():
-            continue
+        await self.channel.ended.wait()
         return self.channel.entries
 
     def cancel(self) -> None:
@@ -137,18 +133,13 @@ class LiveRun:
 
     def end(self, reason: EndReason, told: str) -> None:
         """End the run by cancelling its agent; the first reason stands. ``told`` is said to the user."""
-        if self.ended_early is not None or self.channel.closed:
+        if self.ended_early is not None or self.channel.ended.is_set():
             return
         self.ended_early = (reason, told)
         self.channel.seal()
         if self._work is not None:
             self._work.cancel()
             asyncio.get_running_loop().call_later(GRACE_S, self._abandon)
-
-    def open(self, opening: asyncio.Future[None]) -> None:
-        """Take the task that stores the request; if it fails there is no use in going on."""
-        self.opening = opening
-        opening.add_done_callback(lambda done: self.cancel() if done.cancelled() or done.exception() else None)
 
     def attach(self, work: asyncio.Task[None]) -> None:
         """Take the task that does the agent's work, so that ``end`` can cancel it."""

@@ -1,13 +1,13 @@
-"""``/v1``: chat completions and the models they take."""
+"""``/v1/chat/completions``."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from starlette.responses import Response
@@ -15,7 +15,6 @@ from starlette.responses import Response
 from agentic.errors import BadRequest
 from agentic.kernel import Kernel
 from agentic.messages import Json, dump
-from agentic.models.directory import Chosen
 from agentic.runtime.request import RunRequest
 from agentic.runtime.run import LiveRun
 from agentic.server.dialects.chat_body import ChatRequest
@@ -24,8 +23,16 @@ from agentic.server.dialects.chat_request import refuse_unsupported, to_run_requ
 from agentic.server.errors import error_response
 from agentic.server.sse import EventStream, failure, until_left
 
-router = APIRouter(prefix="/v1")
-STARTED_AT = int(time.time())
+
+class _Direct(APIRoute):
+    """A route whose endpoint takes the request and gives the response, with nothing in between to solve."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """See :class:`fastapi.routing.APIRoute`."""
+        return self.endpoint
+
+
+router = APIRouter(prefix="/v1", route_class=_Direct)
 
 
 @router.post(
@@ -47,22 +54,6 @@ async def create_chat_completion(request: Request) -> Response:
         usage = body.stream_options is not None and bool(body.stream_options.include_usage)
         return EventStream(live, Completion(live, wanted.model, include_usage=usage), _headers)
     return await _whole(request, live, wanted)
-
-
-@router.get("/models")
-async def list_models(request: Request) -> Json:
-    """Everything that a request may name as its model."""
-    return {"object": "list", "data": await _models(request.app.state.kernel)}
-
-
-@router.get("/models/{model_id:path}")
-async def get_model(request: Request, model_id: str) -> Json:
-    """One model; its id may hold slashes."""
-    kernel: Kernel = request.app.state.kernel
-    route = kernel.engine.read_model(model_id)
-    if not route.plain and not route.model:
-        return _listed(model_id, STARTED_AT, "agentic")
-    return {**_described(await kernel.directory.find(route.model)), "id": model_id}
 
 
 def _read(data: bytes) -> ChatRequest:
@@ -123,17 +114,3 @@ async def _whole(request: Request, live: LiveRun, wanted: RunRequest) -> Respons
 def _headers(live: LiveRun) -> Mapping[str, str]:
     headers = {"X-Session-Id": live.session_id, "X-Run-Id": live.id}
     return {**headers, "X-Agent": live.agent} if live.agent else headers
-
-
-async def _models(kernel: Kernel) -> list[Json]:
-    ours = ["agentic", *(f"agentic/{name}" for name in kernel.catalog.agents())]
-    listed = [_listed(model_id, STARTED_AT, "agentic") for model_id in ours]
-    return listed + [_described(chosen) for chosen in await kernel.directory.listing()]
-
-
-def _described(chosen: Chosen) -> Json:
-    return _listed(chosen.id, int(chosen.info.changed) or STARTED_AT, chosen.provider.name)
-
-
-def _listed(model_id: str, created: int, owner: str) -> Json:
-    return {"id": model_id, "object": "model", "created": created, "owned_by": owner}

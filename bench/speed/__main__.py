@@ -34,13 +34,15 @@ def main() -> None:
     """Start the three servers, measure each work in turn, print the medians over the rounds."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=3)
-    rounds = options.parse_args().rounds
+    options.add_argument("--only", default="", help="the beginning of the works' names, such as w1")
+    chosen = options.parse_args()
+    rounds, works = chosen.rounds, [work for work in WORKS if work[0].startswith(chosen.only)]
     with ExitStack() as servers, tempfile.TemporaryDirectory() as folder:
         targets = _start(servers, Path(folder))
         print("| | " + " | ".join(f"{target.name}: p50 ms, req/s, CPU ms" for target in targets) + " |")
         print("|---|" + "---|" * len(targets))
-        for title, work, stream, requests in WORKS:
-            cells = [_cell(target, work, stream, requests, rounds) for target in targets]
+        for title, work, stream, requests in works:
+            cells = _cells(targets, work, stream, requests, rounds)
             print(f"| {title} | " + " | ".join(cells) + " |", flush=True)
         cells = [_paced(target) for target in targets]
         print("| w5: 64 streams, tokens/s | " + " | ".join(cells) + " |")
@@ -48,10 +50,20 @@ def main() -> None:
             print(f"\n{target.name}: resident memory after the load {_memory_mb(target.pid):.0f} MB")
 
 
-def _cell(target: Target, work: str, stream: bool, requests: int, rounds: int) -> str:
-    asyncio.run(measure(target, work, stream=stream, clients=4, requests=40))
-    alone = [asyncio.run(measure(target, work, stream=stream, clients=1, requests=requests)) for _ in range(rounds)]
-    many = [asyncio.run(measure(target, work, stream=stream, clients=16, requests=requests * 2)) for _ in range(rounds)]
+def _cells(targets: list[Target], work: str, stream: bool, requests: int, rounds: int) -> list[str]:
+    """One cell a server. The servers take turns, so that what slows the machine for a while slows all of them."""
+    found: dict[str, list[tuple[Measured, Measured]]] = {target.name: [] for target in targets}
+    for target in targets:
+        asyncio.run(measure(target, work, stream=stream, clients=4, requests=40))
+    for _ in range(rounds):
+        for target in targets:
+            alone = asyncio.run(measure(target, work, stream=stream, clients=1, requests=requests))
+            many = asyncio.run(measure(target, work, stream=stream, clients=16, requests=requests * 2))
+            found[target.name].append((alone, many))
+    return [_cell([one for one, _ in pairs], [many for _, many in pairs]) for pairs in found.values()]
+
+
+def _cell(alone: list[Measured], many: list[Measured]) -> str:
     figures = f"{_median(alone, 'p50_ms'):.1f}, {_median(many, 'per_s'):.0f}/s, {_median(many, 'cpu_ms'):.1f}"
     return figures + _errors(alone + many)
 

@@ -78,8 +78,11 @@ def _catalogue(path: str) -> bytes:
 
 
 async def _send(send: Any, chunks: list[bytes], media_type: bytes) -> None:
+    """Each chunk in a write of its own, as Ollama flushes each line."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", media_type)]})
-    await send({"type": "http.response.body", "body": b"".join(chunks)})
+    for chunk in chunks[:-1]:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": chunks[-1]})
 
 
 async def _pace(send: Any) -> None:

@@ -8,12 +8,13 @@ text that holds U+0085, and validate every chunk with pydantic.
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import json
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from agentic import AgenticError, Json, ModelError, ModelNotFound, ModelTimeout, ModelUnavailable
@@ -40,7 +41,7 @@ class Connection:
         self.host = settings.ollama_host or DEFAULT_HOST
         self._timeout_s = settings.ollama_timeout
         self._transport = transport
-        self._client: Any = None
+        self._opened: _Server | None = None
         self._opening = asyncio.Lock()
 
     async def fetch(self, method: str, path: str, body: Json | None = None, *, timeout_s: float | None = None) -> Json:
@@ -48,10 +49,10 @@ class Connection:
 
         Raises ModelNotFound, ModelUnavailable, ModelTimeout or ModelError.
         """
-        http = await self._http()
+        server = await self._server()
         silence_s = min(timeout_s or self._timeout_s, self._timeout_s)
         with self._faults(silence_s):
-            async with http.stream(method, path, content=_encode(body), timeout=_timeout(silence_s)) as response:
+            async with aclosing(await server.ask(method, path, _encode(body), silence_s)) as response:
                 data = await response.aread()
                 if response.status_code != 200:
                     raise self._refused(response, data, body)
@@ -60,37 +61,35 @@ class Connection:
             raise ModelError(f"Ollama: {answer['error']}")
         return answer
 
-    async def lines(self, path: str, body: Json) -> AsyncGenerator[Json, None]:
-        """The objects that the server streams, one a line; blank lines are skipped.
+    async def lines(self, path: str, body: Json) -> AsyncGenerator[list[Json], None]:
+        """The objects that the server streams, one a line, those in one list that came together.
 
         Closing the iterator closes the connection. Raises as :meth:`fetch` does, and ModelError for an error line.
         """
-        http = await self._http()
+        server = await self._server()
         with self._faults(self._timeout_s):
-            async with http.stream("POST", path, content=_encode(body), timeout=_timeout(self._timeout_s)) as response:
+            async with aclosing(await server.ask("POST", path, _encode(body), self._timeout_s)) as response:
                 if response.status_code != 200:
                     raise self._refused(response, await response.aread(), body)
                 with self._cut():
                     async for batch in _batches(response):
-                        for line in batch:
-                            part = self._decode(line)
-                            if part.get("error"):
-                                raise ModelError(f"Ollama failed in the middle of its answer: {part['error']}")
-                            yield part
+                        parts, fault = self._read(batch)
+                        yield parts
+                        if fault is not None:
+                            raise fault
 
     async def aclose(self) -> None:
         """Close all connections."""
-        if self._client is not None:
-            await self._client.close()
+        if self._opened is not None:
+            await self._opened.aclose()
 
-    async def _http(self) -> httpx.AsyncClient:
-        if self._client is None:
+    async def _server(self) -> _Server:
+        if self._opened is None:
             async with self._opening:
-                if self._client is None:
+                if self._opened is None:
                     # Importing the client and reading certificates takes hundreds of milliseconds.
-                    self._client = await asyncio.to_thread(_open, self.host, self._transport)
-        http: httpx.AsyncClient = self._client._client
-        return http
+                    self._opened = await asyncio.to_thread(_Server, self.host, self._transport)
+        return self._opened
 
     @contextmanager
     def _faults(self, silence_s: float) -> Iterator[None]:
@@ -123,6 +122,19 @@ class Connection:
             raise
         except (httpx.HTTPError, aiohttp.ClientError) as fault:
             raise cut_answer(self.host) from fault
+
+    def _read(self, batch: Sequence[bytes]) -> tuple[list[Json], ModelError | None]:
+        """The objects of some lines, up to the first that is an error, or none that can be read."""
+        parts: list[Json] = []
+        for line in batch:
+            try:
+                part = self._decode(line)
+            except ModelError as fault:
+                return parts, fault
+            if part.get("error"):
+                return parts, ModelError(f"Ollama failed in the middle of its answer: {part['error']}")
+            parts.append(part)
+        return parts, None
 
     def _decode(self, data: bytes) -> Json:
         try:
@@ -167,22 +179,46 @@ def cut_answer(host: str) -> ModelError:
     return ModelError(f"Ollama at {host} broke off in the middle of its answer; its log may tell why.")
 
 
-def _open(host: str, transport: httpx.AsyncBaseTransport | None) -> Any:
-    ollama: Any = importlib.import_module("ollama")
-    if transport is None:
+class _Server:
+    """Requests straight to the transport of the ``ollama`` client, with its address and headers.
+
+    The client's own way there costs as much again as the transport: cookies, redirects, logins and hooks, none of
+    which Ollama has.
+    """
+
+    def __init__(self, host: str, transport: httpx.AsyncBaseTransport | None) -> None:
         import httpx
-        from httpx_aiohttp import AiohttpTransport
 
-        # aiohttp reads 0 as "no limit"; left out, more than 100 answers at once would wait for one another.
-        limits = httpx.Limits(max_connections=0, keepalive_expiry=_KEEP_ALIVE_S)
-        transport = AiohttpTransport(limits=limits)
-    return ollama.AsyncClient(host=host, transport=transport, follow_redirects=False)
+        ollama: Any = importlib.import_module("ollama")
+        self._transport = transport or _over_aiohttp()
+        self._client = ollama.AsyncClient(host=host, transport=self._transport, follow_redirects=False)
+        inner: httpx.AsyncClient = self._client._client
+        self._request = functools.partial(httpx.Request, headers=inner.headers)
+        self._url_of = functools.cache(lambda path: inner.base_url.join(path.removeprefix("/")))
+
+    async def ask(self, method: str, path: str, body: bytes | None, silence_s: float) -> httpx.Response:
+        """The response once its head has come; whoever gets it closes it. Raises errors of httpx and of aiohttp."""
+        limits = {"connect": _CONNECT_S, "pool": _CONNECT_S, "read": silence_s, "write": silence_s}
+        request = self._request(method, self._url_of(path), content=body, extensions={"timeout": limits})
+        response = await self._transport.handle_async_request(request)
+        response.request = request
+        return response
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.close()
 
 
-def _timeout(silence_s: float) -> Any:
-    import httpx
+def _over_aiohttp() -> httpx.AsyncBaseTransport:
+    import aiohttp
+    from httpx_aiohttp import AiohttpTransport
 
-    return httpx.Timeout(silence_s, connect=_CONNECT_S, pool=_CONNECT_S)
+    def session() -> aiohttp.ClientSession:
+        # 0 is "no limit"; left out, more than 100 answers at once would wait for one another.
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S)
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+    return AiohttpTransport(client=session)
 
 
 async def _batches(response: httpx.Response) -> AsyncIterator[list[bytes]]:

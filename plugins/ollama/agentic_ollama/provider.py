@@ -49,8 +49,9 @@ class OllamaProvider(ModelProvider):
         answer = Answer()
         try:
             async with aclosing(self._connection.lines("/api/chat", body)) as lines:
-                async for part in lines:
-                    yield answer.read(part)
+                async for parts in lines:
+                    for delta in answer.read(parts):
+                        yield delta
                     if answer.ended:
                         return
         except ToolsUnsupported:

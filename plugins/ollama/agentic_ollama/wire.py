@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
 from agentic import Json, Message, ModelDelta, ModelError, ModelRequest, Sampling, ToolCall, ToolSpec, Usage
@@ -83,13 +84,19 @@ class Answer:
         self.ended = False
         self._call_ids: set[str] = set()
 
-    def read(self, part: Json) -> ModelDelta:
-        """The piece of the answer in one line; the last one holds the finish reason and the usage.
+    def read(self, parts: Iterable[Json]) -> Iterator[ModelDelta]:
+        """The pieces of the answer in lines that came together, neighbours of one kind joined to one piece.
 
-        Raises ModelError for a line that is not of Ollama's form.
+        The last one holds the finish reason and the usage. Raises ModelError for a line that is not of Ollama's form.
         """
         try:
-            return self._delta(part)
+            for kind, deltas in groupby(map(self._delta, parts), _kind):
+                if kind == "text":
+                    yield ModelDelta("".join([delta.text for delta in deltas]))
+                elif kind == "thinking":
+                    yield ModelDelta(thinking="".join([delta.thinking for delta in deltas]))
+                else:
+                    yield from deltas
         except (AttributeError, TypeError) as fault:
             raise ModelError("Ollama sent a line in a form that is not its own") from fault
 
@@ -122,6 +129,13 @@ class Answer:
         call_id = given if given and given not in self._call_ids else f"call_{uuid.uuid4().hex}"
         self._call_ids.add(call_id)
         return call_id
+
+
+def _kind(delta: ModelDelta) -> str:
+    """``text`` or ``thinking`` for what can be joined, nothing for what stands alone."""
+    if delta.finish or delta.calls or (delta.text and delta.thinking):
+        return ""
+    return "thinking" if delta.thinking else "text"
 
 
 def _call(call_id: str, name: str, arguments: Any) -> ToolCall:

@@ -9,12 +9,15 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from agentic import Message, ModelDelta, ModelError, ModelRequest, ModelTimeout, ModelUnavailable
 from agentic.testing.ollama import ScriptedOllama, cuts, hangs, says
+from agentic_ollama.connection import Connection
 from agentic_ollama.provider import OllamaProvider
 from agentic_ollama.settings import Settings
+from agentic_ollama.wire import Answer
 
 HELLO = ModelRequest(model="qwen3:8b", messages=[Message("user", "hello")])
 
@@ -80,7 +83,7 @@ async def test_cut_connection_is_an_error_after_what_came(after: int) -> None:
             async for delta in provider.stream(HELLO):
                 seen.append(delta.text)
     assert type(caught.value) is ModelError
-    assert len(seen) == after
+    assert "".join(seen).split() == ["word1", "word2"][:after]
 
 
 @pytest.mark.parametrize("after", [0, 2])
@@ -149,3 +152,35 @@ async def test_hundred_and_fifty_answers_do_not_wait_for_one_another() -> None:
         firsts = await asyncio.gather(*(anext(answer) for answer in answers))
         assert len(firsts) == len(server.chats) == 150
         await asyncio.gather(*(answer.aclose() for answer in answers))
+
+
+async def test_lines_that_come_together_are_joined_by_kind() -> None:
+    said = [("", "let me"), ("", " see"), ("Six", ""), (" times", ""), ("", "hm"), (" seven", "")]
+    lines = [{"message": {"role": "assistant", "content": text, "thinking": thought}} for text, thought in said]
+    last = {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop", "eval_count": 6}
+    deltas = list(Answer().read([*lines, last]))
+    assert [(delta.text, delta.thinking) for delta in deltas] == [
+        ("", "let me see"),
+        ("Six times", ""),
+        ("", "hm"),
+        (" seven", ""),
+        ("", ""),
+    ]
+    assert deltas[-1].finish == "stop"
+
+
+@pytest.mark.parametrize("fault", [b'{"error": "out of memory"}\n', b"<html>\n"])
+async def test_what_came_together_with_a_fault_is_not_lost(fault: bytes) -> None:
+    line = b'{"message": {"role": "assistant", "content": "kept"}, "done": false}\n'
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": line + fault})
+
+    connection = Connection(Settings(), transport=httpx.ASGITransport(app))
+    seen: list[Any] = []
+    with pytest.raises(ModelError):
+        async for parts in connection.lines("/api/chat", {}):
+            seen += parts
+    assert [part["message"]["content"] for part in seen] == ["kept"]

@@ -1,0 +1,75 @@
+"""When a turn is stored: its request before anybody reads of the answer, its answer before the last event."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from agentic.messages import Json
+from agentic.runtime.conversations import Conversations, Turn
+
+PATIENCE_S = 0.05
+
+
+class Opening:
+    """Stores the request of a run, once somebody wants to read of it or after PATIENCE_S.
+
+    A first answer that is there sooner is stored together with its request: one write to disk instead of two. Later
+    turns are stored at once, since another process may have gone on with the conversation, and should be told early.
+    ``failed`` is called where the request cannot be stored.
+    """
+
+    def __init__(
+        self,
+        conversations: Conversations,
+        session_id: str,
+        turn: Turn,
+        *,
+        new: bool,
+        run_id: str,
+        failed: Callable[[], None],
+    ) -> None:
+        self._conversations = conversations
+        self._session_id = session_id
+        self._turn = turn
+        self._new = new
+        self._run_id = run_id
+        self._failed = failed
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        if new:
+            self._timer = asyncio.get_running_loop().call_later(PATIENCE_S, self._begin)
+        else:
+            self._begin()
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the request is stored, with its answer or without."""
+        task = self._task
+        return task is not None and task.done() and not task.cancelled() and task.exception() is None
+
+    async def wait(self) -> bool:
+        """Wait until the request is stored; False if that has failed."""
+        await asyncio.wait([self._begin()])
+        return self.is_stored
+
+    async def finish(self, answer: Sequence[Json]) -> None:
+        """Store the answer, and the request where nobody has wanted that yet. Raises what storing raises."""
+        if self._task is None:
+            await self._begin(answer)
+        else:
+            await self._task
+            await self._conversations.finish(self._session_id, answer)
+
+    def _begin(self, answer: Sequence[Json] = ()) -> asyncio.Task[None]:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._task is None:
+            self._task = asyncio.create_task(
+                self._conversations.begin(
+                    self._session_id, self._turn, new=self._new, run_id=self._run_id, answer=answer
+                )
+            )
+            self._task.add_done_callback(lambda _: None if self.is_stored else self._failed())
+        return self._task
