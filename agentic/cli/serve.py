@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -55,7 +56,9 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
             await _greet(kernel)
             server = PatientServer(config, kernel.engine.cancel_all)
             config.app = create_app(kernel)
+            settling = asyncio.create_task(_settle(kernel))
             await server.serve()
+            settling.cancel()
             return server.started
 
     config = uvicorn.Config(
@@ -73,6 +76,14 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         if not runner.run(work()):
             raise typer.Exit(1)
+
+
+async def _settle(kernel: Kernel) -> None:
+    """Try the model servers, which the start does not wait for, and log what came of it."""
+    await kernel.directory.probe()
+    # What is there now stays for good. Left to the collector, looking through it would hold up all answers for some
+    # tens of milliseconds each time.
+    gc.freeze()
 
 
 async def _greet(kernel: Kernel) -> None:

@@ -42,7 +42,7 @@ class ApiKeys:
         if not label.strip() or len(label) > _LONGEST_LABEL or not label.isprintable():
             raise BadRequest(f"a key's name is one line of 1 to {_LONGEST_LABEL} characters", param="name")
         key = PREFIX + secrets.token_urlsafe(32)
-        digest = _digest(key)
+        digest = digest_of(key)
         shown = {"id": key[:_SHOWN], "label": label, "created_at": time.time()}
         # The listed entry first: after a crash in between, a key may be listed that does not work, never the reverse.
         await self._storage.save(f"user_keys/{user_id}/{digest}", shown, if_version=0)
@@ -79,15 +79,16 @@ class ApiKeys:
         """The id of the user whose key this is, or None."""
         if not key.startswith(PREFIX):
             return None
-        stored = await self._storage.load(f"keys/{_digest(key)}")
+        stored = await self._storage.load(f"keys/{digest_of(key)}")
         return stored.value["user_id"] if stored else None
 
 
 def _names(given: str, stored_at: str, key_id: str) -> bool:
     if len(given) > _SHOWN:
-        return stored_at.endswith("/" + _digest(given))
+        return stored_at.endswith("/" + digest_of(given))
     return key_id.startswith(given)
 
 
-def _digest(key: str) -> str:
+def digest_of(key: str) -> str:
+    """What a key is stored under: its sha256, as hexadecimal digits."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

@@ -16,12 +16,13 @@ logger = logging.getLogger(__name__)
 
 
 class Caller:
-    """Calls one model for one run."""
+    """Calls one model for one run; ``whole``: nobody reads the run along."""
 
-    def __init__(self, chosen: Chosen, log: Log, purse: Purse) -> None:
+    def __init__(self, chosen: Chosen, log: Log, purse: Purse, *, whole: bool = False) -> None:
         self.chosen = chosen
         self._log = log
         self._purse = purse
+        self._whole = whole
 
     async def stream(
         self,
@@ -36,7 +37,9 @@ class Caller:
         self._purse.take_model_call()
         info, provider = self.chosen.info, self.chosen.provider
         self._log.emit(ModelStarted(provider=provider.name, model=info.id, mode=mode))
-        request = ModelRequest(model=info.id, messages=messages, tools=tools, schema=schema, sampling=sampling)
+        request = ModelRequest(
+            model=info.id, messages=messages, tools=tools, schema=schema, sampling=sampling, whole=self._whole
+        )
         finish, usage, error = "", Usage(), "cancelled"
         deltas: AsyncIterator[ModelDelta] | None = None
         try:

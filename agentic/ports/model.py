@@ -71,13 +71,17 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequest:
-    """One call of a model. ``tools`` is only ever filled for models whose ``tool_mode`` is native."""
+    """One call of a model. ``tools`` is only ever filled for models whose ``tool_mode`` is native.
+
+    ``whole``: nobody reads along, so a provider may join pieces that came together; otherwise each is shown as it is.
+    """
 
     model: str
     messages: Sequence[Message]
     tools: Sequence[ToolSpec] = ()
     schema: Json | None = None
     sampling: Sampling = Sampling()
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

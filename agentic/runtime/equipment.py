@@ -58,7 +58,7 @@ class Equipment:
         """The chosen agent's run. A client's tool hides a tool of the server that has the same name."""
         wishes = live.request.wishes
         model = ModelHandle(
-            Caller(chosen, live.channel, live.budget),
+            Caller(chosen, live.channel, live.budget, whole=live.request.whole),
             log=live.channel,
             wishes=wishes,
             rank=self._fitness.near,

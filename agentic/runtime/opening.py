@@ -34,7 +34,8 @@ class Opening:
         self._turn = turn
         self._new = new
         self._run_id = run_id
-        self._failed = failed
+        # Let go of at the end: the run, which holds this, is what it belongs to.
+        self._failed: Callable[[], None] | None = failed
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         if new:
@@ -71,5 +72,10 @@ class Opening:
                     self._session_id, self._turn, new=self._new, run_id=self._run_id, answer=answer
                 )
             )
-            self._task.add_done_callback(lambda _: None if self.is_stored else self._failed())
+            self._task.add_done_callback(self._begun)
         return self._task
+
+    def _begun(self, _: asyncio.Task[None]) -> None:
+        failed, self._failed = self._failed, None
+        if failed is not None and not self.is_stored:
+            failed()

@@ -13,7 +13,7 @@ from agentic.ports.model import ToolSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """One request for an answer. ``session_id`` None starts a new conversation."""
+    """One request for an answer. ``session_id`` None starts a new conversation; ``whole``: nobody reads along."""
 
     model: str
     messages: tuple[Message, ...]
@@ -22,3 +22,4 @@ class RunRequest:
     wishes: Wishes = Wishes()
     options: Mapping[str, Any] = field(default_factory=dict)
     traceparent: str = ""
+    whole: bool = False

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -25,7 +22,6 @@ def create_app(kernel: Kernel) -> FastAPI:
         title="agentic",
         description="A self-hosted agent backend that speaks the OpenAI API",
         version=version("agentic-server"),
-        lifespan=_lifespan,
         # Included routers are matched twice a request, one route after the other: so the routes, the busiest first.
         routes=[route for router in ROUTERS for route in router.routes],
         # FastAPI's pages of documentation load their scripts from a CDN; /openapi.json stays.
@@ -52,12 +48,3 @@ def create_app(kernel: Kernel) -> FastAPI:
         )
     app.add_middleware(NoSniff)
     return app
-
-
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Try the model servers at start and log what came of it; the start does not wait for them."""
-    kernel: Kernel = app.state.kernel
-    probing = asyncio.create_task(kernel.directory.probe())
-    yield
-    probing.cancel()

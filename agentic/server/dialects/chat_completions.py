@@ -54,17 +54,7 @@ class Completion:
         self._began = False
         self._decided: Decided | None = None
         self._citations: list[Citation] = []
-        before, after = _split(self._chunk({"content": "\0"}))
-        self._text_before, self._text_after = before, after
-        self._writers: dict[type, Callable[[Entry], bytes]] = {
-            Decided: self._decide,
-            ThinkingDelta: lambda entry: self._data(self._chunk({"reasoning_content": entry.event.text})),  # type: ignore[attr-defined]
-            CitationAdded: self._cite,
-            HandedOver: self._hand_over,
-            RunFinished: self._finish,
-            RunFailed: self._fail,
-            **dict.fromkeys((ToolCallStarted, ToolCallFinished, Progress, Notice, FileAdded), self._step),
-        }
+        self._around_text: tuple[bytes, bytes] | None = None
 
     def render(self, entries: Sequence[Entry]) -> bytes:
         """The entries as chunks, framed as server-sent events."""
@@ -75,10 +65,11 @@ class Completion:
                 if not self._began:
                     written.append(self._first())
                 written.append(self._text(event.text))
-            elif (writer := self._writers.get(type(event))) is not None:
-                if not (self._began or writer == self._decide):
+            elif (writer := WRITERS.get(type(event))) is not None:
+                # The first chunk carries the decision, so it waits for it where it can.
+                if not (self._began or type(event) is Decided):
                     written.append(self._first())
-                written.append(writer(entry))
+                written.append(writer(self, entry))
         return b"".join(written)
 
     def fail(self, error: AgenticError) -> bytes:
@@ -125,13 +116,19 @@ class Completion:
         return origin
 
     def _decide(self, entry: Entry) -> bytes:
-        # The first chunk carries the decision, so it waits for it where it can.
         assert isinstance(entry.event, Decided)
         self._decided = entry.event
         return self._data({**self._chunk({}), "agentic": entry_to_json(entry)}) if self._began else b""
 
     def _text(self, text: str) -> bytes:
-        return b"%b%b%b" % (self._text_before, escape_line_breaks(dump(text)), self._text_after)
+        if self._around_text is None:
+            self._around_text = _split(self._chunk({"content": "\0"}))
+        before, after = self._around_text
+        return b"%b%b%b" % (before, escape_line_breaks(dump(text)), after)
+
+    def _think(self, entry: Entry) -> bytes:
+        assert isinstance(entry.event, ThinkingDelta)
+        return self._data(self._chunk({"reasoning_content": entry.event.text}))
 
     def _step(self, entry: Entry) -> bytes:
         thought = _thought(entry.event)
@@ -180,6 +177,17 @@ class Completion:
     @staticmethod
     def _data(value: Any) -> bytes:
         return b"data: %b\n\n" % escape_line_breaks(dump(value))
+
+
+WRITERS: dict[type[Event], Callable[[Completion, Entry], bytes]] = {
+    Decided: Completion._decide,
+    ThinkingDelta: Completion._think,
+    CitationAdded: Completion._cite,
+    HandedOver: Completion._hand_over,
+    RunFinished: Completion._finish,
+    RunFailed: Completion._fail,
+    **dict.fromkeys((ToolCallStarted, ToolCallFinished, Progress, Notice, FileAdded), Completion._step),
+}
 
 
 def _split(chunk: Json) -> tuple[bytes, bytes]:

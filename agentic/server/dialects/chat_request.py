@@ -58,6 +58,7 @@ def to_run_request(body: ChatRequest, *, default_model: str, session_id: str | N
     if len(set(names)) < len(names):
         raise BadRequest("tools: two of them have the same name.", param="tools")
     return RunRequest(
+        whole=not body.stream,
         model=body.model or default_model,
         messages=tuple(_message(message, n) for n, message in enumerate(body.messages)),
         session_id=session_id or body.session_id,

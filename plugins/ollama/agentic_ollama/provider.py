@@ -50,7 +50,7 @@ class OllamaProvider(ModelProvider):
         try:
             async with aclosing(self._connection.lines("/api/chat", body)) as lines:
                 async for parts in lines:
-                    for delta in answer.read(parts):
+                    for delta in answer.read(parts, join=request.whole):
                         yield delta
                     if answer.ended:
                         return

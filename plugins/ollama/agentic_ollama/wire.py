@@ -84,13 +84,13 @@ class Answer:
         self.ended = False
         self._call_ids: set[str] = set()
 
-    def read(self, parts: Iterable[Json]) -> Iterator[ModelDelta]:
-        """The pieces of the answer in lines that came together, neighbours of one kind joined to one piece.
+    def read(self, parts: Iterable[Json], *, join: bool) -> Iterator[ModelDelta]:
+        """The pieces of the answer in lines that came together; ``join`` makes neighbours of one kind one piece.
 
         The last one holds the finish reason and the usage. Raises ModelError for a line that is not of Ollama's form.
         """
         try:
-            for kind, deltas in groupby(map(self._delta, parts), _kind):
+            for kind, deltas in groupby(map(self._delta, parts), _kind if join else _no_kind):
                 if kind == "text":
                     yield ModelDelta("".join([delta.text for delta in deltas]))
                 elif kind == "thinking":
@@ -136,6 +136,10 @@ def _kind(delta: ModelDelta) -> str:
     if delta.finish or delta.calls or (delta.text and delta.thinking):
         return ""
     return "thinking" if delta.thinking else "text"
+
+
+def _no_kind(_: ModelDelta) -> str:
+    return ""
 
 
 def _call(call_id: str, name: str, arguments: Any) -> ToolCall:

@@ -158,7 +158,7 @@ async def test_lines_that_come_together_are_joined_by_kind() -> None:
     said = [("", "let me"), ("", " see"), ("Six", ""), (" times", ""), ("", "hm"), (" seven", "")]
     lines = [{"message": {"role": "assistant", "content": text, "thinking": thought}} for text, thought in said]
     last = {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop", "eval_count": 6}
-    deltas = list(Answer().read([*lines, last]))
+    deltas = list(Answer().read([*lines, last], join=True))
     assert [(delta.text, delta.thinking) for delta in deltas] == [
         ("", "let me see"),
         ("Six times", ""),
@@ -167,6 +167,7 @@ async def test_lines_that_come_together_are_joined_by_kind() -> None:
         ("", ""),
     ]
     assert deltas[-1].finish == "stop"
+    assert len(list(Answer().read([*lines, last], join=False))) == 7
 
 
 @pytest.mark.parametrize("fault", [b'{"error": "out of memory"}\n', b"<html>\n"])
