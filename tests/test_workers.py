@@ -72,11 +72,14 @@ async def test_worker_out_of_memory_answers_and_ends(pool: WorkerPool) -> None:
 
 
 async def test_request_waits_for_a_free_worker_only_so_long(pool: WorkerPool) -> None:
-    slow = [asyncio.create_task(pool.ask({"do": "sleep"})) for _ in range(2)]
-    await asyncio.sleep(0.05)
+    first = asyncio.create_task(pool.ask({"do": "sleep"}))
+    await asyncio.sleep(0.3)
+    second = asyncio.create_task(pool.ask({"do": "sleep"}))
+    await asyncio.sleep(0)
     with pytest.raises(ToolError, match="all are busy"):
         await pool.ask({"do": "nothing"})
-    assert [str(error) for error in await asyncio.gather(*slow, return_exceptions=True)] == ["too slow", "too slow"]
+    told = await asyncio.gather(first, second, return_exceptions=True)
+    assert [str(error) for error in told] == ["too slow", "too slow"]
 
 
 async def test_module_that_does_not_start_is_told_of() -> None:
