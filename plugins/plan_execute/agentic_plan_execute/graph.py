@@ -53,8 +53,11 @@ class Workflow:
                     yield found
 
 
-def onward(state: State) -> str:
-    """The node that follows; also the one to begin with, wherever the state was left."""
+async def onward(state: State) -> str:
+    """The node that follows; also the one to begin with, wherever the state was left.
+
+    Async, since LangGraph gives what is not to a thread.
+    """
     node = state["current_agent"]
     if state["settled"] or state["handed_over"]:
         return END
