@@ -97,6 +97,7 @@ async def reasoning(state: State, runtime: Runtime[Context]) -> Json:
         # What the client's own limit has cut is no better for being checked.
         text, settled = written.text, written.cut
         said = settled
+        run.progress(f"answer-{state['iteration_count']}", "Answer written", "done")
         if said:
             run.say(text)
     return {"current_agent": "reasoning", "final_output": text, "said": said, "settled": settled}
@@ -115,7 +116,8 @@ async def verification(state: State, runtime: Runtime[Context]) -> Json:
     if verdict.get("unread"):
         run.notice("The answer could not be checked.")
     elif not passed:
-        run.think(f"\nNot good enough yet: {missing}\n")
+        draft = "" if state["said"] else f"{state['final_output']}\n"
+        run.think(f"\n{draft}Not good enough yet: {missing}\n")
         if settled:
             run.notice(f"Could not be verified: {missing}")
     run.progress(f"check-{number}", "The answer is good" if passed else "The answer did not pass", "done")

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
+import jsonschema
+
 from agentic import Json, ToolSpec
-from agentic_plan_execute.references import referred, renamed, within_text
+from agentic_plan_execute.references import NAME, referred, renamed, within_text
 from agentic_plan_execute.state import Result, Step
 
+logger = logging.getLogger(__name__)
+
 FENCED = re.compile(r"```(?:json)?\s*\n(?P<inner>.*?)\n\s*```", re.DOTALL)
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
+SHORT = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,11}")
+"""Ids that are kept: with the run's they make call ids, for which some model servers take 40 characters."""
 MOST_STEPS = 16
 """Steps of one plan. A longer one is no plan but a list, and a model that repeats itself writes no end of it."""
 
@@ -32,7 +38,7 @@ class Checked:
 
 
 def read_object(written: str) -> Json:
-    """The JSON object in a text that holds nothing else but a fence around it. Raises Unreadable."""
+    """The JSON object that a text is, or holds between fences. Raises Unreadable."""
     fence = FENCED.search(written)
     try:
         value = json.loads(fence["inner"] if fence else written)
@@ -94,22 +100,24 @@ def _step(one: Any, number: int) -> Step:
     if not isinstance(one, dict):
         raise Unreadable(f"Step {number} is not an object.")
     name, tool, given, needs = one.get("id", f"s{number}"), one.get("tool"), one.get("input"), one.get("needs") or []
-    if not isinstance(name, str) or not NAME.fullmatch(name):
+    name = str(name) if type(name) is int else name
+    if not isinstance(name, str) or not re.fullmatch(NAME, name):
         raise Unreadable(f'Step {number} has no id such as "s{number}".')
     if not isinstance(tool, str):
         raise Unreadable(f"Step {name} names no tool.")
     if not isinstance(given or {}, dict):
         raise Unreadable(f"The input of step {name} is not an object.")
-    if not isinstance(needs, list) or not all(isinstance(need, str) for need in needs):
+    if not isinstance(needs, list) or not all(isinstance(need, (str, int)) for need in needs):
         raise Unreadable(f"The needs of step {name} are not a list of step ids.")
-    return Step(id=name, tool=tool, input=given or {}, needs=list(dict.fromkeys(needs)))
+    return Step(id=name, tool=tool, input=given or {}, needs=list(dict.fromkeys(map(str, needs))))
 
 
 def _with_new_ids(steps: Sequence[Step], known: Mapping[str, Result]) -> list[Step]:
+    """The steps under ids of their own: what was used before, or makes no call id, gives way to the next free one."""
     taken = {*known, *(step["id"] for step in steps)}
     names: dict[str, str] = {}
     for step in steps:
-        if step["id"] in known:
+        if step["id"] in known or not SHORT.fullmatch(step["id"]):
             number = next(n for n in range(1, len(taken) + 2) if f"s{n}" not in taken)
             names[step["id"]] = f"s{number}"
             taken.add(f"s{number}")
@@ -148,7 +156,7 @@ def _fault(step: Step, tools: Mapping[str, ToolSpec], of: Mapping[str, Step], kn
                 f"{{{{{name}}}}} holds what strangers wrote: it can be a whole value, not a part of one. "
                 "Plan this step when you have read that result"
             )
-    return _input_fault(step["input"], spec.parameters)
+    return _input_fault(step["input"], spec)
 
 
 def _is_strangers(
@@ -168,17 +176,16 @@ def _is_strangers(
     return False
 
 
-def _input_fault(given: Json, schema: Json) -> str:
+def _input_fault(given: Json, spec: ToolSpec) -> str:
     """What is wrong with an input. A value with a reference in it is not known yet, so it is not judged."""
-    import jsonschema
-
     try:
-        for error in jsonschema.Draft202012Validator(schema).iter_errors(given):
+        for error in jsonschema.Draft202012Validator(spec.parameters).iter_errors(given):
             if not (isinstance(error.instance, str) and referred(error.instance)):
                 place = ".".join(map(str, error.absolute_path))
                 return f"its input does not fit: {f'{place}: ' if place else ''}{error.message[:300]}"
-    except Exception:  # noqa: BLE001 - a stranger's schema may be no schema; the tool itself judges its input
-        return ""
+    except Exception:
+        # A stranger's schema may be no schema; the tool itself judges its input then.
+        logger.exception("[PlanExecute] A tool's schema cannot be used: %s", spec.name)
     return ""
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from agentic import Json
 
-REFERENCE = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_]{0,31})\s*\}\}")
+NAME = r"[A-Za-z0-9_-]{1,32}"
+REFERENCE = re.compile(r"\{\{\s*(" + NAME + r")\s*\}\}")
 LONGEST_WHOLE = 64_000
 """Characters of a result that is a whole value; a toolbox gives no longer ones."""
 LONGEST_WITHIN = 4_000

@@ -18,6 +18,7 @@ from agentic.testing.scripted_model import Scripted
 from agentic_plan_execute import agentic_agents, agentic_settings
 from agentic_plan_execute.agent import PlanExecute
 from agentic_plan_execute.settings import Settings
+from agentic_plan_execute.state import first
 
 Planned = tuple[Any, ...]
 
@@ -96,6 +97,25 @@ async def test_result_is_filled_into_the_input_of_the_step_that_needs_it() -> No
     assert said.tool_calls[1].arguments["text"] == "I found {{s1}}!", "the model sees the input as it was planned"
 
 
+async def test_tool_that_runs_alone_is_never_called_beside_another() -> None:
+    now = most = 0
+
+    @tool(examples=["x"], parallel=False)
+    async def alone(n: int) -> str:
+        """Run alone."""
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.01)
+        now -= 1
+        return str(n)
+
+    run = await answered(
+        plan(*((f"s{n}", "alone", {"n": n}) for n in range(3))), "x", verdict(), tools={"alone": alone}
+    )
+    assert (len(run.tools.called), most) == (3, 1)
+
+
 async def test_plan_without_steps_is_answered_in_one_call_streamed_and_unchecked() -> None:
     run = await answered(plan(), "Hello there", tools={"lookup": "42"})
     assert run.pieces == ["Hello", " there"]
@@ -125,6 +145,7 @@ async def test_plan_steps_and_nodes_are_told() -> None:
         ("s1", "running"),
         ("s1", "done"),
         ("answer-1", "running"),
+        ("answer-1", "done"),
         ("check-1", "running"),
         ("check-1", "done"),
     ]
@@ -191,6 +212,21 @@ async def test_plan_that_cannot_be_run_is_mended(steps: list[Planned], told: str
     assert (run.said, len(run.tools.called)) == ("It is 42.", 1)
 
 
+async def test_ids_that_make_no_call_ids_are_given_anew_instead_of_being_refused() -> None:
+    listed = [
+        {"id": 1, "tool": "find", "input": {}},
+        {"id": "the-second-step-of-them-all", "tool": "tell", "input": {"x": "so {{1}}"}, "needs": [1]},
+    ]
+    run = await answered(json.dumps({"steps": listed}), "It is 42.", verdict(), tools={"find": "42", "tell": "told"})
+    assert [(call.id, call.arguments) for call in run.tools.called] == [("run-1-s1", {}), ("run-1-s2", {"x": "so 42"})]
+
+
+async def test_name_that_the_model_made_up_is_shown_to_it_as_a_name() -> None:
+    spoiled = plan(("s1", "no such (tool)", {}))
+    run = await answered(spoiled, spoiled, "Well.", verdict(), tools={"lookup": "42"}, rounds=1)
+    assert run.model.requests[2].messages[-1].name == "no_such__tool_"
+
+
 async def test_sound_steps_of_a_plan_that_stays_faulty_are_run_and_the_others_reported() -> None:
     spoiled = plan(("s1", "ghost", {}), ("s2", "lookup", {}, "s1"), ("s3", "lookup", {}))
     run = await answered(spoiled, spoiled, "It is 42.", verdict(), tools={"lookup": "42"}, rounds=1)
@@ -254,7 +290,7 @@ async def test_answer_that_fails_twice_then_passes_appears_once_and_alone() -> N
     assert run.pieces == ["Third,", " in", " metres."], "no check can change it, so it is streamed"
     assert "the unit is missing" in run.model.requests[3].messages[0].text
     assert "the year is missing" in run.model.requests[7].messages[0].text
-    assert "the unit is missing" in run.thought
+    assert "First.\nNot good enough yet: the unit is missing" in run.thought, "what was held back is not lost"
 
 
 async def test_answer_that_never_passes_is_given_with_what_could_not_be_verified() -> None:
@@ -374,6 +410,27 @@ async def test_cancelled_it_leaves_no_tool_running() -> None:
     assert done and working.cancelled()
     assert sorted(ended) == ["run-1-a", "run-1-b"]
     assert asyncio.all_tasks() == before
+
+
+async def test_run_can_go_on_from_any_node() -> None:
+    from agentic_plan_execute.graph import Workflow
+
+    replies = [
+        plan(("s1", "lookup", {})),
+        "First.",
+        verdict("the year"),
+        plan(("s2", "lookup", {})),
+        "Second.",
+        verdict(),
+    ]
+    workflow, whole = Workflow(), FakeRun(replies=replies, tools={"lookup": "42"})
+    left = [(json.dumps(state), whole.budget.model_calls) async for state in workflow.walk(first(3), whole)]
+    assert len(left) == 11, "the first state, and one a node"
+    for state, asked in left:
+        rest = FakeRun(replies=replies[asked:], tools={"lookup": "42"})
+        states = [found async for found in workflow.walk(json.loads(state), rest)]
+        assert json.dumps(states[-1]) == left[-1][0]
+        assert rest.said == ("" if states[0]["said"] else "Second.")
 
 
 async def test_it_tells_langsmith_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
