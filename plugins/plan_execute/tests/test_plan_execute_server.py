@@ -88,7 +88,7 @@ PASSED = '{"missing": "", "passed": true}'
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     folder = tmp_path_factory.mktemp("plan")
-    ollama = ScriptedOllama([ScriptedModel("qwen3:8b")])
+    ollama = ScriptedOllama([ScriptedModel("qwen3:8b"), ScriptedModel("gemma3:4b", capabilities=("completion",))])
     path = [install(folder / "plugin")]
     with (
         ollama.running() as address,
@@ -137,6 +137,16 @@ def test_what_an_untrusted_tool_returned_reaches_the_model_as_marked_data(api: A
         [result] = [message for message in chat["messages"] if message["role"] == "tool"]
         assert result["content"].startswith("Untrusted data between the marks")
         assert chat["messages"][-1]["role"] == "tool", "no user message follows results"
+
+
+def test_model_without_tools_plans_by_schema_and_reads_results_as_observations(api: Api) -> None:
+    api.ollama.script(plan(("s1", "nap", {"s": 0, "name": "well"})), "Slept.", PASSED)
+    assert api.ask(model="agentic/plan_execute@gemma3:4b")["message"]["content"] == "Slept."
+    planned, reasoned, checked = api.ollama.chats
+    assert planned["format"]["required"] == ["thought", "steps"]
+    for chat in (reasoned, checked):
+        assert [message["role"] for message in chat["messages"]] == ["system", "user", "assistant", "user"]
+        assert chat["messages"][-1]["content"].startswith("Observation from nap: slept well")
 
 
 def test_answer_keeps_to_the_clients_response_format(api: Api) -> None:
