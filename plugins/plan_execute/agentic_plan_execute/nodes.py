@@ -91,6 +91,10 @@ async def reasoning(state: State, runtime: Runtime[Context]) -> Json:
     if plain or by_facts or not rounds_left(state):
         reply = await run.model.complete(answer_prompt(run, state), say=True)
         text, cut, said = reply.text, reply.finish == "length", True
+        if not text.strip() and state["final_output"] and not state["said"]:
+            # Nothing better came of this round than what was held back before.
+            text = state["final_output"]
+            run.say(text)
         settled = plain or by_facts or cut or not text.strip()
     else:
         written = await write(run, answer_prompt(run, state), run.task.answer_schema)
@@ -109,7 +113,8 @@ async def verification(state: State, runtime: Runtime[Context]) -> Json:
     number = state["iteration_count"]
     run.progress(f"check-{number}", "Checking the answer", "running")
     verdict = await _verdict(run, state)
-    passed, missing = verdict["passed"], " ".join(verdict["missing"].split())[:LONGEST_MISSING]
+    passed = verdict["passed"]
+    missing = "" if passed else " ".join(verdict["missing"].split())[:LONGEST_MISSING] or "it was not said what"
     settled = passed or verdict.get("unread", False) or not rounds_left(state)
     if settled and not state["said"]:
         run.say(state["final_output"])
@@ -124,7 +129,7 @@ async def verification(state: State, runtime: Runtime[Context]) -> Json:
     return {
         "current_agent": "verification",
         "verification_passed": passed,
-        "missing": "" if passed else missing or "it was not said what",
+        "missing": missing,
         "said": state["said"] or settled,
         "settled": settled,
     }

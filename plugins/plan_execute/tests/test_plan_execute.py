@@ -11,7 +11,19 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from agentic import Agent, Fit, Message, ModelError, ModelInfo, Reply, ToolCall, ToolError, ToolResult, tool
+from agentic import (
+    Agent,
+    AgenticError,
+    Fit,
+    Message,
+    ModelError,
+    ModelInfo,
+    Reply,
+    ToolCall,
+    ToolError,
+    ToolResult,
+    tool,
+)
 from agentic.testing.agent import AgentConformance
 from agentic.testing.runs import FakeRun, calls, client_tool, make_task
 from agentic.testing.scripted_model import Scripted
@@ -314,18 +326,33 @@ async def test_empty_answer_does_not_pass_and_costs_no_check() -> None:
     assert run.said == "It is 42."
 
 
+async def test_last_round_without_an_answer_falls_back_on_the_one_before() -> None:
+    replies = [plan(("s1", "lookup", {})), "Draft.", verdict("the year"), plan(), Reply(""), '{"passed": false}']
+    run = await answered(*replies, tools={"lookup": "42"}, rounds=2)
+    assert run.said == "Draft.\n\nCould not be verified: it was not said what"
+
+
 async def test_answer_that_the_clients_limit_has_cut_is_given_unchecked() -> None:
     run = await answered(plan(("s1", "lookup", {})), Reply("It is 4", finish="length"), tools={"lookup": "42"})
     assert run.said == "It is 4"
 
 
-async def test_draft_is_given_where_the_model_goes_away_while_a_better_one_is_sought() -> None:
-    run = FakeRun(
-        replies=[plan(("s1", "lookup", {})), "Draft.", verdict("the year"), ModelError("away")], tools={"lookup": "42"}
-    )
-    with pytest.raises(ModelError, match="away"):
+@pytest.mark.parametrize("asked", [2, 3, 4, 5])
+async def test_draft_is_given_where_a_limit_is_reached_while_it_is_checked_or_a_better_one_is_sought(
+    asked: int,
+) -> None:
+    replies = [
+        plan(("s1", "lookup", {})),
+        "Draft.",
+        verdict("the year"),
+        plan(("s2", "lookup", {})),
+        "Better.",
+        verdict(),
+    ]
+    run = FakeRun(replies=[*replies[:asked], AgenticError("Stopped: the limit was reached.")], tools={"lookup": "42"})
+    with pytest.raises(AgenticError, match="limit"):
         await run.answer(PlanExecute(3))
-    assert run.said == "Draft."
+    assert run.said == ("Better." if asked == 5 else "Draft.")
 
 
 async def test_draft_keeps_to_the_shape_that_the_client_wants() -> None:
