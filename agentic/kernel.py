@@ -126,6 +126,7 @@ def _spec(tool: Tool) -> ToolSpec:
         examples=tool.traits.examples,
         suggest=tool.suggest,
         untrusted=tool.traits.untrusted,
+        parallel=tool.traits.parallel,
     )
 
 

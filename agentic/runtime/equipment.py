@@ -52,6 +52,7 @@ class Equipment:
             tool_choice=choice,
             model=chosen.info,
             fit=() if choice == "none" else Fits(self._fitness.quick, text),
+            answer_schema=live.request.wishes.answer_schema,
         )
 
     def agent_run(self, live: LiveRun, chosen: Chosen, task: Task, turn: Turn) -> AgentRun:
