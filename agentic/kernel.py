@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import get_args
 
 from agentic.catalog.catalog import Catalog
 from agentic.catalog.load import load
@@ -18,7 +19,8 @@ from agentic.ports.blobs import BlobStore
 from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.model import ToolSpec
 from agentic.ports.storage import StorageBackend
-from agentic.ports.tool import Tool
+from agentic.ports.tool import Risk, Tool
+from agentic.runtime.approval import Policy
 from agentic.runtime.budget import Limits
 from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
@@ -95,8 +97,22 @@ def _engine(settings: Settings, catalog: Catalog, directory: Directory, everythi
         tokens=settings.run_max_tokens,
         seconds=settings.run_max_seconds,
     )
-    equipment = Equipment(installed, everything, fitness, shortlist=settings.tool_shortlist)
+    policy = Policy(
+        approve=_approve(settings, catalog),
+        after_untrusted=settings.after_untrusted,
+        timeout_s=settings.approval_timeout,
+    )
+    equipment = Equipment(installed, everything, fitness, shortlist=settings.tool_shortlist, policy=policy)
     return Engine(equipment, Router(catalog.agents()), directory, everything, limits)
+
+
+def _approve(settings: Settings, catalog: Catalog) -> frozenset[str]:
+    """The risks and tools of APPROVE. A name without a tool is told, since it may be a slip: its plugin may be out."""
+    known = {*get_args(Risk), *catalog.tools()}
+    for name in settings.approve:
+        if name not in known:
+            logger.warning("[Approval] APPROVE names neither a risk nor an installed tool: %s", name)
+    return frozenset(settings.approve)
 
 
 def _blobs(settings: Settings, catalog: Catalog) -> BlobStore:

@@ -26,6 +26,7 @@ from agentic.events import Entry, Event, RunFailed, RunFinished, TextDelta
 from agentic.models.caller import Caller
 from agentic.models.directory import Chosen, Directory
 from agentic.models.handle import ModelHandle, Wishes
+from agentic.runtime.approval import Policy
 from agentic.runtime.budget import Budget, Limits
 from agentic.runtime.channel import Channel
 from agentic.runtime.engine import Engine
@@ -132,6 +133,7 @@ class House:
         storage: Any = None,
         blobs: Any = None,
         shortlist: int = 16,
+        policy: Policy | None = None,
     ) -> None:
         agents: Mapping[str, Agent] = {agent.name: agent for agent in ([ActingAgent(act)] if callable(act) else act)}
         self.storage = storage or MemoryStorage()
@@ -146,7 +148,9 @@ class House:
             agent_plugins={name: name for name in agents},
             tool_plugins={tool.name: f"plugin-{tool.name}" for tool in tools},
         )
-        equipment = Equipment(installed, everything, Fitness(specs, _no_embedder), shortlist=shortlist)
+        equipment = Equipment(
+            installed, everything, Fitness(specs, _no_embedder), shortlist=shortlist, policy=policy or Policy()
+        )
         self.directory = Directory({self.provider.name: self.provider})
         self.engine = Engine(equipment, Router(agents), self.directory, everything, limits or Limits())
 

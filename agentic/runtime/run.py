@@ -14,7 +14,8 @@ from agentic.ports.agent import Task
 from agentic.ports.model import Model
 from agentic.ports.run import Run, Tools
 from agentic.ports.space import Principal, Space
-from agentic.runtime.budget import Budget
+from agentic.runtime.approval import Approvals
+from agentic.runtime.budget import Budget, Clock
 from agentic.runtime.channel import Channel
 from agentic.runtime.opening import Opening
 from agentic.runtime.request import RunRequest
@@ -84,6 +85,8 @@ class LiveRun:
         self.started_at = time.time()
         self.agent = ""
         self.channel = Channel()
+        self.clock = Clock()
+        self.approvals = Approvals(self.channel, self.clock)
         self.ended_early: tuple[EndReason, str] | None = None
         self.opening: Opening | None = None
         self.abandoned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
