@@ -22,6 +22,7 @@ from agentic import (
     ToolSpec,
     Usage,
 )
+from agentic.errors import AgenticError
 from agentic.events import Entry, Event, RunFailed, RunFinished, TextDelta
 from agentic.models.caller import Caller
 from agentic.models.directory import Chosen, Directory
@@ -199,7 +200,7 @@ class ModelBench:
         self._calls = 0
         chosen = Chosen("m", self.provider, self.provider.infos[0])
         self.model = ModelHandle(
-            Caller(chosen, self.channel, self.budget),
+            Caller(chosen, self.channel, self.budget, refuse=_refuse),
             log=self.channel,
             wishes=wishes or Wishes(),
             rank=self._rank,
@@ -224,6 +225,10 @@ class ModelBench:
     def _new_id(self) -> str:
         self._calls += 1
         return f"r-{self._calls}"
+
+
+async def _refuse(_: AgenticError) -> None:
+    return None
 
 
 async def _no_embedder() -> None:

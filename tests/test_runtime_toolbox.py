@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import pytest
 
 from agentic import Citation, Tool, ToolCall, ToolContext, ToolError, ToolResult, ToolRetry, ToolSpec, Traits, tool
-from agentic.errors import BudgetExceeded
+from agentic.errors import AgenticError, BudgetExceeded
 from agentic.events import CitationAdded, Event, HandedOver, Progress, ToolCallFinished, ToolCallStarted
 from agentic.runtime.approval import Approvals, Gate, Policy
 from agentic.runtime.budget import Budget, Clock, Limits
@@ -62,6 +62,7 @@ class Bench:
         self.channel = Channel()
         self.budget = Budget(Limits(tool_calls=limit))
         self.handed_over = 0
+        self.refused: list[AgenticError] = []
         self.approvals = Approvals(self.channel, Clock())
         self.gate = Gate(policy or Policy(), self.approvals, self.channel, can_ask=can_ask, source=source)
         self.everything = Scope(MemoryStorage(), MemoryBlobs())
@@ -74,6 +75,7 @@ class Bench:
             context_of=self.context_of,
             plugin_of=lambda name: f"plugin-{name}",
             hand_over=self.hand_over,
+            refuse=self.refuse,
         )
 
     def context_of(self, call_id: str, plugin: str) -> Context:
@@ -85,6 +87,9 @@ class Bench:
             files=RunFiles(self.everything.blobs, "run_1", self.channel),
             channel=self.channel,
         )
+
+    async def refuse(self, error: AgenticError) -> None:
+        self.refused.append(error)
 
     def hand_over(self) -> None:
         self.handed_over += 1

@@ -94,7 +94,7 @@ class Clock:
                 self._go_on()
 
     def _go_on(self) -> None:
-        if self._ring is not None:
+        if self._ring is not None and not self._pauses:
             loop = asyncio.get_running_loop()
             self._since = loop.time()
             self._timer = loop.call_later(self._left_s, self._ring)

@@ -62,7 +62,7 @@ class Equipment:
         """The chosen agent's run. A client's tool hides a tool of the server that has the same name."""
         wishes = live.request.wishes
         model = ModelHandle(
-            Caller(chosen, live.channel, live.budget, whole=live.request.whole),
+            Caller(chosen, live.channel, live.budget, whole=live.request.whole, refuse=live.refuse),
             log=live.channel,
             wishes=wishes,
             rank=self._fitness.near,
@@ -85,6 +85,7 @@ class Equipment:
             context_of=self._contexts(live),
             plugin_of=lambda tool: self._installed.tool_plugins[tool],
             hand_over=lambda: live.end("tool_calls", ""),
+            refuse=live.refuse,
         )
         space = of_plugin(self._everything, live.principal, self._installed.agent_plugins[live.agent])
         return AgentRun(live, task=task, messages=turn.messages, model=model, tools=tools, space=space)

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from agentic import content
-from agentic.errors import StorageError, ToolError, ToolRetry
+from agentic.errors import AgenticError, BudgetExceeded, RunEnded, StorageError, ToolError, ToolRetry
 from agentic.events import Citation, CitationAdded, File, HandedOver, Progress, ToolCallFinished, ToolCallStarted
 from agentic.messages import Json, ToolCall
 from agentic.ports.model import ToolSpec
@@ -63,7 +63,7 @@ class Toolbox(Tools):
     """The server's tools by name beside the client's.
 
     ``context_of`` makes the context of a call from its id and the tool's plugin; ``hand_over`` ends the run when the
-    client must go on.
+    client must go on; ``refuse`` is awaited before an error is raised because of a limit, or after the end.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class Toolbox(Tools):
         context_of: Callable[[str, str], ToolContext],
         plugin_of: Callable[[str], str],
         hand_over: Callable[[], None],
+        refuse: Callable[[AgenticError], Awaitable[None]],
     ) -> None:
         self.specs = specs
         self._tools = {spec.name: tools[spec.name] for spec in specs if not spec.client}
@@ -87,10 +88,21 @@ class Toolbox(Tools):
         self._context_of = context_of
         self._plugin_of = plugin_of
         self._hand_over = hand_over
+        self._refuse = refuse
         self._seen: dict[str, list[str]] = {}
 
     async def call(self, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
         """See :class:`agentic.ports.run.Tools`."""
+        try:
+            return await self._call(calls)
+        except (BudgetExceeded, RunEnded) as error:
+            await self._refuse(error)
+            raise
+
+    async def _call(self, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
+        if not calls:
+            # An agent that calls nothing for ever lets the others work.
+            await asyncio.sleep(0)
         ours = [call for call in calls if call.name not in self._client]
         theirs = tuple(call for call in calls if call.name in self._client)
         self._budget.take_tool_calls(len(ours))
