@@ -47,12 +47,7 @@ class Caller:
     ) -> AsyncGenerator[ModelDelta, None]:
         """The provider's own deltas. Raises ModelError if the answer ends without a finish."""
         info, provider = self.chosen.info, self.chosen.provider
-        try:
-            self._purse.take_model_call()
-            self._log.emit(ModelStarted(provider=provider.name, model=info.id, mode=mode))
-        except (BudgetExceeded, RunEnded) as refused:
-            await self._refuse(refused)
-            raise
+        await self._begin(ModelStarted(provider=provider.name, model=info.id, mode=mode))
         request = ModelRequest(
             model=info.id, messages=messages, tools=tools, schema=schema, sampling=sampling, whole=self._whole
         )
@@ -80,6 +75,14 @@ class Caller:
             await self._close(deltas)
             self._purse.spend(usage)
             self._log.note(ModelFinished(usage=usage, finish=finish or "error", error=error))
+
+    async def _begin(self, started: ModelStarted) -> None:
+        try:
+            self._purse.take_model_call()
+            self._log.emit(started)
+        except (BudgetExceeded, RunEnded) as error:
+            await self._refuse(error)
+            raise
 
     async def _close(self, deltas: AsyncIterator[ModelDelta] | None) -> None:
         close = getattr(deltas, "aclose", None)
