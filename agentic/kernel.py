@@ -81,6 +81,12 @@ async def open_kernel(
         yield kernel
 
 
+def unknown_approvals(settings: Settings, catalog: Catalog) -> list[str]:
+    """What APPROVE names and is not there: a slip, or a tool whose plugin is out. It does not stop the start."""
+    known = {*get_args(Risk), *catalog.tools()}
+    return [name for name in settings.approve if name not in known]
+
+
 def _engine(settings: Settings, catalog: Catalog, directory: Directory, everything: Scope) -> Engine:
     specs = [_spec(tool) for tool in catalog.tools().values()]
     fitness = Fitness(specs, lambda: _local_embedder(catalog))
@@ -97,22 +103,15 @@ def _engine(settings: Settings, catalog: Catalog, directory: Directory, everythi
         tokens=settings.run_max_tokens,
         seconds=settings.run_max_seconds,
     )
+    for name in unknown_approvals(settings, catalog):
+        logger.warning("[Approval] APPROVE names neither a risk nor an installed tool: %s", name)
     policy = Policy(
-        approve=_approve(settings, catalog),
+        approve=frozenset(settings.approve),
         after_untrusted=settings.after_untrusted,
         timeout_s=settings.approval_timeout,
     )
     equipment = Equipment(installed, everything, fitness, shortlist=settings.tool_shortlist, policy=policy)
     return Engine(equipment, Router(catalog.agents()), directory, everything, limits)
-
-
-def _approve(settings: Settings, catalog: Catalog) -> frozenset[str]:
-    """The risks and tools of APPROVE. A name without a tool is told, since it may be a slip: its plugin may be out."""
-    known = {*get_args(Risk), *catalog.tools()}
-    for name in settings.approve:
-        if name not in known:
-            logger.warning("[Approval] APPROVE names neither a risk nor an installed tool: %s", name)
-    return frozenset(settings.approve)
 
 
 def _blobs(settings: Settings, catalog: Catalog) -> BlobStore:

@@ -26,6 +26,8 @@ from agentic.events import (
 from agentic.runtime.approval import CONVERSATION, Policy
 from agentic.runtime.budget import Limits
 from agentic.runtime.run import LiveRun
+from agentic.server import sse
+from agentic.server.dialects.chat_completions import Completion
 from agentic.testing.runs import client_tool
 from tests.kernel_in_memory import ALICE, House, said
 
@@ -360,3 +362,28 @@ async def test_a_run_does_not_fail_by_being_asked_about(caplog: pytest.LogCaptur
     assert of(log, RunFailed) == []
     assert "[Approval] Denied: call=c-2 tool=launch" in caplog.text
     assert "4711" not in caplog.text and "moon" not in caplog.text
+
+
+async def test_run_that_waits_for_its_turn_can_be_read() -> None:
+    home = house([LAUNCH], approve=frozenset({"execute"}))
+    first = await home.ask(approvals=True)
+    await until_asked(first)
+    second = await home.ask(session_id=first.session_id)
+    assert [event["type"] for event in await home.engine.get_trace(second.id, ALICE)] == ["run_started"]
+    await home.engine.aclose()
+
+
+async def test_stream_is_kept_alive_while_a_person_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "TICK_S", 0.01)
+    monkeypatch.setattr(sse, "PING_S", 0.02)
+    home = house([LAUNCH], approve=frozenset({"execute"}))
+    live = await home.ask(approvals=True)
+    written: list[bytes] = []
+    async for chunk in sse.chunks(live, Completion(live, "agentic")):
+        written.append(chunk)
+        if written.count(sse.PING) == 2 and live.approvals.waiting:
+            live.approvals.answer("c-2", approved=True, by="alice")
+    asked = next(n for n, chunk in enumerate(written) if b'"approval_needed"' in chunk)
+    given = next(n for n, chunk in enumerate(written) if b'"approval_given"' in chunk)
+    assert sse.PING in written[asked + 1 : given]
+    assert written[-1].endswith(b"data: [DONE]\n\n")

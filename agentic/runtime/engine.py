@@ -97,8 +97,8 @@ class Engine:
     async def get_trace(self, run_id: str, principal: Principal) -> list[Json]:
         """The events of a run of this principal: the stored ones, or those so far. Raises NotFound."""
         live = self.at_work(principal).get(run_id)
-        # Nothing is told of a run before its request is stored.
-        if live is not None and live.opening is not None and await live.opening.wait() and live.channel.last is None:
+        # Nothing is told of an answer before its request is stored; a run that waits for its turn has none yet.
+        if live is not None and (live.opening is None or await live.opening.wait()) and live.channel.last is None:
             return so_far(live)
         return await Records(of_user(self._everything, principal).storage).trace(run_id)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Annotated
 from urllib.parse import quote
 
@@ -107,7 +107,8 @@ async def _from(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[byt
 
 
 def _state(live: LiveRun) -> Json:
-    return {"state": "at_work", "waiting": [asdict(needed) for needed in live.approvals.waiting]}
+    waiting = [{field.name: getattr(one, field.name) for field in fields(one)} for one in live.approvals.waiting]
+    return {"state": "at_work", "waiting": waiting}
 
 
 def _answer(body: Json) -> Response:
