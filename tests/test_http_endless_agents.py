@@ -104,7 +104,7 @@ def limited(
         "RUN_MAX_MODEL_CALLS": "4",
         "RUN_MAX_TOOL_CALLS": "20",
         "RUN_MAX_TOKENS": "5000",
-        "RUN_MAX_SECONDS": "0.7",
+        "RUN_MAX_SECONDS": "3",
     }
     with running_server(env, path=[install(folder, "endless", ENDLESS)], data_dir=data) as server:
         yield server
@@ -124,8 +124,8 @@ def ann(limited: Server, keys: dict[str, str], ollama: SharedOllama) -> Iterator
         ("swallowing", 10, "4 model calls", "RUN_MAX_MODEL_CALLS"),
         ("calls", 0, "20 tool calls", "RUN_MAX_TOOL_CALLS"),
         ("crowd", 0, "20 tool calls", "RUN_MAX_TOOL_CALLS"),
-        ("sleeping", 0, "0.7 seconds", "RUN_MAX_SECONDS"),
-        ("silent", 0, "0.7 seconds", "RUN_MAX_SECONDS"),
+        ("sleeping", 0, "3 seconds", "RUN_MAX_SECONDS"),
+        ("silent", 0, "3 seconds", "RUN_MAX_SECONDS"),
     ],
 )
 def test_limit_ends_an_agent_that_would_run_for_ever_and_is_told(
