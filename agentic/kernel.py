@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import get_args
 
 from agentic.catalog.catalog import Catalog
 from agentic.catalog.load import load
@@ -18,7 +19,8 @@ from agentic.ports.blobs import BlobStore
 from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.model import ToolSpec
 from agentic.ports.storage import StorageBackend
-from agentic.ports.tool import Tool
+from agentic.ports.tool import Risk, Tool
+from agentic.runtime.approval import Policy
 from agentic.runtime.budget import Limits
 from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
@@ -79,6 +81,12 @@ async def open_kernel(
         yield kernel
 
 
+def unknown_approvals(settings: Settings, catalog: Catalog) -> list[str]:
+    """What APPROVE names and is not there: a slip, or a tool whose plugin is out. It does not stop the start."""
+    known = {*get_args(Risk), *catalog.tools()}
+    return [name for name in settings.approve if name not in known]
+
+
 def _engine(settings: Settings, catalog: Catalog, directory: Directory, everything: Scope) -> Engine:
     specs = [_spec(tool) for tool in catalog.tools().values()]
     fitness = Fitness(specs, lambda: _local_embedder(catalog))
@@ -95,7 +103,14 @@ def _engine(settings: Settings, catalog: Catalog, directory: Directory, everythi
         tokens=settings.run_max_tokens,
         seconds=settings.run_max_seconds,
     )
-    equipment = Equipment(installed, everything, fitness, shortlist=settings.tool_shortlist)
+    for name in unknown_approvals(settings, catalog):
+        logger.warning("[Approval] APPROVE names neither a risk nor an installed tool: %s", name)
+    policy = Policy(
+        approve=frozenset(settings.approve),
+        after_untrusted=settings.after_untrusted,
+        timeout_s=settings.approval_timeout,
+    )
+    equipment = Equipment(installed, everything, fitness, shortlist=settings.tool_shortlist, policy=policy)
     return Engine(equipment, Router(catalog.agents()), directory, everything, limits)
 
 

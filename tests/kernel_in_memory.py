@@ -22,10 +22,12 @@ from agentic import (
     ToolSpec,
     Usage,
 )
+from agentic.errors import AgenticError
 from agentic.events import Entry, Event, RunFailed, RunFinished, TextDelta
 from agentic.models.caller import Caller
 from agentic.models.directory import Chosen, Directory
 from agentic.models.handle import ModelHandle, Wishes
+from agentic.runtime.approval import Policy
 from agentic.runtime.budget import Budget, Limits
 from agentic.runtime.channel import Channel
 from agentic.runtime.engine import Engine
@@ -132,6 +134,7 @@ class House:
         storage: Any = None,
         blobs: Any = None,
         shortlist: int = 16,
+        policy: Policy | None = None,
     ) -> None:
         agents: Mapping[str, Agent] = {agent.name: agent for agent in ([ActingAgent(act)] if callable(act) else act)}
         self.storage = storage or MemoryStorage()
@@ -146,7 +149,9 @@ class House:
             agent_plugins={name: name for name in agents},
             tool_plugins={tool.name: f"plugin-{tool.name}" for tool in tools},
         )
-        equipment = Equipment(installed, everything, Fitness(specs, _no_embedder), shortlist=shortlist)
+        equipment = Equipment(
+            installed, everything, Fitness(specs, _no_embedder), shortlist=shortlist, policy=policy or Policy()
+        )
         self.directory = Directory({self.provider.name: self.provider})
         self.engine = Engine(equipment, Router(agents), self.directory, everything, limits or Limits())
 
@@ -195,7 +200,7 @@ class ModelBench:
         self._calls = 0
         chosen = Chosen("m", self.provider, self.provider.infos[0])
         self.model = ModelHandle(
-            Caller(chosen, self.channel, self.budget),
+            Caller(chosen, self.channel, self.budget, refuse=_refuse),
             log=self.channel,
             wishes=wishes or Wishes(),
             rank=self._rank,
@@ -220,6 +225,10 @@ class ModelBench:
     def _new_id(self) -> str:
         self._calls += 1
         return f"r-{self._calls}"
+
+
+async def _refuse(_: AgenticError) -> None:
+    return None
 
 
 async def _no_embedder() -> None:

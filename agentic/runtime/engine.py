@@ -6,10 +6,11 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from functools import partial
 from typing import Any
 
 from agentic import content
-from agentic.errors import AgenticError, BadRequest, BudgetExceeded, ModelError, NotFound, RateLimited
+from agentic.errors import AgenticError, BadRequest, BudgetExceeded, Conflict, ModelError, NotFound, RateLimited
 from agentic.events import EndReason, Event, ModelFinished, Notice, RunFailed, RunFinished, RunStarted
 from agentic.messages import Json
 from agentic.models.directory import Directory
@@ -19,7 +20,7 @@ from agentic.runtime.conversations import Conversations, Turn
 from agentic.runtime.equipment import Equipment
 from agentic.runtime.files import file_key, links
 from agentic.runtime.opening import Opening
-from agentic.runtime.record import Records
+from agentic.runtime.record import Records, so_far
 from agentic.runtime.request import RunRequest
 from agentic.runtime.router import Route, Router
 from agentic.runtime.run import LiveRun
@@ -94,8 +95,28 @@ class Engine:
             return await self.conversations(principal).delete(session_id)
 
     async def get_trace(self, run_id: str, principal: Principal) -> list[Json]:
-        """The stored events of a run of this principal. Raises NotFound."""
+        """The events of a run of this principal: the stored ones, or those so far. Raises NotFound."""
+        live = self.at_work(principal).get(run_id)
+        # Nothing is told of an answer before its request is stored; a run that waits for its turn has none yet.
+        if live is not None and (live.opening is None or await live.opening.wait()) and live.channel.last is None:
+            return so_far(live)
         return await Records(of_user(self._everything, principal).storage).trace(run_id)
+
+    def at_work(self, principal: Principal) -> dict[str, LiveRun]:
+        """The runs of this principal that have not ended, by id."""
+        alive = (live for live in self._running.values() if live.channel.last is None)
+        return {live.id: live for live in alive if live.principal.id == principal.id}
+
+    async def approve(self, run_id: str, call_id: str, principal: Principal, *, approved: bool, reason: str) -> None:
+        """Approve or deny a call that waits, see :meth:`Approvals.answer`.
+
+        Raises NotFound where this principal has no such run, and Conflict where the call does not wait.
+        """
+        live = self.at_work(principal).get(run_id)
+        if live is None:
+            await Records(of_user(self._everything, principal).storage).session_of(run_id)
+            raise Conflict("The run has ended: none of its calls waits for approval any more.")
+        live.approvals.answer(call_id, approved=approved, by=principal.name, reason=reason)
 
     def cancel_all(self) -> None:
         """Cancel what runs; what there is of it will be stored."""
@@ -157,10 +178,9 @@ class Engine:
         """Wait until the agent is done, or is ended, and say how it came out."""
         work = asyncio.ensure_future(working)
         live.attach(work)
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(self._limits.seconds, live.end, "length", live.budget.time_is_up)
+        live.clock.start(self._limits.seconds, partial(live.end, "length", live.budget.time_is_up))
         await asyncio.wait([work, live.abandoned], return_when=asyncio.FIRST_COMPLETED)
-        timer.cancel()
+        live.clock.stop()
         if not work.done():
             logger.error("[Engine] Agent does not let go and is left behind: run=%s agent=%s", live.id, live.agent)
         error = _raised(work)
