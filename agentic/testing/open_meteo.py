@@ -19,10 +19,10 @@ from agentic.messages import Json
 from agentic.testing.open_meteo_places import PLACES, ScriptedPlace
 from agentic.testing.scripted_answers import Answer, fails, hangs, sends
 from agentic.testing.scripted_server import RecordedRequest
-from agentic.testing.scripted_service import ScriptedService, gives, huge, late, moved
+from agentic.testing.scripted_service import ScriptedService, gives, huge, late, moved, packed
 
 __all__ = ["PLACES", "Answer", "ScriptedOpenMeteo", "ScriptedPlace", "fails", "gives", "hangs", "huge", "late", "moved"]
-__all__ += ["sends"]
+__all__ += ["packed", "sends"]
 
 TODAY = date(2026, 11, 24)
 _CODES = (61, 3, 0, 71, 95, 45, 2, 80, 1, 63, 3, 85, 0, 51, 2, 3)

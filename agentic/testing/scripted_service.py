@@ -1,12 +1,13 @@
 """A scripted service of the web that is asked by GET and answers with one JSON object: Wikipedia, Open-Meteo and such.
 
 Faults are those of every scripted server: ``service.script(fails(429, "slow down", retry_after_s=7))`` for the next
-request, ``service.faults[path] = fails(500, "down")`` for all at a path. :func:`late`, :func:`huge`, :func:`moved` and
-``sends(b"")`` or ``sends("<html>")`` make the others.
+request, ``service.faults[path] = fails(500, "down")`` for all at a path. :func:`late`, :func:`huge`, :func:`packed`,
+:func:`moved`, and ``sends(b"")`` or ``sends("<html>")`` make the others.
 """
 
 from __future__ import annotations
 
+import gzip
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import replace
@@ -56,6 +57,13 @@ class ServiceExchange(ScriptedExchange):
         """Give the scripted answer, or the right one."""
         await self.play(self._service.next_answer({"request": self._service.requests[-1]}), {})
 
+    async def play(self, answer: Answer, body: Json) -> None:
+        """Give an answer; one with headers of its own is sent in one piece."""
+        if answer.headers and answer.status == 200:
+            await self.whole(b"".join(answer.lines or ()), headers=extra_headers(answer))
+        else:
+            await super().play(answer, body)
+
     async def refuse(self, answer: Answer) -> None:
         """Answer with another status than 200, and with the service's body for that."""
         data = b"".join(answer.lines) if answer.lines is not None else encoded(self._service.refusal(answer))
@@ -84,6 +92,11 @@ def huge(megabytes: int) -> Answer:
     """A JSON object of that many megabytes, sent in pieces."""
     pieces = [b"x" * _PIECE] * (megabytes * 1024 * 1024 // _PIECE)
     return sends(b'{"x": "', *pieces, b'"}')
+
+
+def packed(data: bytes) -> Answer:
+    """``data`` compressed by gzip, and said to be so."""
+    return Answer(lines=(gzip.compress(data),), headers=(("Content-Encoding", "gzip"),))
 
 
 def moved(address: str, status: int = 302) -> Answer:

@@ -19,11 +19,11 @@ from urllib.parse import quote
 from agentic.messages import Json
 from agentic.testing.scripted_answers import Answer, fails, hangs, sends
 from agentic.testing.scripted_server import RecordedRequest
-from agentic.testing.scripted_service import ScriptedService, gives, huge, late, moved
+from agentic.testing.scripted_service import ScriptedService, gives, huge, late, moved, packed
 from agentic.testing.wikipedia_articles import ARTICLES, Article
 
 __all__ = ["ARTICLES", "Answer", "Article", "ScriptedWikipedia", "fails", "gives", "hangs", "huge", "late", "moved"]
-__all__ += ["sends"]
+__all__ += ["packed", "sends"]
 
 SUMMARY = "/api/rest_v1/page/summary/"
 _INVALID = re.compile(r"[#<>\[\]{}|\x00-\x1f]")

@@ -22,7 +22,9 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LONGEST_NAME = 80
 _NEAR_DEGREES = 0.3
 _CLEARLY_LARGER = 3
+_LARGE_PART = 20
 _CHOICES = 8
+_COUNTRY, _A_COUNTRY = "PCL", "country"
 _REGIONS = ("ADM", "PCL", "TERR", "RGN")
 
 
@@ -61,8 +63,15 @@ class Place(BaseModel):
         """The ids of the regions that it lies in."""
         return {self.country_id, self.admin1_id, self.admin2_id, self.admin3_id} - {0}
 
+    @property
+    def is_region(self) -> bool:
+        """Whether it is a country, a state or a county: larger than one weather."""
+        return self.feature_code.startswith(_REGIONS)
+
     def label(self, *, full: bool = False) -> str:
         """``Paris, Texas, United States``; ``full`` names the county as well. Read by :meth:`Places.find`."""
+        if self.feature_code.startswith(_COUNTRY):
+            return f"{self.name} ({_A_COUNTRY})"
         parts = [self.name, self.admin2 if full else "", self.admin1, self.country]
         return ", ".join(dict.fromkeys(part for part in parts if part))
 
@@ -137,7 +146,7 @@ class Places:
 
     async def _by_gazetteer(self, places: list[Place], region: str) -> list[Place]:
         """Those in a region that bears another name in another language: ``Bayern`` is found, and is Bavaria's id."""
-        ids = {one.id for one in await self._search(region, 10) if one.feature_code.startswith(_REGIONS)}
+        ids = {one.id for one in await self._search(region, 10) if one.is_region}
         return [place for place in places if place.within & ids]
 
     async def _search(self, name: str, count: int) -> list[Place]:
@@ -151,12 +160,22 @@ class Places:
 
 def choose(found: Sequence[Place], *, alone: bool) -> Chosen | Ambiguous:
     """The place that people mean by a name, or all of that name; ``alone``: the name was given without a region."""
-    first = found[0]
+    first = _town_of(found[0], found)
     same = [first, *(other for other in found[1:] if _is_rival(other, first))]
     same = _largest(_apart(same))
     if len(same) > 1 and same[0].population <= _CLEARLY_LARGER * same[1].population:
         return Ambiguous(first.name, _labels(same))
     return Chosen(same[0], _labels(same[1:4]) if alone else ())
+
+
+def _town_of(first: Place, found: Sequence[Place]) -> Place:
+    """The town that a region is named for, where it is a large part of it: New York, not the state; else the region."""
+    if not first.is_region:
+        return first
+    name = folded(first.name)
+    towns = [one for one in found if not one.is_region and first.id in one.within and folded(one.name) == name]
+    largest = next(iter(_largest(towns)), first)
+    return largest if largest.population * _LARGE_PART >= first.population else first
 
 
 def _is_rival(other: Place, first: Place) -> bool:
@@ -193,6 +212,8 @@ def _is_in(place: Place, region: str) -> bool:
     regions = {folded(one) for one in (place.country, place.admin1, place.admin2, place.admin3, place.admin4) if one}
     code = place.country_code.lower()
     state = spelled(region, code)
+    if name == _A_COUNTRY and place.feature_code.startswith(_COUNTRY):
+        return True
     return name in regions or name == code or country_code(name) == code != "" or state in regions - {""}
 
 

@@ -85,6 +85,8 @@ class WeatherTool(Tool):
             units=args.units,
         )
         lines = [report(place.label(), weather, args.units), "", f"{ATTRIBUTION.title}: {ATTRIBUTION.url}"]
+        if place.is_region:
+            lines.append(f"This is the weather in the middle of {place.name} alone; a town there may have another.")
         if found.others:
             lines.append(f"Other places of this name: {'; '.join(found.others)}")
         return ToolResult("\n".join(lines), (ATTRIBUTION,))

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from agentic import ToolError
-from agentic.testing.open_meteo import Answer, ScriptedOpenMeteo, fails, gives, hangs, huge, late, moved, sends
+from agentic.testing.open_meteo import Answer, ScriptedOpenMeteo, fails, gives, hangs, huge, late, moved, packed, sends
 from agentic.testing.tool import call
 from agentic_weather.settings import Settings
 from agentic_weather.tool import WeatherTool
@@ -50,7 +50,10 @@ async def tool(open_meteo: ScriptedOpenMeteo) -> AsyncIterator[WeatherTool]:
         (gives({"results": [5]}), "is not what Open-Meteo's"),
         (gives({"results": [{"name": "Oslo", "latitude": 900, "longitude": 0}]}), "is not what Open-Meteo's"),
         (huge(3), "more than 512 KB"),
-        (moved("http://127.0.0.1:9/v1/search"), "another host"),
+        (packed(b'{"x": "' + b"x" * 50_000_000 + b'"}'), "more than 512 KB"),
+        (Answer(lines=(b"{}",), headers=(("Content-Encoding", "gzip"),)), "cannot be read"),
+        (Answer(lines=(b"{}",), headers=(("Content-Encoding", "br"),)), "cannot be read"),
+        (moved("http://127.0.0.1:9/v1/search"), "another address"),
         (moved("?again"), "in circles"),
     ],
 )
@@ -97,6 +100,20 @@ async def test_tool_can_be_closed_twice_and_used_again(tool: WeatherTool) -> Non
     await tool.aclose()
     await tool.aclose()
     assert (await call(tool, OSLO)).content
+
+
+async def test_packed_answer_is_read(tool: WeatherTool, open_meteo: ScriptedOpenMeteo) -> None:
+    open_meteo.script(packed(b"{}"))
+    with pytest.raises(ToolError, match="No place called"):
+        await call(tool, OSLO)
+
+
+async def test_cookies_are_neither_kept_nor_sent(tool: WeatherTool, open_meteo: ScriptedOpenMeteo) -> None:
+    open_meteo.script(Answer(lines=(b"{}",), headers=(("Set-Cookie", "GeoIP=NO:03:Oslo; Path=/"),)))
+    with pytest.raises(ToolError):
+        await call(tool, OSLO)
+    await call(tool, OSLO)
+    assert all("cookie" not in request.headers for request in open_meteo.requests)
 
 
 async def test_log_holds_no_word_of_the_request(tool: WeatherTool, caplog: pytest.LogCaptureFixture) -> None:

@@ -77,7 +77,14 @@ async def test_choices_of_one_state_are_told_apart_by_their_county(open_meteo: S
 
 
 async def test_country_and_state_of_one_name_are_choices(tool: WeatherTool) -> None:
-    assert (await asked(tool, "Georgia"))[1:] == ["- Georgia, United States", "- Georgia"]
+    assert (await asked(tool, "Georgia"))[1:] == ["- Georgia, United States", "- Georgia (country)"]
+
+
+async def test_country_is_told_to_be_larger_than_its_weather(tool: WeatherTool) -> None:
+    lines = await asked(tool, "Georgia (country)")
+    assert lines[0] == "Weather in Georgia (country)"
+    assert "(Asia/Tbilisi)" in lines[1]
+    assert "in the middle of Georgia alone" in lines[-1]
 
 
 async def test_much_larger_place_is_taken_and_the_others_are_named(tool: WeatherTool) -> None:
@@ -118,6 +125,12 @@ async def test_much_larger_place_is_taken_and_the_others_are_named(tool: Weather
 )
 async def test_place_is_found_under_what_people_write(tool: WeatherTool, location: str, found: str) -> None:
     assert (await asked(tool, location))[0] == f"Weather in {found}"
+
+
+@pytest.mark.parametrize("location", ["Oslo", "New York"])
+async def test_town_is_meant_rather_than_the_region_named_for_it(tool: WeatherTool, location: str) -> None:
+    assert "in the middle of" not in "\n".join(await asked(tool, location))
+    assert "in the middle of Bavaria alone" in "\n".join(await asked(tool, "Bavaria"))
 
 
 async def test_point_off_the_globe_is_no_place(tool: WeatherTool) -> None:

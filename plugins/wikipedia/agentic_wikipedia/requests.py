@@ -61,6 +61,12 @@ _UNSURE = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"https?://\S+?/wiki/(?P<title>[^\s?#]+)\S*")
+_QUESTION = re.compile(
+    r"[¿\s]*(?:(?:who|what)(?:\s+(?:is|was|are|were)|'s)|tell\s+me\s+about|we[rn]\s+(?:ist|war)|was\s+(?:ist|sind|war)|"
+    r"qui\s+(?:est|était)|quién\s+(?:es|fue)|chi\s+(?:è|era)|quem\s+(?:é|foi)|wie\s+was)"
+    r"\s+(?P<topic>\S[^?]*?)\s*[?.!]*",
+    re.IGNORECASE,
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _QUOTES = " \t\"'“”„«»`"
 
@@ -83,7 +89,13 @@ def topic_of(query: str) -> str:
     """A query without control characters and spare spaces; the title where it is the address of an article."""
     plain = " ".join(_CONTROL.sub(" ", query).split())
     address = _ADDRESS.fullmatch(plain)
-    return _CONTROL.sub(" ", unquote(address["title"]).replace("_", " ")) if address else plain
+    return _CONTROL.sub(" ", unquote(address["title"]).replace("_", " ")).strip() if address else plain
+
+
+def subject_of(query: str) -> str:
+    """What a question asks for, as a search finds it best: ``Ada Lovelace`` of ``Who was Ada Lovelace?``."""
+    question = _QUESTION.fullmatch(query)
+    return question["topic"].strip() if question else query
 
 
 def _arguments(match: re.Match[str], code: str, sentences: int | None) -> Json | None:

@@ -6,10 +6,12 @@ import asyncio
 import json
 import logging
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 MAX_BYTES = 512 * 1024
 _REDIRECTS = 3
+_CONNECTIONS = 10
+_GZIP = 16 + zlib.MAX_WBITS
 _DISTRIBUTION = "agentic-plugin-wikipedia"
 _PROJECT = f"https://pypi.org/project/{_DISTRIBUTION}/"
 
@@ -85,24 +89,38 @@ class Service:
             finally:
                 await response.aclose()
             if _origin(str(onward.url)) != _origin(str(request.url)):
-                raise ToolError(f"{self.name} wants to send the request to another host, which is not followed.")
+                raise ToolError(f"{self.name} redirects to another address, which is not followed.")
             request = onward
         raise ToolError(f"{self.name} redirects in circles.")
 
     async def _whole(self, response: httpx.Response) -> bytes:
-        data = bytearray()
-        async for piece in response.aiter_bytes():
-            data += piece
-            if len(data) > MAX_BYTES:
-                raise ToolError(f"{self.name} answered with more than {MAX_BYTES // 1024} KB, which is not read.")
-        return bytes(data)
+        """The body, decoded here: httpx would unpack a small piece into any number of bytes."""
+        packed = bytearray()
+        async for piece in response.aiter_raw():
+            packed += piece
+            if len(packed) > MAX_BYTES:
+                raise self._too_large()
+        encoding = response.headers.get("content-encoding", "identity").lower()
+        if encoding == "identity":
+            return bytes(packed)
+        unpacking = zlib.decompressobj(_GZIP)
+        try:
+            data = unpacking.decompress(packed, MAX_BYTES + 1) if encoding == "gzip" else b""
+        except zlib.error:
+            return b""
+        if len(data) > MAX_BYTES:
+            raise self._too_large()
+        return data
+
+    def _too_large(self) -> ToolError:
+        return ToolError(f"{self.name} answered with more than {MAX_BYTES // 1024} KB, which is not read.")
 
     def _read(self, answer: _Answer) -> Json | None:
         if answer.status == 404:
             return None
         if answer.status == 429:
             wait_s = _seconds(answer.retry_after)
-            when = "in a minute" if wait_s is None else f"in {wait_s:g} s"
+            when = "in a minute" if wait_s is None else f"in {wait_s:.0f} s"
             raise ToolError(f"{self.name} has had too many requests (429). Try again {when}.", retry_after_s=wait_s)
         if answer.status >= 500:
             raise ToolError(f"{self.name} has a fault of its own ({answer.status}). Try again later.")
@@ -122,8 +140,16 @@ def _client(timeout_s: float, transport: httpx.AsyncBaseTransport | None) -> htt
 
     # Wikimedia's policy for user agents: name and version, where to reach its makers, and the library.
     agent = f"{_DISTRIBUTION}/{version(_DISTRIBUTION)} ({_PROJECT}) python-httpx/{httpx.__version__}"
-    headers = {"User-Agent": agent, "Accept": "application/json"}
-    return httpx.AsyncClient(headers=headers, timeout=timeout_s, transport=transport, follow_redirects=False)
+    headers = {"User-Agent": agent, "Accept": "application/json", "Accept-Encoding": "gzip"}
+    return httpx.AsyncClient(
+        headers=headers,
+        timeout=timeout_s,
+        transport=transport,
+        follow_redirects=False,
+        limits=httpx.Limits(max_connections=_CONNECTIONS),
+        # One client serves all users: a cookie would tie their requests together.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+    )
 
 
 def _origin(url: str) -> str:
@@ -139,7 +165,7 @@ def _seconds(header: str) -> float | None:
     if header.isdecimal() and len(header) < 10:
         return float(header)
     try:
-        until = parsedate_to_datetime(header)
-    except ValueError:
+        left = parsedate_to_datetime(header).astimezone(UTC) - datetime.now(UTC)
+    except (ValueError, OverflowError):
         return None
-    return max(0.0, float(round((until.astimezone(UTC) - datetime.now(UTC)).total_seconds())))
+    return max(0.0, float(round(left.total_seconds())))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -86,6 +87,7 @@ class WikipediaTool(Tool):
         article = summary or await wiki.introduction(found.title)
         if article is None:
             raise ToolError(f"No such article: Wikipedia ({args.language}) shows nothing under “{found.title}”.")
+        article = article if article.url else replace(article, url=found.url)
         if found.ambiguous or article.ambiguous:
             return await _choices(wiki, article, found)
         parts = await asyncio.to_thread(text.sentences, article.text, args.language)

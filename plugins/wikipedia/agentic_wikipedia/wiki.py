@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from agentic import Json, ToolError
+from agentic_wikipedia.requests import subject_of
 from agentic_wikipedia.service import Service
 
 _NO_TITLE = re.compile(r"[#<>\[\]{}|\x00-\x1f\x7f]")
@@ -22,7 +23,16 @@ _CHOICES = 12
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
-class _Page(BaseModel):
+class _Row(BaseModel):
+    """An object of an answer, in which null counts as absent."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, row: Any) -> Any:
+        return {name: value for name, value in row.items() if value is not None} if isinstance(row, dict) else row
+
+
+class _Page(_Row):
     """A page of the Action API. Kept are those that exist among the articles (namespace 0)."""
 
     title: str
@@ -39,34 +49,40 @@ class _Page(BaseModel):
         return self.ns == 0 and self.missing in (None, False) and self.invalid in (None, False)
 
 
-class _Hit(BaseModel):
+class _Hit(_Row):
     title: str
 
 
-class _Query(BaseModel):
+class _Query(_Row):
     pages: list[_Page] = Field(default_factory=list)
     search: list[_Hit] = Field(default_factory=list)
 
+    @field_validator("pages", mode="before")
+    @classmethod
+    def _pages_by_id_are_pages(cls, pages: Any) -> Any:
+        # Wikis before MediaWiki 1.25 know the older format alone.
+        return list(pages.values()) if isinstance(pages, dict) else pages
 
-class _Fault(BaseModel):
+
+class _Fault(_Row):
     code: str = ""
     info: str = ""
 
 
-class _Action(BaseModel):
+class _Action(_Row):
     query: _Query = Field(default_factory=_Query)
     error: _Fault | None = None
 
 
-class _Address(BaseModel):
+class _Address(_Row):
     page: str = ""
 
 
-class _Addresses(BaseModel):
+class _Addresses(_Row):
     desktop: _Address = Field(default_factory=_Address)
 
 
-class _Summary(BaseModel):
+class _Summary(_Row):
     type: str = "standard"
     title: str
     description: str = ""
@@ -82,6 +98,7 @@ class Found:
     title: str
     exact: bool = False
     ambiguous: bool = False
+    url: str = ""
     others: tuple[str, ...] = ()
 
 
@@ -106,7 +123,13 @@ class Wiki:
 
     async def find(self, text: str) -> Found:
         """The article of that title, else the one that the wiki's own search puts first."""
-        asked = {"list": "search", "srsearch": text, "srlimit": _HITS, "srprop": "", "srenablerewrites": "1"}
+        asked = {
+            "list": "search",
+            "srsearch": subject_of(text),
+            "srlimit": _HITS,
+            "srprop": "",
+            "srenablerewrites": "1",
+        }
         if not _NO_TITLE.search(text):
             asked |= {"titles": text, "redirects": "1", "prop": "info|pageprops", "inprop": "url"}
             asked |= {"ppprop": "disambiguation"}
@@ -116,7 +139,9 @@ class Wiki:
         if exact is None:
             return Found(title=hits[0] if hits else "", others=hits[1:])
         others = tuple(title for title in hits if title != exact.title)
-        return Found(title=exact.title, exact=True, ambiguous="disambiguation" in exact.pageprops, others=others)
+        ambiguous = "disambiguation" in exact.pageprops
+        url = _address(exact.fullurl)
+        return Found(title=exact.title, exact=True, ambiguous=ambiguous, url=url, others=others)
 
     async def summary(self, title: str) -> Article | None:
         """The page's summary: its first paragraph; None where the wiki has no summary of it."""

@@ -98,6 +98,31 @@ async def test_topic_in_words_is_searched_for(tool: WikipediaTool) -> None:
     assert (await ask(tool, "history of the byzantine empire")).content.startswith("Byzantine Empire")
 
 
+@pytest.mark.parametrize(
+    "query", ["Who was Ada Lovelace?", "who is ada lovelace", "Wer war Ada Lovelace?", "Tell me about Ada Lovelace."]
+)
+async def test_question_is_searched_for_by_what_it_asks_for(tool: WikipediaTool, query: str) -> None:
+    assert (await ask(tool, query)).content.startswith("Ada Lovelace")
+
+
+async def test_title_that_is_a_question_is_found_as_it_is(wikipedia: ScriptedWikipedia) -> None:
+    wikipedia.articles.append(Article(title="Who Is America?", extract="A television series."))
+    tool = WikipediaTool(Settings(), transport=httpx.ASGITransport(wikipedia))
+    assert (await ask(tool, "Who Is America?")).content.startswith("Who Is America?\n")
+    await tool.aclose()
+
+
+async def test_older_format_and_nulls_are_read(tool: WikipediaTool, wikipedia: ScriptedWikipedia) -> None:
+    page = {"pageid": 7, "ns": 0, "title": "Ada", "fullurl": "https://wiki.example/Ada", "pageprops": None}
+    wikipedia.script(
+        gives({"query": {"pages": {"-1": {"ns": 0, "title": "ada", "missing": ""}, "7": page}}}),
+        gives({"title": "Ada", "description": None, "extract": "A name. A language. Both are short."}),
+    )
+    result = await ask(tool, "ada")
+    assert result.content.startswith("Ada\n\nA name. A language. Both are short.")
+    assert result.citations[0].url == "https://wiki.example/Ada"
+
+
 async def test_misspelt_name_is_found_by_the_search(tool: WikipediaTool) -> None:
     assert (await ask(tool, "ada lovlace")).content.startswith("Ada Lovelace")
 

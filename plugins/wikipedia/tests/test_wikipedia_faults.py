@@ -16,7 +16,7 @@ import pytest
 from agentic import ToolError
 from agentic.testing.scripted_answers import Answer
 from agentic.testing.tool import call
-from agentic.testing.wikipedia import ScriptedWikipedia, fails, gives, hangs, huge, late, moved, sends
+from agentic.testing.wikipedia import ScriptedWikipedia, fails, gives, hangs, huge, late, moved, packed, sends
 from agentic_wikipedia.settings import Settings
 from agentic_wikipedia.tool import WikipediaTool
 
@@ -57,10 +57,13 @@ async def tool(wikipedia: ScriptedWikipedia) -> AsyncIterator[WikipediaTool]:
         (gives({"query": {"pages": [{"ns": 0}]}}), "not what Wikipedia answers"),
         (gives({"error": {"code": "maxlag", "info": "Waiting for a database"}}), "maxlag"),
         (huge(3), "more than 512 KB"),
-        (moved("http://127.0.0.1:9/w/api.php"), "another host"),
-        (moved("https://elsewhere.example/w/api.php", 301), "another host"),
+        (packed(b'{"x": "' + b"x" * 50_000_000 + b'"}'), "more than 512 KB"),
+        (Answer(lines=(b"{}",), headers=(("Content-Encoding", "gzip"),)), "cannot be read"),
+        (Answer(lines=(b"{}",), headers=(("Content-Encoding", "br"),)), "cannot be read"),
+        (moved("http://127.0.0.1:9/w/api.php"), "another address"),
+        (moved("https://elsewhere.example/w/api.php", 301), "another address"),
         (moved("/w/api.php?again"), "in circles"),
-        (moved("gopher://x\x80/"), "could not be reached|another host"),
+        (moved("gopher://x\x80/"), "could not be reached|another address"),
     ],
 )
 async def test_every_fault_is_told_and_the_next_call_works(
@@ -134,6 +137,20 @@ async def test_tool_can_be_closed_twice_and_used_again(tool: WikipediaTool) -> N
 async def test_calls_side_by_side_share_one_client(tool: WikipediaTool, wikipedia: ScriptedWikipedia) -> None:
     results = await asyncio.gather(*(call(tool, ADA) for _ in range(20)))
     assert {result.content[:12] for result in results} == {"Ada Lovelace"}
+
+
+async def test_packed_answer_is_read(tool: WikipediaTool, wikipedia: ScriptedWikipedia) -> None:
+    wikipedia.script(packed(b"{}"))
+    with pytest.raises(ToolError, match="No such article"):
+        await call(tool, ADA)
+
+
+async def test_cookies_are_neither_kept_nor_sent(tool: WikipediaTool, wikipedia: ScriptedWikipedia) -> None:
+    wikipedia.script(Answer(lines=(b"{}",), headers=(("Set-Cookie", "GeoIP=NO:03:Oslo; Path=/"),)))
+    with pytest.raises(ToolError):
+        await call(tool, ADA)
+    await call(tool, ADA)
+    assert all("cookie" not in request.headers for request in wikipedia.requests)
 
 
 async def test_log_holds_no_word_of_the_query_or_of_the_article(
