@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agentic import ToolError
 from agentic_weather.service import Service
@@ -27,6 +27,8 @@ _Values = list[float | None]
 class Current(BaseModel):
     """The weather now; what the models do not know is None. ``time`` is the place's own."""
 
+    model_config = ConfigDict(allow_inf_nan=False)
+
     time: datetime
     temperature_2m: float | None = None
     apparent_temperature: float | None = None
@@ -40,6 +42,8 @@ class Current(BaseModel):
 
 class Daily(BaseModel):
     """The days, a list a value, all of one length."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     time: list[date] = Field(max_length=16)
     weather_code: _Values

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from agentic import Citation, Json, ToolError
-from agentic.testing.open_meteo import ScriptedOpenMeteo, gives
+from agentic.testing.open_meteo import ScriptedOpenMeteo, gives, sends
 from agentic.testing.tool import call
 from agentic_weather.settings import Settings
 from agentic_weather.tool import WeatherTool
@@ -30,6 +30,9 @@ Sun today: 08:31 to 15:28
 | Thu 26 Nov | clear sky | 1 | 8 | 0.0 | 0 | 22 |
 
 Weather data by Open-Meteo.com: https://open-meteo.com/"""
+
+DAILY = ("weather_code", "temperature_2m_min", "temperature_2m_max", "precipitation_sum")
+DAILY += ("precipitation_probability_max", "wind_speed_10m_max", "sunrise", "sunset")
 
 
 @pytest.fixture
@@ -87,9 +90,7 @@ async def test_time_is_that_of_the_place(tool: WeatherTool) -> None:
 
 async def test_what_is_unknown_is_shown_as_such(tool: WeatherTool, open_meteo: ScriptedOpenMeteo) -> None:
     assert (await told(tool, days=16)).splitlines()[-3].split(" | ")[5] == "–"
-    names = ("weather_code", "temperature_2m_min", "temperature_2m_max", "precipitation_sum")
-    names += ("precipitation_probability_max", "wind_speed_10m_max", "sunrise", "sunset")
-    daily = {"time": ["2026-11-24"], **{name: [None] for name in names}}
+    daily = {"time": ["2026-11-24"], **{name: [None] for name in DAILY}}
     answer = {"timezone": "GMT", "current": {"time": "2026-11-24T00:00"}, "daily": daily}
     open_meteo.script(gives({"results": [{"name": "Pole", "latitude": 90, "longitude": 0}]}), gives(answer))
     text = await told(tool, location="Pole")
@@ -98,11 +99,21 @@ async def test_what_is_unknown_is_shown_as_such(tool: WeatherTool, open_meteo: S
 
 
 async def test_days_of_unequal_number_are_no_forecast(tool: WeatherTool, open_meteo: ScriptedOpenMeteo) -> None:
-    names = ("weather_code", "temperature_2m_min", "temperature_2m_max", "precipitation_sum")
-    names += ("precipitation_probability_max", "wind_speed_10m_max", "sunrise", "sunset")
-    daily = {"time": ["2026-11-24", "2026-11-25"], **{name: [None] for name in names}}
+    daily = {"time": ["2026-11-24", "2026-11-25"], **{name: [None] for name in DAILY}}
     answer = {"timezone": "GMT", "current": {"time": "2026-11-24T00:00"}, "daily": daily}
     open_meteo.script(gives({"results": [{"name": "Pole", "latitude": 90, "longitude": 0}]}), gives(answer))
+    with pytest.raises(ToolError, match="is not what Open-Meteo's forecast answers"):
+        await told(tool, location="Pole")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
+async def test_numbers_that_are_none_are_no_forecast(
+    tool: WeatherTool, open_meteo: ScriptedOpenMeteo, number: str
+) -> None:
+    lists = ", ".join(f'"{name}": []' for name in DAILY)
+    current = f'{{"time": "2026-11-24T00:00", "weather_code": {number}}}'
+    answer = sends(f'{{"timezone": "GMT", "current": {current}, "daily": {{"time": [], {lists}}}}}')
+    open_meteo.script(gives({"results": [{"name": "Pole", "latitude": 90, "longitude": 0}]}), answer)
     with pytest.raises(ToolError, match="is not what Open-Meteo's forecast answers"):
         await told(tool, location="Pole")
 

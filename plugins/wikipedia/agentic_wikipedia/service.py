@@ -49,9 +49,10 @@ class Service:
 
     async def get(self, url: str, params: Mapping[str, str] | None = None) -> Json | None:
         """The JSON object under an address, or None where there is none (404). Raises ToolError otherwise."""
+        client = await self._client()
+        # Only now: the first import is the client's, in its thread.
         import httpx
 
-        client = await self._client()
         began = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeout_s):
