@@ -29,11 +29,11 @@ def timestamp(seconds: float | None = None) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def written(message: Message, **marks: object) -> Json:
-    """A message as it is stored, with those marks that are set."""
+def written(message: Message, at: float | None = None, **marks: object) -> Json:
+    """A message of wall time ``at`` (default: now) as it is stored, with those marks that are set."""
     return {
         **message_to_json(message),
-        "timestamp": timestamp(),
+        "timestamp": timestamp(at),
         **{key: value for key, value in marks.items() if value},
     }
 
@@ -74,14 +74,23 @@ class Conversations:
         messages, added = join(stored, sent)
         return Turn(messages, added, len(stored))
 
-    async def begin(self, session_id: str, turn: Turn, *, new: bool, run_id: str, answer: Sequence[Json] = ()) -> None:
+    async def begin(
+        self,
+        session_id: str,
+        turn: Turn,
+        *,
+        new: bool,
+        run_id: str,
+        at: float | None = None,
+        answer: Sequence[Json] = (),
+    ) -> None:
         """Store the request's messages, and the answer where it is there already, from :func:`written`.
 
-        Raises Conflict if the conversation has gone on in between.
+        ``at``: wall time of the request, default now. Raises Conflict if the conversation has gone on in between.
         """
         key = PREFIX + session_id
-        items = [*(written(message, run_id=run_id) for message in turn.new), *answer]
-        head = {"created_at": timestamp(), "title": _title(turn.new)} if new else (await self.head(session_id)).value
+        items = [*(written(message, at, run_id=run_id) for message in turn.new), *answer]
+        head = {"created_at": timestamp(at), "title": _title(turn.new)} if new else (await self.head(session_id)).value
         await asyncio.gather(
             self._storage.append(key, items, if_length=turn.length),
             self._storage.save(key, head, if_version=0 if new else None),

@@ -52,7 +52,8 @@ def _discovery() -> str:
 async def _toolbox() -> str:
     """What the kernel adds to a tool call: its events, limits, checks, record."""
     from agentic import ToolCall, ToolSpec, tool
-    from agentic.runtime.budget import Budget, Limits
+    from agentic.runtime.approval import Approvals, Gate, Policy
+    from agentic.runtime.budget import Budget, Clock, Limits
     from agentic.runtime.channel import Channel
     from agentic.runtime.toolbox import Toolbox
     from agentic.testing.tool import FakeContext
@@ -63,11 +64,19 @@ async def _toolbox() -> str:
         return str(a + b)
 
     context = FakeContext()
+    channel, budget = Channel(), Budget(Limits(tool_calls=CALLS * 2))
+    gate = Gate(Policy(), Approvals(channel, Clock()), channel, can_ask=False)
+
+    async def refuse(error: Exception) -> None:
+        raise error
+
     toolbox = Toolbox(
         [ToolSpec("add", add.description, {"type": "object"})],
         {"add": add},
-        channel=Channel(),
-        budget=Budget(Limits(tool_calls=CALLS * 2)),
+        channel=channel,
+        budget=budget,
+        gate=gate,
+        refuse=refuse,
         context_of=lambda call_id, plugin: context,
         plugin_of=lambda name: "bench",
         hand_over=lambda: None,
