@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from typing import Any
 
 _SAMPLE = 200_000
+_HEAD = 5000
 _NO_TEXT = "The page has no text; it may be made of pictures, or come to life in a browser only."
 
 
@@ -61,8 +62,8 @@ def decoded(data: bytes, media_type: str, charset: str) -> str:
     header = f"{media_type or 'text/html'}; charset={charset}" if charset else None
     try:
         return html_to_unicode(header, data, auto_detect_fun=_guessed)[1]
-    except LookupError:
-        # Python knows codecs, such as zip, that turn bytes into no text.
+    except (LookupError, UnicodeError):
+        # Python knows codecs, such as zip and idna, that are no encodings of pages.
         return data.decode("utf-8", "replace")
 
 
@@ -80,8 +81,15 @@ def _guessed(data: bytes) -> str:
 def _html(page: str, url: str) -> tuple[str, str, str]:
     import trafilatura
 
+    if "<html" not in page[:_HEAD].lower():
+        # What begins with its first paragraph is legal, and common; trafilatura wants whole documents.
+        page = f"<!doctype html><html><body>{page}"
+    tree = trafilatura.load_html(page)
+    if tree is None:
+        # The parser gives up silently where its memory ends, too.
+        raise NoText("The page cannot be taken apart: it is no proper HTML, or too large.")
+    about = trafilatura.extract_metadata(tree, default_url=url)
     text = trafilatura.extract(page, url=url, output_format="markdown", include_comments=False, include_tables=True)
-    about = trafilatura.extract_metadata(page, default_url=url)
     text = text or trafilatura.html2txt(page)
     return (about.title or "", about.date or "", text) if about else ("", "", text)
 

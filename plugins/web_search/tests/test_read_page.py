@@ -43,7 +43,8 @@ def a_pdf(text: str) -> bytes:
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> "
+        b">> >>",
         b"<< /Length %d /Filter /FlateDecode >>\nstream\n%s\nendstream" % (len(drawn), drawn),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
         b"<< /Title (A paper on otters) /CreationDate (D:20250102000000Z) >>",
@@ -75,6 +76,13 @@ async def test_where_the_page_came_from_after_redirects_is_cited() -> None:
     result = await read(page(article(f"<p>{PARAGRAPH * 3}</p>"), url=moved))
     assert moved in result.content
     assert result.citations[0].url == moved
+
+
+@pytest.mark.parametrize(
+    "written", ["<p>Otters swim</p>", "Otters swim", "<!doctype html><title>x</title><p>Otters swim"]
+)
+async def test_page_without_its_frame_is_read(written: str) -> None:
+    assert (await read(page(written))).content.endswith("Otters swim")
 
 
 @pytest.mark.parametrize("written", ["example.org/page", "<https://example.org/page>", " 'https://example.org/page' "])
@@ -119,7 +127,7 @@ async def test_page_that_is_not_there_is_told(status: int, told: str) -> None:
         (page(b"PK\x03\x04\0\0", media_type=""), "data of an unknown kind"),
         (page(b"\0\0\0\x18ftyp", media_type="application/octet-stream"), "but application/octet-stream"),
         (page(b"%PDF-1.7 broken", media_type="application/pdf"), "cannot be read; it may be broken"),
-        (page("<div>" * 200_000 + "x"), "read"),
+        (page("<div>" * 200_000 + "x"), "has no text"),
     ],
 )
 async def test_what_has_no_text_is_refused_with_the_reason(found: Fetched, told: str) -> None:
@@ -243,8 +251,8 @@ async def test_extraction_that_takes_too_long_is_ended_with_its_process(monkeypa
 
 async def test_extraction_that_is_cancelled_leaves_no_process() -> None:
     reading = asyncio.create_task(read(page(article(f"<p>{PARAGRAPH}</p>"))))
-    while "extraction" not in _children():
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        await _started()
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
@@ -253,7 +261,7 @@ async def test_extraction_that_is_cancelled_leaves_no_process() -> None:
 
 async def test_page_that_eats_memory_is_refused_and_the_next_one_is_read() -> None:
     bomb = page("<p>" + "<b>x</b>" * 1_200_000)
-    with pytest.raises(ToolError, match="memory|time|taken apart"):
+    with pytest.raises(ToolError, match=r"memory|too large"):
         await read(bomb, read_page_memory_mb=256, read_page_timeout=20)
     assert "a note" in (await read(page("a note", media_type="text/plain"))).content
 
@@ -270,6 +278,11 @@ async def test_process_has_nothing_of_the_environment(monkeypatch: pytest.Monkey
         "PYTHONPATH",
         "PYTHONIOENCODING",
     }
+
+
+async def _started() -> None:
+    while "extraction" not in _children():  # noqa: ASYNC110 - only the system knows
+        await asyncio.sleep(0.01)
 
 
 def _children() -> str:
