@@ -5,16 +5,24 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import ssl
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from agentic.errors import AddressRefused, FetchError, ToolError
-from agentic.net.client import GuardedClient
+from agentic.net.client import GuardedClient, system_lookup
 from agentic.ports.http import Fetched
 
 LOCAL = "127.0.0.0/8"
@@ -261,6 +269,13 @@ async def test_public_answer_that_turns_local_never_reaches_this_machine(
     assert site.asked == []
 
 
+async def test_names_of_this_machine_are_looked_up_and_refused_unless_allowed(site: Site, client_of: ClientOf) -> None:
+    with pytest.raises(AddressRefused, match=r"^localhost is not fetched"):
+        await client_of(lookup=system_lookup).get(site.url(host="LOCALHOST"))
+    assert site.asked == []
+    assert (await client_of("localhost", lookup=system_lookup).get(site.url(host="localhost"))).status == 200
+
+
 async def test_unknown_name_is_told(client_of: ClientOf) -> None:
     with pytest.raises(FetchError, match=r"There is no host called nowhere\.example"):
         await client_of().get("http://nowhere.example/")
@@ -393,6 +408,33 @@ async def test_closed_port_and_plain_server_behind_https_are_told_apart(site: Si
         await client_of(LOCAL).get(site.url(scheme="https"))
     with pytest.raises(FetchError, match=r"^127\.0\.0\.1 cannot be reached\.$"):
         await client_of(LOCAL).get("http://127.0.0.1:1/")
+
+
+async def test_certificate_is_asked_for_by_name_and_must_be_trusted(client_of: ClientOf, tmp_path: Path) -> None:
+    asked: list[str | None] = []
+    own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    own.load_cert_chain(await asyncio.to_thread(self_signed, "wiki.example", tmp_path))
+    own.sni_callback = lambda _connection, name, _context: asked.append(name)
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0, ssl=own)
+    client = client_of("wiki.example", lookup=Names(wiki_example="127.0.0.1"))
+    with pytest.raises(FetchError, match=r"^wiki\.example has no certificate that can be trusted\.$"):
+        await client.get(f"https://wiki.example:{server.sockets[0].getsockname()[1]}/")
+    server.close()
+    assert asked == ["wiki.example"]
+
+
+def self_signed(name: str, folder: Path) -> Path:
+    """A certificate for the name, with its key, that nobody but itself vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
+    certificate = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), False).sign(key, SHA256())
+    written = folder / "site.pem"
+    plain = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    written.write_bytes(key.private_bytes(*plain) + certificate.public_bytes(Encoding.PEM))
+    return written
 
 
 async def test_nothing_of_an_address_is_logged(

@@ -29,7 +29,7 @@ _SEARCHES = tuple(
         rf"(?:search|serach|seach|browse|check|query|scour)\s+(?:(?:on|in|across|through)\s+)?{_WEB}{_ABOUT}(?P<x>.+)",
         rf"(?:look|search|check)\s+(?:on|in)\s+{_WEB}{_ABOUT}(?P<x>.+)",
         # search for X on the web · look up X online
-        rf"(?:search|look|find|check)(?:\s+(?:for|up))?\s+(?P<x>.+?)\s+(?:online|(?:on|in|over)\s+{_WEB})",
+        rf"(?:search|look|find|check)(?:\s+(?:for|up))?(?:\s+me)?\s+(?P<x>.+?)\s+(?:online|(?:on|in|over)\s+{_WEB})",
         # web search: X · internet search for X
         r"(?:web|internet|online|google)[ -]search(?:\s*:\s*|\s+(?:for|about|on)\s+)(?P<x>.+)",
         # google X: the verb where something is asked for after it, for the company has the same name
@@ -75,10 +75,12 @@ _CLOSING = {")": "(", "]": "["}
 
 def query_in(text: str) -> str | None:
     """What a request wants searched on the web, or None where it does not say that and nothing else."""
-    request = text.strip()
-    if not 0 < len(request) <= _LONGEST_REQUEST or "\n" in request or _MORE_THAN_ONE.search(request):
+    if not 0 < len(text) <= _LONGEST_REQUEST or "\n" in text.strip():
         return None
-    request = request.rstrip(" .!?")
+    # Single blanks: the patterns would take runs of them apart in every way there is.
+    request = " ".join(text.replace("’", "'").split()).rstrip(" .!?")
+    if _MORE_THAN_ONE.search(request):
+        return None
     for pattern in _SEARCHES:
         found = pattern.fullmatch(request)
         if found:
@@ -96,7 +98,7 @@ def address_in(text: str) -> str | None:
     if len(found) != 1:
         return None
     address = _without_punctuation(found[0][0])
-    words = f"{text[: found[0].start()]} {text[found[0].end() :]}"
+    words = f"{text[: found[0].start()]} {text[found[0].end() :]}".replace("’", "'")
     if len(words) > _LONGEST_WORDS or _OTHER_WISHES.search(words) or not _READ.search(words):
         return None
     return address if _HOST.match(address) and len(address) <= LONGEST_ADDRESS else None
