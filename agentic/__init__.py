@@ -5,9 +5,11 @@ This module is what a plugin author imports, and nothing else; ``agentic.hookspe
 
 from agentic.decorators import tool
 from agentic.errors import (
+    AddressRefused,
     AgenticError,
     BadRequest,
     Conflict,
+    FetchError,
     ModelError,
     ModelNotFound,
     ModelTimeout,
@@ -23,6 +25,7 @@ from agentic.messages import Json, Message, ToolCall, Usage
 from agentic.ports.agent import Agent, Bid, Fit, Task
 from agentic.ports.blobs import Blob, BlobStore
 from agentic.ports.embedder import Embedder, EmbedderProvider
+from agentic.ports.http import Fetched, HttpClient
 from agentic.ports.model import ModelDelta, ModelInfo, ModelProvider, ModelRequest, Reply, Sampling, ToolSpec
 from agentic.ports.run import Run
 from agentic.ports.space import Principal
@@ -30,6 +33,7 @@ from agentic.ports.storage import StorageBackend, Stored
 from agentic.ports.tool import NotConfigured, Tool, ToolContext, ToolResult, Traits
 
 __all__ = [
+    "AddressRefused",
     "Agent",
     "AgenticError",
     "BadRequest",
@@ -40,8 +44,11 @@ __all__ = [
     "Conflict",
     "Embedder",
     "EmbedderProvider",
+    "FetchError",
+    "Fetched",
     "File",
     "Fit",
+    "HttpClient",
     "Json",
     "Message",
     "ModelDelta",

@@ -15,6 +15,7 @@ from agentic.catalog.settings import Settings, read_settings
 from agentic.identity.identity import Identity
 from agentic.identity.tokens import secret_key
 from agentic.models.directory import Directory
+from agentic.net.client import GuardedClient
 from agentic.ports.blobs import BlobStore
 from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.model import ToolSpec
@@ -60,6 +61,7 @@ async def open_kernel(
     configured = settings.secret_key.get_secret_value() if settings.secret_key else None
     secret = await asyncio.to_thread(secret_key, configured, settings.data_dir)
     directory = Directory(catalog.model_providers(), withheld=_withheld_provider(catalog))
+    http = GuardedClient(settings.fetch_allow)
     kernel = Kernel(
         settings=settings,
         catalog=catalog,
@@ -67,12 +69,13 @@ async def open_kernel(
         blobs=blobs,
         identity=Identity(storage, secret=secret, token_hours=settings.jwt_expiration_hours),
         directory=directory,
-        engine=_engine(settings, catalog, directory, Scope(storage, blobs)),
+        engine=_engine(settings, catalog, directory, Scope(storage, blobs, http)),
     )
     async with AsyncExitStack() as closing:
         # What is pushed last is closed first, and one that cannot close keeps no other from closing.
         closing.push_async_callback(storage.aclose)
         closing.push_async_callback(blobs.aclose)
+        closing.push_async_callback(http.aclose)
         plugins: list[Tool | EmbedderProvider] = [*catalog.tools().values(), *catalog.embedders().values()]
         for one in plugins:
             closing.push_async_callback(_close, one)

@@ -20,6 +20,7 @@ from agentic.catalog.environment import (
     secret_values,
     written,
 )
+from agentic.net.reach import parse_entry
 
 __all__ = [
     "InvalidSettings",
@@ -38,6 +39,13 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 def _upper(value: Any) -> Any:
     return value.strip().upper() if isinstance(value, str) else value
+
+
+def _reachable(entries: list[str]) -> list[str]:
+    """Raises ValueError for an entry that is no host name, address or network."""
+    for entry in entries:
+        parse_entry(entry)
+    return entries
 
 
 Folder = Annotated[Path, AfterValidator(Path.expanduser)]
@@ -78,6 +86,11 @@ class Settings(EnvironmentSettings):
     log_content: bool = Field(False, description="Let messages, documents and results of tools into the log")
     agentic_disable: list[str] = Field(
         [], description="Plugins to leave out, by name", examples=["first_plugin,second_plugin"]
+    )
+    fetch_allow: Annotated[list[str], AfterValidator(_reachable)] = Field(
+        [],
+        description="Hosts, addresses and networks that pages may be fetched from though they are not public",
+        examples=["wiki.example.org,10.1.0.0/16"],
     )
     run_max_seconds: float = Field(600, gt=0, description="Longest run, seconds")
     run_max_model_calls: int = Field(30, ge=1, description="Most steps of one run, each a call of a model")
