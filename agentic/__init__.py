@@ -24,6 +24,7 @@ from agentic.ports.agent import Agent, Bid, Fit, Task
 from agentic.ports.blobs import Blob, BlobStore
 from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.model import ModelDelta, ModelInfo, ModelProvider, ModelRequest, Reply, Sampling, ToolSpec
+from agentic.ports.router import Candidate, Contest, Decision, Router
 from agentic.ports.run import Run
 from agentic.ports.space import Principal
 from agentic.ports.storage import StorageBackend, Stored
@@ -36,8 +37,11 @@ __all__ = [
     "Bid",
     "Blob",
     "BlobStore",
+    "Candidate",
     "Citation",
     "Conflict",
+    "Contest",
+    "Decision",
     "Embedder",
     "EmbedderProvider",
     "File",
@@ -56,6 +60,7 @@ __all__ = [
     "NotFound",
     "Principal",
     "Reply",
+    "Router",
     "Run",
     "Sampling",
     "StorageBackend",

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from agentic.catalog.catalog import Catalog
 from agentic.catalog.load import load
 from agentic.catalog.settings import Settings, read_settings
+from agentic.events import AUCTION
 from agentic.identity.identity import Identity
 from agentic.identity.tokens import secret_key
 from agentic.models.directory import Directory
 from agentic.ports.blobs import BlobStore
 from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.model import ToolSpec
+from agentic.ports.router import Router as Chooser
 from agentic.ports.storage import StorageBackend
 from agentic.ports.tool import Tool
 from agentic.runtime.budget import Limits
@@ -96,7 +98,16 @@ def _engine(settings: Settings, catalog: Catalog, directory: Directory, everythi
         seconds=settings.run_max_seconds,
     )
     equipment = Equipment(installed, everything, fitness, shortlist=settings.tool_shortlist)
-    return Engine(equipment, Router(catalog.agents()), directory, everything, limits)
+    router = Router(catalog.agents(), _router(settings, catalog), timeout_s=settings.router_timeout)
+    return Engine(equipment, router, directory, everything, limits)
+
+
+def _router(settings: Settings, catalog: Catalog) -> Chooser | None:
+    """The router that ROUTER names; None for the auction."""
+    if settings.router is None or settings.router.lower() == AUCTION:
+        return None
+    chosen: Chooser = catalog.choose("router", settings.router, "ROUTER")
+    return chosen
 
 
 def _blobs(settings: Settings, catalog: Catalog) -> BlobStore:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from agentic.events import Event
 from agentic.models.caller import Caller
 from agentic.models.directory import Chosen
-from agentic.models.handle import ModelHandle
+from agentic.models.handle import ModelHandle, Wishes
 from agentic.ports.agent import Agent, Task
 from agentic.ports.model import ToolSpec
 from agentic.ports.tool import Tool
@@ -52,6 +53,17 @@ class Equipment:
             tool_choice=choice,
             model=chosen.info,
             fit=() if choice == "none" else Fits(self._fitness.quick, text),
+        )
+
+    def router_model(self, live: LiveRun, chosen: Chosen) -> ModelHandle:
+        """The model as a router may ask it: counted and logged as any call, but nothing of it reaches the user."""
+        return ModelHandle(
+            Caller(chosen, live.channel, live.budget, whole=True),
+            log=_Unheard(),
+            wishes=Wishes(),
+            rank=self._fitness.near,
+            untrusted=self._untrusted,
+            new_call_id=live.new_call_id,
         )
 
     def agent_run(self, live: LiveRun, chosen: Chosen, task: Task, turn: Turn) -> AgentRun:
@@ -105,3 +117,13 @@ class Equipment:
             return ours
         taken = {spec.name for spec in client}
         return (*(spec for spec in ours if spec.name not in taken), *client)
+
+
+class _Unheard:
+    """A log for what a router's model says and thinks: none of it is part of the answer."""
+
+    def emit(self, event: Event) -> None:
+        """Keep nothing."""
+
+    def note(self, event: Event) -> None:
+        """Keep nothing."""
