@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from agentic.catalog.catalog import Catalog
 from agentic.catalog.load import load
@@ -22,6 +23,7 @@ from agentic.ports.router import Router as Chooser
 from agentic.ports.storage import StorageBackend
 from agentic.ports.tool import Tool
 from agentic.runtime.budget import Limits
+from agentic.runtime.client_fitness import ClientFitness
 from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
 from agentic.runtime.fitness import Fitness
@@ -83,7 +85,9 @@ async def open_kernel(
 
 def _engine(settings: Settings, catalog: Catalog, directory: Directory, everything: Scope) -> Engine:
     specs = [_spec(tool) for tool in catalog.tools().values()]
-    fitness = Fitness(specs, lambda: _local_embedder(catalog))
+    embedding = partial(_local_embedder, catalog)
+    fitness = Fitness(specs, embedding)
+    rank = ClientFitness(fitness.near, embedding).near
     installed = Installed(
         agents=catalog.agents(),
         tools=catalog.tools(),
@@ -97,7 +101,7 @@ def _engine(settings: Settings, catalog: Catalog, directory: Directory, everythi
         tokens=settings.run_max_tokens,
         seconds=settings.run_max_seconds,
     )
-    equipment = Equipment(installed, everything, fitness, shortlist=settings.tool_shortlist)
+    equipment = Equipment(installed, everything, fitness, shortlist=settings.tool_shortlist, rank=rank)
     router = Router(catalog.agents(), _router(settings, catalog), timeout_s=settings.router_timeout)
     return Engine(equipment, router, directory, everything, limits)
 

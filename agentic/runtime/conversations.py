@@ -11,7 +11,7 @@ import asyncio
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from agentic.errors import SessionNotFound
@@ -40,11 +40,15 @@ def written(message: Message, **marks: object) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a request adds to a conversation: all messages for the model, those to be stored, and where the log ends."""
+    """What a request adds to a conversation: all messages for the model, those to be stored, and where the log ends.
+
+    ``at`` is when it came, in the documented form: it may be stored after its answer has been written.
+    """
 
     messages: tuple[Message, ...]
     new: tuple[Message, ...]
     length: int
+    at: str = field(default_factory=timestamp)
 
 
 class Conversations:
@@ -80,8 +84,8 @@ class Conversations:
         Raises Conflict if the conversation has gone on in between.
         """
         key = PREFIX + session_id
-        items = [*(written(message, run_id=run_id) for message in turn.new), *answer]
-        head = {"created_at": timestamp(), "title": _title(turn.new)} if new else (await self.head(session_id)).value
+        items = [*(written(message, run_id=run_id, timestamp=turn.at) for message in turn.new), *answer]
+        head = {"created_at": turn.at, "title": _title(turn.new)} if new else (await self.head(session_id)).value
         await asyncio.gather(
             self._storage.append(key, items, if_length=turn.length),
             self._storage.save(key, head, if_version=0 if new else None),
@@ -169,6 +173,12 @@ def join(stored: Sequence[Json], sent: Sequence[Message]) -> tuple[tuple[Message
         return named((*before, *talk)), (*new_systems, *fresh)
     fresh = talk[repeated:]
     return named((*before, *past, *fresh)), (*new_systems, *fresh)
+
+
+def brought(sent: Sequence[Message]) -> list[Message]:
+    """The results of calls that a client brings: those after its last assistant message, whatever it says besides."""
+    answers = [n for n, message in enumerate(sent) if message.role == "assistant"]
+    return [message for message in sent[answers[-1] + 1 if answers else 0 :] if message.role == "tool"]
 
 
 def named(messages: Sequence[Message]) -> tuple[Message, ...]:

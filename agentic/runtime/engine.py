@@ -15,7 +15,7 @@ from agentic.messages import Json
 from agentic.models.directory import Chosen, Directory
 from agentic.ports.space import Principal
 from agentic.runtime.budget import Budget, Limits
-from agentic.runtime.conversations import Conversations, Turn
+from agentic.runtime.conversations import Conversations, Turn, brought
 from agentic.runtime.equipment import Equipment
 from agentic.runtime.files import file_key, links
 from agentic.runtime.opening import Opening
@@ -140,9 +140,9 @@ class Engine:
             if not self._at_work(session_id, principal):
                 await conversations.head(session_id)
             return session_id
-        if not request.messages or request.messages[-1].role != "tool":
+        run_id = next((message.tool_call_id.rpartition("-")[0] for message in brought(request.messages)), "")
+        if not run_id:
             return None
-        run_id = request.messages[-1].tool_call_id.rpartition("-")[0]
         try:
             session_id = await Records(of_user(self._everything, principal).storage).session_of(run_id)
             await conversations.head(session_id)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentic.events import Event
+from agentic.models.ask import Ranker
 from agentic.models.caller import Caller
 from agentic.models.directory import Chosen
 from agentic.models.handle import ModelHandle, Wishes
@@ -32,13 +33,16 @@ class Installed:
 
 
 class Equipment:
-    """Makes the handles of runs, each bound to its user."""
+    """Makes the handles of runs, each bound to its user. ``rank`` picks tools for models that cannot."""
 
-    def __init__(self, installed: Installed, everything: Scope, fitness: Fitness, *, shortlist: int) -> None:
+    def __init__(
+        self, installed: Installed, everything: Scope, fitness: Fitness, *, shortlist: int, rank: Ranker | None = None
+    ) -> None:
         self._installed = installed
         self._everything = everything
         self._fitness = fitness
         self._shortlist = shortlist
+        self._rank = rank or fitness.near
         self._untrusted = frozenset(spec.name for spec in installed.specs if spec.untrusted)
 
     def task(self, live: LiveRun, chosen: Chosen, turn: Turn) -> Task:
@@ -61,7 +65,7 @@ class Equipment:
             Caller(chosen, live.channel, live.budget, whole=True),
             log=_Unheard(),
             wishes=Wishes(),
-            rank=self._fitness.near,
+            rank=self._rank,
             untrusted=self._untrusted,
             new_call_id=live.new_call_id,
         )
@@ -73,7 +77,7 @@ class Equipment:
             Caller(chosen, live.channel, live.budget, whole=live.request.whole),
             log=live.channel,
             wishes=wishes,
-            rank=self._fitness.near,
+            rank=self._rank,
             untrusted=self._untrusted,
             new_call_id=live.new_call_id,
         )
@@ -85,6 +89,7 @@ class Equipment:
             context_of=self._contexts(live),
             plugin_of=lambda tool: self._installed.tool_plugins[tool],
             hand_over=lambda: live.end("tool_calls", ""),
+            claim=live.claim,
         )
         space = of_plugin(self._everything, live.principal, self._installed.agent_plugins[live.agent])
         return AgentRun(live, task=task, messages=turn.messages, model=model, tools=tools, space=space)
