@@ -7,76 +7,17 @@ there.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
 import openai
 import pytest
 
-from agentic.testing.openai import Answer, ScriptedModel, ScriptedUpstream, calls, says
-from agentic.testing.server import Server, running_server
-from tests.http_fixtures import install
-
-MODES = ("native", "schema", "text", "fit")
-CHOOSING = ("native", "schema", "text")
-PLUGIN = '''
-"""Tools that give their call back, and an agent that runs every call of a plan side by side."""
-
-import asyncio
-
-from agentic import Agent, Bid, Message, ToolCall, ToolError, hookimpl, tool
-
-
-@tool(examples=["Look up the height of the tower"])
-async def lookup(what: str) -> str:
-    """Look something up."""
-    return f"{what}: 324 m"
-
-
-@tool()
-async def broken(what: str) -> str:
-    """Fails."""
-    raise ToolError("the archive is closed")
-
-
-@tool()
-async def slow(what: str) -> str:
-    """Takes its time."""
-    await asyncio.sleep(0.2)
-    return f"{what}, slowly"
-
-
-class Planner(Agent):
-    name = "planner"
-    description = "Runs every step of a plan at once, each on its own"
-
-    def bid(self, task):
-        return Bid(0, "only where it is asked for")
-
-    async def run(self, run):
-        if run.messages[-1].role == "tool":
-            await run.model.complete(run.messages, say=True)
-            return
-        steps = [name.split(":") for name in run.task.text.split()]
-        await asyncio.gather(*(self._step(run, n, *step) for n, step in enumerate(steps)))
-
-    async def _step(self, run, n, name, what):
-        await run.tools.call([ToolCall(f"step-{n}", name, {"what": what})])
-
-
-@hookimpl
-def agentic_tools():
-    return [lookup, broken, slow]
-
-
-@hookimpl
-def agentic_agents():
-    return Planner()
-'''
+from agentic.testing.openai import ScriptedUpstream
+from agentic.testing.server import Server
+from tests.modes_fixtures import CHOOSING, ending, turn
 
 
 def client_tool(name: str, description: str) -> Any:
@@ -89,22 +30,6 @@ TOOLS: Any = [
     client_tool("ring_bell", "Ring the bell of the house"),
 ]
 TOWER, DOOR, BELL = ("lookup", "tower"), ("open_door", "front"), ("ring_bell", "loud")
-
-
-def turn(mode: str, *wanted: tuple[str, str]) -> list[Answer | str]:
-    """What a model of this way says to call these tools; in text it calls one a turn."""
-    if mode == "native":
-        return [calls(*((name, {"what": what}) for name, what in wanted), text="Let me see. ")]
-    if mode == "schema":
-        listed = [{"action": name, "input": {"what": what}} for name, what in wanted]
-        return [says(json.dumps({"thought": "Both are needed.", "calls": listed}))]
-    written = [f"Let me see.\nAction: {name}\nInput: {json.dumps({'what': what})}" for name, what in wanted]
-    return [says(one) for one in written]
-
-
-def ending(mode: str, text: str) -> list[Answer | str]:
-    """What it says to answer."""
-    return [says('{"thought": "", "calls": []}'), says(text)] if mode == "schema" else [says(text)]
 
 
 @dataclass
@@ -183,44 +108,14 @@ class Talk:
         return made
 
 
-@pytest.fixture(scope="module")
-def upstream() -> ScriptedUpstream:
-    return ScriptedUpstream([ScriptedModel(mode) for mode in MODES])
-
-
-@pytest.fixture(scope="module")
-def mixed_server(
-    upstream: ScriptedUpstream,
-    prepared: tuple[Path, dict[str, str]],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Server]:
-    """A server with a model of every way of calling tools, named after it."""
-    folder = tmp_path_factory.mktemp("mixed")
-    data = Path(shutil.copytree(prepared[0], folder / "data"))
-    with upstream.running() as url:
-        servers = {mode: {"base_url": url, "tool_mode": mode, "models": [mode]} for mode in MODES}
-        # The schema of a text model would be a way of its own.
-        servers["text"]["json_schema"] = False
-        env = {"OPENAI_UPSTREAMS": json.dumps(servers), "AGENTIC_DISABLE": "ollama"}
-        with running_server(env, path=[install(folder, "mixed", PLUGIN)], data_dir=data) as server:
-            yield server
-
-
-@pytest.fixture
-def model_server(upstream: ScriptedUpstream) -> ScriptedUpstream:
-    """The scripted models, as if new."""
-    upstream.__init__([ScriptedModel(mode) for mode in MODES])  # type: ignore[misc]
-    return upstream
-
-
 @pytest.fixture(params=[False, True], ids=["whole", "streamed"])
 def stream(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
 @pytest.fixture(params=[False, True], ids=["by call id", "by session id"])
-def talk(mixed_server: Server, keys: dict[str, str], stream: bool, request: pytest.FixtureRequest) -> Iterator[Talk]:
-    talk = Talk(mixed_server, keys["ann"], stream=stream, named=bool(request.param))
+def talk(modes_server: Server, keys: dict[str, str], stream: bool, request: pytest.FixtureRequest) -> Iterator[Talk]:
+    talk = Talk(modes_server, keys["ann"], stream=stream, named=bool(request.param))
     with talk.client:
         yield talk
 
@@ -236,94 +131,101 @@ QUESTION: Any = {"role": "user", "content": "Look up the tower and open the door
 @pytest.mark.parametrize("mode", CHOOSING)
 @pytest.mark.parametrize("history", [True, False], ids=["whole history", "results alone"])
 def test_mixed_turn_runs_the_servers_hands_over_the_clients_and_goes_on(
-    talk: Talk, model_server: ScriptedUpstream, mode: str, history: bool
+    talk: Talk, models: ScriptedUpstream, mode: str, history: bool
 ) -> None:
-    model_server.script(*turn(mode, TOWER, DOOR))
+    models.script(*turn(mode, TOWER, DOOR))
     first = talk.ask(f"agentic/react@{mode}", [QUESTION])
     assert (first.finish, first.called) == ("tool_calls", [DOOR])
     kinds = [event["type"] for event in talk.events(first)]
     assert kinds.index("tool_call_finished") < kinds.index("handed_over")
 
-    model_server.script(*ending(mode, "324 m, and open."))
+    models.script(*ending(mode, "324 m, and open."))
     before = [QUESTION, first.message] if history else []
     second = talk.ask(f"agentic/react@{mode}", [*before, *first.results("the door is open")])
     assert (second.finish, second.text, second.calls) == ("stop", "324 m, and open.", [])
     assert second.session_id == first.session_id
-    given = read_by(model_server)
+    given = read_by(models)
     assert given.count("tower: 324 m") == given.count("the door is open") == 1
 
 
 @pytest.mark.parametrize("mode", ["native", "schema"])
-def test_several_calls_of_both_kinds_in_one_turn(talk: Talk, model_server: ScriptedUpstream, mode: str) -> None:
-    model_server.script(*turn(mode, DOOR, TOWER, BELL, ("slow", "snail")))
+def test_several_calls_of_both_kinds_in_one_turn(talk: Talk, models: ScriptedUpstream, mode: str) -> None:
+    models.script(*turn(mode, DOOR, TOWER, BELL, ("slow", "snail")))
     first = talk.ask(f"agentic/react@{mode}", [QUESTION])
     assert (first.finish, first.called) == ("tool_calls", [DOOR, BELL])
 
-    model_server.script(*ending(mode, "All done."))
+    models.script(*ending(mode, "All done."))
     second = talk.ask(f"agentic/react@{mode}", first.results("open", "rung"))
     assert second.text == "All done."
-    given = read_by(model_server)
-    assert all(
-        given.count(text) == 1 for text in ("tower: 324 m", "snail, slowly", 'open"', 'rung"') if mode == "native"
-    )
+    given = read_by(models)
     assert [given.count(text) for text in ("tower: 324 m", "snail, slowly")] == [1, 1]
 
 
 @pytest.mark.parametrize("mode", CHOOSING)
-def test_failing_tool_of_the_server_is_told_in_the_next_turn(
-    talk: Talk, model_server: ScriptedUpstream, mode: str
-) -> None:
-    model_server.script(*turn(mode, ("broken", "archive"), DOOR))
+def test_failing_tool_of_the_server_is_told_in_the_next_turn(talk: Talk, models: ScriptedUpstream, mode: str) -> None:
+    models.script(*turn(mode, ("broken", "archive"), DOOR))
     first = talk.ask(f"agentic/react@{mode}", [QUESTION])
     assert (first.finish, first.called) == ("tool_calls", [DOOR])
-    model_server.script(*ending(mode, "The door is open, the archive is not."))
+    models.script(*ending(mode, "The door is open, the archive is not."))
     second = talk.ask(f"agentic/react@{mode}", first.results("open"))
     assert second.text == "The door is open, the archive is not."
-    assert read_by(model_server).count("Error: the archive is closed") == 1
+    assert read_by(models).count("Error: the archive is closed") == 1
 
 
 @pytest.mark.parametrize("mode", CHOOSING)
-def test_turn_after_turn_goes_on_in_one_conversation(talk: Talk, model_server: ScriptedUpstream, mode: str) -> None:
-    model_server.script(*turn(mode, TOWER, DOOR))
+def test_turn_after_turn_goes_on_in_one_conversation(talk: Talk, models: ScriptedUpstream, mode: str) -> None:
+    models.script(*turn(mode, TOWER, DOOR))
     first = talk.ask(f"agentic/react@{mode}", [QUESTION])
-    model_server.script(*turn(mode, ("lookup", "bridge"), BELL))
+    models.script(*turn(mode, ("lookup", "bridge"), BELL))
     second = talk.ask(f"agentic/react@{mode}", first.results("open"))
     assert (second.finish, second.called) == ("tool_calls", [BELL])
-    model_server.script(*ending(mode, "Done."))
+    models.script(*ending(mode, "Done."))
     third = talk.ask(f"agentic/react@{mode}", second.results("rung"))
     assert (third.text, third.session_id) == ("Done.", first.session_id)
-    given = read_by(model_server)
+    given = read_by(models)
     assert [given.count(text) for text in ("tower: 324 m", "bridge: 324 m")] == [1, 1]
 
 
-def test_result_that_comes_with_a_word_of_the_user_goes_on_as_well(talk: Talk, model_server: ScriptedUpstream) -> None:
-    model_server.script(*turn("native", TOWER, DOOR))
+def test_result_that_comes_with_a_word_of_the_user_goes_on_as_well(talk: Talk, models: ScriptedUpstream) -> None:
+    models.script(*turn("native", TOWER, DOOR))
     first = talk.ask("agentic/react@native", [QUESTION])
-    model_server.script("324 m.")
+    models.script("324 m.")
     hurry = {"role": "user", "content": "Be quick"}
     second = talk.ask("agentic/react@native", [QUESTION, first.message, *first.results("open"), hurry])
     assert (second.text, second.session_id) == ("324 m.", first.session_id)
-    assert [message["role"] for message in model_server.chats[-1]["messages"]][-3:] == ["tool", "tool", "user"]
+    assert [message["role"] for message in models.chats[-1]["messages"]][-3:] == ["tool", "tool", "user"]
+
+
+def test_user_who_drops_the_clients_calls_is_answered_all_the_same(
+    modes_server: Server, keys: dict[str, str], models: ScriptedUpstream, stream: bool
+) -> None:
+    talk = Talk(modes_server, keys["ann"], stream=stream, named=True)
+    models.script(*turn("native", TOWER, DOOR))
+    talk.ask("agentic/react@native", [QUESTION])
+    models.script("As you like.")
+    second = talk.ask("agentic/react@native", [{"role": "user", "content": "Leave the door"}])
+    assert second.text == "As you like."
+    messages = models.chats[-1]["messages"]
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "tool", "user"]
+    assert [call["function"]["name"] for call in messages[2]["tool_calls"]] == ["lookup"]
 
 
 @pytest.mark.parametrize("agent", ["agentic/react@fit", "agentic/chat@fit", "fit"])
 def test_model_that_cannot_choose_is_given_the_clients_tools_too(
-    talk: Talk, model_server: ScriptedUpstream, agent: str
+    talk: Talk, models: ScriptedUpstream, agent: str
 ) -> None:
-    model_server.script('{"what": "front"}')
+    models.script('{"what": "front"}')
     question: Any = {"role": "user", "content": "Open the front door"}
     first = talk.ask(agent, [question])
     assert (first.finish, first.called) == ("tool_calls", [DOOR])
     second = talk.ask(agent, [question, first.message, *first.results("The door is open.")])
     assert (second.finish, second.text) == ("stop", "The door is open."), "results are shown as they are"
-    asked = [chat["messages"][0]["content"] for chat in model_server.chats]
+    asked = [chat["messages"][0]["content"] for chat in models.chats]
     assert all("Fill in the input" in one for one in asked), "only the arguments are the model's"
 
 
-def test_model_that_cannot_choose_still_runs_the_servers_tools_and_talks(
-    talk: Talk, model_server: ScriptedUpstream
-) -> None:
-    model_server.script('{"what": "tower"}', "Why did the door cross the road?")
+def test_model_that_cannot_choose_still_runs_the_servers_tools_and_talks(talk: Talk, models: ScriptedUpstream) -> None:
+    models.script('{"what": "tower"}', "Why did the door cross the road?")
     looked = talk.ask("agentic/react@fit", [{"role": "user", "content": "Look up the height of the tower"}])
     assert (looked.finish, looked.text) == ("stop", "tower: 324 m")
     talk.session_id = ""
@@ -332,7 +234,7 @@ def test_model_that_cannot_choose_still_runs_the_servers_tools_and_talks(
 
 
 def test_agent_that_works_side_by_side_hands_all_calls_over_at_once_and_loses_no_result(
-    talk: Talk, model_server: ScriptedUpstream
+    talk: Talk, models: ScriptedUpstream
 ) -> None:
     plan = "slow:snail open_door:front lookup:tower ring_bell:loud broken:archive"
     first = talk.ask("agentic/planner@native", [{"role": "user", "content": plan}])
@@ -342,19 +244,19 @@ def test_agent_that_works_side_by_side_hands_all_calls_over_at_once_and_loses_no
     assert [event["type"] for event in events][-2:] == ["handed_over", "run_finished"]
     assert len([event for event in events if event["type"] == "tool_call_finished"]) == 3
 
-    model_server.script("All of it.")
+    models.script("All of it.")
     second = talk.ask("agentic/planner@native", first.results("open", "rung"))
     assert (second.text, second.session_id) == ("All of it.", first.session_id)
-    *_, spoken = [message for message in model_server.chats[-1]["messages"] if message["role"] == "assistant"]
-    results = [message for message in model_server.chats[-1]["messages"] if message["role"] == "tool"]
+    *_, spoken = [message for message in models.chats[-1]["messages"] if message["role"] == "assistant"]
+    results = [message for message in models.chats[-1]["messages"] if message["role"] == "tool"]
     assert {call["id"] for call in spoken["tool_calls"]} == {result["tool_call_id"] for result in results}
     assert sorted(result["content"] for result in results) == [
         "Error: the archive is closed", "open", "rung", "snail, slowly", "tower: 324 m"
     ]  # fmt: skip
 
 
-def test_client_sees_no_call_or_result_of_the_server(talk: Talk, model_server: ScriptedUpstream) -> None:
-    model_server.script(*turn("native", TOWER, DOOR))
+def test_client_sees_no_call_or_result_of_the_server(talk: Talk, models: ScriptedUpstream) -> None:
+    models.script(*turn("native", TOWER, DOOR))
     first = talk.ask("agentic/react@native", [QUESTION])
     url = f"{str(talk.client.base_url).removesuffix('v1/')}api/conversations/{first.session_id}"
     headers = {"Authorization": f"Bearer {talk.client.api_key}"}

@@ -73,10 +73,10 @@ class Conversations:
     async def turn(self, session_id: str, sent: Sequence[Message], *, new: bool) -> Turn:
         """Join what is stored with what was sent."""
         if new:
-            return Turn(named(sent), tuple(sent), 0)
+            return Turn(answered(named(sent)), tuple(sent), 0)
         stored = await self._log(session_id)
         messages, added = join(stored, sent)
-        return Turn(messages, added, len(stored))
+        return Turn(answered(messages), added, len(stored))
 
     async def begin(self, session_id: str, turn: Turn, *, new: bool, run_id: str, answer: Sequence[Json] = ()) -> None:
         """Store the request's messages, and the answer where it is there already, from :func:`written`.
@@ -190,6 +190,20 @@ def named(messages: Sequence[Message]) -> tuple[Message, ...]:
         else message
         for message in messages
     )
+
+
+def answered(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The messages without calls that never came to a result: a client may drop what it was to run, models may not."""
+    results = {message.tool_call_id for message in messages if message.role == "tool"}
+    kept = []
+    for message in messages:
+        calls = tuple(call for call in message.tool_calls if call.id in results)
+        if calls != message.tool_calls:
+            message = replace(message, tool_calls=calls)  # noqa: PLW2901
+            if not (calls or message.content):
+                continue
+        kept.append(message)
+    return tuple(kept)
 
 
 def _overlap(seen: Sequence[Message], talk: Sequence[Message]) -> int:
