@@ -197,7 +197,10 @@ class Engine:
         live.channel.emit(decided)
         # A stranger's agent may put the user's words into its reason.
         bids = " ".join(f"{bid['agent']}={bid['fitness']}" for bid in decided.bids)
-        logger.info("[Router] Agent selected: run=%s agent=%s bids: %s", live.id, decided.agent, bids or "asked for")
+        logger.info(
+            "[Router] Agent selected: run=%s agent=%s by=%s bids: %s",
+            live.id, decided.agent, decided.router, bids or "none",
+        )  # fmt: skip
         if chosen.info.notice:
             live.channel.emit(Notice(chosen.info.notice))
             logger.info("[Engine] %s", chosen.info.notice)
