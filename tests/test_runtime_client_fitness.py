@@ -12,8 +12,8 @@ import pytest
 from agentic import Embedder, Fit, ToolSpec
 from agentic.models.fit import LONGEST
 from agentic.runtime import client_fitness
-from agentic.runtime.client_fitness import MOST_KEPT, ClientFitness
-from agentic.runtime.fitness import FAILED_S, NO_TOOL, words
+from agentic.runtime.client_fitness import MOST_KEPT, ClientFitness, _words
+from agentic.runtime.fitness import FAILED_S, NO_TOOL
 
 
 def theirs(name: str, description: str = "") -> ToolSpec:
@@ -41,7 +41,7 @@ class Axes(Embedder):
         rows = numpy.zeros((len(texts), self.dimensions), dtype="float32")
         for row, text in zip(rows, texts, strict=True):
             row[0] = 0.01
-            for word in words(text):
+            for word in _words(text):
                 row[1 + crc32(word.encode()) % (self.dimensions - 1)] += 1
         return rows / numpy.linalg.norm(rows, axis=1, keepdims=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -13,13 +14,18 @@ from agentic.models.fit import LONGEST
 from agentic.ports.agent import Fit
 from agentic.ports.embedder import Embedder
 from agentic.ports.model import ToolSpec
-from agentic.runtime.fitness import FAILED_S, NO_TOOL, Embedding, words
+from agentic.runtime.fitness import FAILED_S, NO_TOOL, Embedding
 
 logger = logging.getLogger(__name__)
 
 LEAST_COSINE = 0.25
 """Tried on 20 requests for eight tools and 14 plain ones: 13 find their tool, and one of the plain ones finds one."""
 LEAST_OVERLAP = 0.5
+WORD = re.compile(r"[^\W\d_]{3,}")
+EMPTY_WORDS = frozenset(
+    "and are can could for from get give has have how into its let not please show tell that the their them then there "
+    "this was what when where which who will with would you your".split()
+)
 MOST_KEPT = 1000
 """Descriptions whose vectors are kept; clients send the same ones with every request."""
 
@@ -76,10 +82,10 @@ class ClientFitness:
 
 def _by_words(text: str, tools: Sequence[ToolSpec]) -> list[Fit]:
     """Those that share enough words with the request: half of its own, or half of the description's."""
-    asked = words(text)
+    asked = _words(text)
     fits = []
     for tool in tools:
-        own = words(_described(tool))
+        own = _words(_described(tool))
         if asked and own and (overlap := len(asked & own) / min(len(asked), len(own))) >= LEAST_OVERLAP:
             fits.append(Fit(tool.name, overlap))
     return fits
@@ -87,3 +93,8 @@ def _by_words(text: str, tools: Sequence[ToolSpec]) -> list[Fit]:
 
 def _described(tool: ToolSpec) -> str:
     return f"{tool.name.replace('_', ' ').replace('-', ' ')}. {tool.description[:LONGEST]}"
+
+
+def _words(text: str) -> set[str]:
+    """The words that tell what a text is about, with a plural's ``s`` taken off."""
+    return {word.removesuffix("s") for word in WORD.findall(text.lower()) if word not in EMPTY_WORDS}
