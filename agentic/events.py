@@ -5,7 +5,7 @@ The channel stamps each event with a number and a time (:class:`Entry`); the run
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
@@ -130,6 +130,29 @@ class ToolCallFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalNeeded(Event):
+    """The call ``id`` waits for a person, for ``reason``; without an answer in ``seconds`` it is denied."""
+
+    type: ClassVar[str] = "approval_needed"
+    id: str
+    tool: str
+    arguments: Json
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalGiven(Event):
+    """The answer for the call ``id``: ``by`` names who gave it, and is empty where nobody did in time."""
+
+    type: ClassVar[str] = "approval_given"
+    id: str
+    approved: bool
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress(Event):
     """How far a step is: ``done`` from 0 to 1 where it is known."""
 
@@ -204,6 +227,8 @@ AnyEvent = (
     | TextDelta
     | ToolCallStarted
     | ToolCallFinished
+    | ApprovalNeeded
+    | ApprovalGiven
     | Progress
     | CitationAdded
     | FileAdded
@@ -237,32 +262,6 @@ def entry_from_json(data: Mapping[str, Any]) -> Entry:
     kind = EVENTS[data["type"]]
     values = {field.name: _revive(field.name, data[field.name]) for field in fields(kind) if field.name in data}
     return Entry(data["number"], data["at"], kind(**values))
-
-
-def coalesce(entries: Iterable[Entry]) -> list[Entry]:
-    """Join neighbouring deltas of one kind, so that a stored log has one entry a stretch and not one a token."""
-    joined: list[Entry] = []
-    texts: list[str] = []
-
-    def close() -> None:
-        if texts:
-            first = joined[-1]
-            joined[-1] = first._replace(event=type(first.event)("".join(texts)))  # type: ignore[call-arg]
-            texts.clear()
-
-    for entry in entries:
-        event = entry.event
-        if isinstance(event, (TextDelta, ThinkingDelta)):
-            if texts and type(joined[-1].event) is type(event):
-                texts.append(event.text)
-                continue
-            close()
-            texts.append(event.text)
-        else:
-            close()
-        joined.append(entry)
-    close()
-    return joined
 
 
 def _plain(value: Any) -> Any:

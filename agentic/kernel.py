@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import get_args
 
 from agentic.catalog.catalog import Catalog
 from agentic.catalog.load import load
@@ -21,7 +22,8 @@ from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.model import ToolSpec
 from agentic.ports.router import Router as Chooser
 from agentic.ports.storage import StorageBackend
-from agentic.ports.tool import Tool
+from agentic.ports.tool import Risk, Tool
+from agentic.runtime.approval import Policy
 from agentic.runtime.budget import Limits
 from agentic.runtime.client_fitness import ClientFitness
 from agentic.runtime.engine import Engine
@@ -83,6 +85,12 @@ async def open_kernel(
         yield kernel
 
 
+def unknown_approvals(settings: Settings, catalog: Catalog) -> list[str]:
+    """What APPROVE names and is not there: a slip, or a tool whose plugin is out. It does not stop the start."""
+    known = {*get_args(Risk), *catalog.tools()}
+    return [name for name in settings.approve if name not in known]
+
+
 def _engine(settings: Settings, catalog: Catalog, directory: Directory, everything: Scope) -> Engine:
     specs = [_spec(tool) for tool in catalog.tools().values()]
     embedding = partial(_local_embedder, catalog)
@@ -101,7 +109,14 @@ def _engine(settings: Settings, catalog: Catalog, directory: Directory, everythi
         tokens=settings.run_max_tokens,
         seconds=settings.run_max_seconds,
     )
-    equipment = Equipment(installed, everything, fitness, shortlist=settings.tool_shortlist, rank=rank)
+    for name in unknown_approvals(settings, catalog):
+        logger.warning("[Approval] APPROVE names neither a risk nor an installed tool: %s", name)
+    policy = Policy(
+        approve=frozenset(settings.approve),
+        after_untrusted=settings.after_untrusted,
+        timeout_s=settings.approval_timeout,
+    )
+    equipment = Equipment(installed, everything, fitness, shortlist=settings.tool_shortlist, policy=policy, rank=rank)
     router = Router(catalog.agents(), _router(settings, catalog), timeout_s=settings.router_timeout)
     return Engine(equipment, router, directory, everything, limits)
 
@@ -141,6 +156,7 @@ def _spec(tool: Tool) -> ToolSpec:
         examples=tool.traits.examples,
         suggest=tool.suggest,
         untrusted=tool.traits.untrusted,
+        parallel=tool.traits.parallel,
     )
 
 

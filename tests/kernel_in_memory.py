@@ -23,10 +23,12 @@ from agentic import (
     Usage,
 )
 from agentic import Router as Chooser
+from agentic.errors import AgenticError
 from agentic.events import Entry, Event, RunFailed, RunFinished, TextDelta
 from agentic.models.caller import Caller
 from agentic.models.directory import Chosen, Directory
 from agentic.models.handle import ModelHandle, Wishes
+from agentic.runtime.approval import Policy
 from agentic.runtime.budget import Budget, Limits
 from agentic.runtime.channel import Channel
 from agentic.runtime.engine import Engine
@@ -135,6 +137,7 @@ class House:
         shortlist: int = 16,
         chooser: Chooser | None = None,
         router_timeout_s: float = 8,
+        policy: Policy | None = None,
     ) -> None:
         agents: Mapping[str, Agent] = {agent.name: agent for agent in ([ActingAgent(act)] if callable(act) else act)}
         self.storage = storage or MemoryStorage()
@@ -149,7 +152,9 @@ class House:
             agent_plugins={name: name for name in agents},
             tool_plugins={tool.name: f"plugin-{tool.name}" for tool in tools},
         )
-        equipment = Equipment(installed, everything, Fitness(specs, _no_embedder), shortlist=shortlist)
+        equipment = Equipment(
+            installed, everything, Fitness(specs, _no_embedder), shortlist=shortlist, policy=policy or Policy()
+        )
         self.chooser: Any = chooser
         router = Router(agents, chooser, timeout_s=router_timeout_s)
         self.directory = Directory({self.provider.name: self.provider})
@@ -200,7 +205,7 @@ class ModelBench:
         self._calls = 0
         chosen = Chosen("m", self.provider, self.provider.infos[0])
         self.model = ModelHandle(
-            Caller(chosen, self.channel, self.budget),
+            Caller(chosen, self.channel, self.budget, refuse=_refuse),
             log=self.channel,
             wishes=wishes or Wishes(),
             rank=self._rank,
@@ -225,6 +230,10 @@ class ModelBench:
     def _new_id(self) -> str:
         self._calls += 1
         return f"r-{self._calls}"
+
+
+async def _refuse(_: AgenticError) -> None:
+    return None
 
 
 async def _no_embedder() -> None:

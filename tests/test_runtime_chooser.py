@@ -143,13 +143,14 @@ async def test_run_cancelled_while_its_router_thinks_ends_at_once_and_acts_no_mo
     assert not [event for event in log if isinstance(event, (Decided, TextDelta))]
 
 
-async def test_router_beyond_the_budget_leaves_the_auction_and_the_agent_its_own_end() -> None:
+async def test_limit_that_a_router_hits_ends_the_run() -> None:
     async def ask(contest: Contest) -> Any:
         for _ in range(3):
             await contest.model.complete([Message("user", "Who?")])
 
-    found = await decided_by(ask, "a", "b", "c", limits=Limits(model_calls=2))
-    assert "failed (BudgetExceeded)" in found.reason
+    log = await house(ask, "a", "b", "c", limits=Limits(model_calls=2)).log()
+    assert log[-1] == RunFinished("length", Usage(20, 10))
+    assert said(log).startswith("Stopped: the limit of 2 model calls")
 
 
 async def test_choice_of_the_router_answers() -> None:

@@ -84,11 +84,21 @@ class Settings(EnvironmentSettings):
         [], description="Plugins to leave out, by name", examples=["first_plugin,second_plugin"]
     )
     run_max_seconds: float = Field(600, gt=0, description="Longest run, seconds")
-    run_max_model_calls: int = Field(30, ge=1, description="Most calls of a model in one run")
+    run_max_model_calls: int = Field(30, ge=1, description="Most steps of one run, each a call of a model")
     run_max_tool_calls: int = Field(50, ge=0, description="Most calls of tools in one run")
     run_max_tokens: int = Field(
         200_000, ge=1, description="Tokens of one run, prompt and completion, after which it asks the model no more"
     )
+    approve: list[str] = Field(
+        [],
+        description="Calls that wait for a person: risks (write, execute) and names of tools",
+        examples=["write,execute"],
+    )
+    after_untrusted: Literal["ask", "allow"] = Field(
+        "ask",
+        description="What becomes of calls that write or execute once a run has read text from outside: ask, allow",
+    )
+    approval_timeout: float = Field(300, gt=0, description="Seconds that a call waits for a person; then it is denied")
     tool_shortlist: int = Field(16, ge=1, description="Most tools offered to a model; of more, the fittest are")
 
 

@@ -23,7 +23,8 @@ class Tools(Protocol):
     async def call(self, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
         """Run the calls, in parallel where their tools allow it; results come in the order of the calls.
 
-        A failing or unknown tool gives a result with ``error`` set, for the model to read. Calls of the client's tools
+        A failing, unknown or denied tool gives a result with ``error`` set, for the model to read. Where a person is
+        asked, this waits for the answer. Calls of the client's tools
         end the run, after the server's have been run: this method does not return then.
         """
         ...

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
+from functools import partial
 from typing import Any
 
 from agentic import content
-from agentic.errors import AgenticError, BadRequest, BudgetExceeded, ModelError, NotFound, RateLimited
+from agentic.errors import AgenticError, BadRequest, BudgetExceeded, Conflict, ModelError, NotFound, RateLimited
 from agentic.events import Decided, EndReason, Event, ModelFinished, Notice, RunFailed, RunFinished, RunStarted
 from agentic.messages import Json
 from agentic.models.directory import Chosen, Directory
@@ -19,7 +20,8 @@ from agentic.runtime.conversations import Conversations, Turn, brought
 from agentic.runtime.equipment import Equipment
 from agentic.runtime.files import file_key, links
 from agentic.runtime.opening import Opening
-from agentic.runtime.record import Records
+from agentic.runtime.raised import raised
+from agentic.runtime.record import Records, so_far
 from agentic.runtime.request import RunRequest
 from agentic.runtime.router import Route, Router, explained
 from agentic.runtime.run import LiveRun
@@ -110,8 +112,28 @@ class Engine:
             return await self.conversations(principal).delete(session_id)
 
     async def get_trace(self, run_id: str, principal: Principal) -> list[Json]:
-        """The stored events of a run of this principal. Raises NotFound."""
+        """The events of a run of this principal: the stored ones, or those so far. Raises NotFound."""
+        live = self.at_work(principal).get(run_id)
+        # Nothing is told of an answer before its request is stored; a run that waits for its turn has none yet.
+        if live is not None and (live.opening is None or await live.opening.wait()) and live.channel.last is None:
+            return so_far(live)
         return await Records(of_user(self._everything, principal).storage).trace(run_id)
+
+    def at_work(self, principal: Principal) -> dict[str, LiveRun]:
+        """The runs of this principal that have not ended, by id."""
+        alive = (live for live in self._running.values() if live.channel.last is None)
+        return {live.id: live for live in alive if live.principal.id == principal.id}
+
+    async def approve(self, run_id: str, call_id: str, principal: Principal, *, approved: bool, reason: str) -> None:
+        """Approve or deny a call that waits, see :meth:`Approvals.answer`.
+
+        Raises NotFound where this principal has no such run, and Conflict where the call does not wait.
+        """
+        live = self.at_work(principal).get(run_id)
+        if live is None:
+            await Records(of_user(self._everything, principal).storage).session_of(run_id)
+            raise Conflict("The run has ended: none of its calls waits for approval any more.")
+        live.approvals.answer(call_id, approved=approved, by=principal.name, reason=reason)
 
     def cancel_all(self) -> None:
         """Cancel what runs; what there is of it will be stored."""
@@ -173,13 +195,12 @@ class Engine:
         """Wait until the agent is done, or is ended, and say how it came out."""
         work = asyncio.ensure_future(working)
         live.attach(work)
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(self._limits.seconds, live.end, "length", live.budget.time_is_up)
+        live.clock.start(self._limits.seconds, partial(live.end, "length", live.budget.time_is_up))
         await asyncio.wait([work, live.abandoned], return_when=asyncio.FIRST_COMPLETED)
-        timer.cancel()
+        live.clock.stop()
         if not work.done():
             logger.error("[Engine] Agent does not let go and is left behind: run=%s agent=%s", live.id, live.agent)
-        error = _raised(work)
+        error = raised(work)
         if live.ended_early is not None:
             return _finished(live, *live.ended_early)
         if isinstance(error, BudgetExceeded):
@@ -241,25 +262,6 @@ class Engine:
 
 def _turn_key(session_id: str, principal: Principal) -> str:
     return f"{principal.id}/{session_id}"
-
-
-def _raised(work: asyncio.Task[None]) -> BaseException | None:
-    """What the agent's work came to grief on; of an exception group the limit that was hit, or a bug, or the first."""
-    if not work.done():
-        return None
-    if work.cancelled():
-        return AgenticError("The run failed inside the server: its agent was cancelled, and not by the server.")
-    errors = list(_single(work.exception()))
-    errors.sort(key=lambda error: (not isinstance(error, BudgetExceeded), isinstance(error, AgenticError)))
-    return errors[0] if errors else None
-
-
-def _single(error: BaseException | None) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _single(inner)
-    elif error is not None:
-        yield error
 
 
 def _finished(live: LiveRun, reason: EndReason, told: str) -> RunFinished:

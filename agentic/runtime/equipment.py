@@ -13,6 +13,7 @@ from agentic.models.handle import ModelHandle, Wishes
 from agentic.ports.agent import Agent, Task
 from agentic.ports.model import ToolSpec
 from agentic.ports.tool import Tool
+from agentic.runtime.approval import Gate, Policy, source_in
 from agentic.runtime.conversations import Turn
 from agentic.runtime.files import RunFiles
 from agentic.runtime.fitness import Fitness, Fits
@@ -36,13 +37,21 @@ class Equipment:
     """Makes the handles of runs, each bound to its user. ``rank`` picks tools for models that cannot."""
 
     def __init__(
-        self, installed: Installed, everything: Scope, fitness: Fitness, *, shortlist: int, rank: Ranker | None = None
+        self,
+        installed: Installed,
+        everything: Scope,
+        fitness: Fitness,
+        *,
+        shortlist: int,
+        policy: Policy,
+        rank: Ranker | None = None,
     ) -> None:
         self._installed = installed
         self._everything = everything
         self._fitness = fitness
         self._shortlist = shortlist
         self._rank = rank or fitness.near
+        self._policy = policy
         self._untrusted = frozenset(spec.name for spec in installed.specs if spec.untrusted)
 
     def task(self, live: LiveRun, chosen: Chosen, turn: Turn) -> Task:
@@ -57,12 +66,13 @@ class Equipment:
             tool_choice=choice,
             model=chosen.info,
             fit=() if choice == "none" else Fits(self._fitness.quick, text),
+            answer_schema=live.request.wishes.answer_schema,
         )
 
     def router_model(self, live: LiveRun, chosen: Chosen) -> ModelHandle:
         """The model as a router may ask it: counted and logged as any call, but nothing of it reaches the user."""
         return ModelHandle(
-            Caller(chosen, live.channel, live.budget, whole=True),
+            Caller(chosen, live.channel, live.budget, whole=True, refuse=live.refuse),
             log=_Unheard(),
             wishes=Wishes(),
             rank=self._rank,
@@ -74,22 +84,31 @@ class Equipment:
         """The chosen agent's run. A client's tool hides a tool of the server that has the same name."""
         wishes = live.request.wishes
         model = ModelHandle(
-            Caller(chosen, live.channel, live.budget, whole=live.request.whole),
+            Caller(chosen, live.channel, live.budget, whole=live.request.whole, refuse=live.refuse),
             log=live.channel,
             wishes=wishes,
             rank=self._rank,
             untrusted=self._untrusted,
             new_call_id=live.new_call_id,
         )
+        gate = Gate(
+            self._policy,
+            live.approvals,
+            live.channel,
+            can_ask=live.request.approvals,
+            source=source_in(turn.messages, self._untrusted),
+        )
         tools = Toolbox(
             self._offered(live, task),
             self._installed.tools,
             channel=live.channel,
             budget=live.budget,
+            gate=gate,
             context_of=self._contexts(live),
             plugin_of=lambda tool: self._installed.tool_plugins[tool],
             hand_over=lambda: live.end("tool_calls", ""),
             claim=live.claim,
+            refuse=live.refuse,
         )
         space = of_plugin(self._everything, live.principal, self._installed.agent_plugins[live.agent])
         return AgentRun(live, task=task, messages=turn.messages, model=model, tools=tools, space=space)

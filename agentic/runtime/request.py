@@ -13,7 +13,11 @@ from agentic.ports.model import ToolSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """One request for an answer. ``session_id`` None starts a new conversation; ``whole``: nobody reads along."""
+    """One request for an answer.
+
+    ``session_id`` None starts a new conversation; ``whole``: nobody reads along; ``approvals``: somebody is there to
+    approve calls.
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -23,3 +27,4 @@ class RunRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
     traceparent: str = ""
     whole: bool = False
+    approvals: bool = False

@@ -9,17 +9,21 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from agentic.errors import AgenticError, BudgetExceeded
 from agentic.events import Citation, CitationAdded, EndReason, Entry, Notice, Progress, TextDelta, ThinkingDelta
 from agentic.messages import Message, ToolCall
 from agentic.ports.agent import Task
 from agentic.ports.model import Model
 from agentic.ports.run import Run, Tools
 from agentic.ports.space import Principal, Space
-from agentic.runtime.budget import Budget
+from agentic.runtime.approval import Approvals
+from agentic.runtime.budget import Budget, Clock
 from agentic.runtime.channel import Channel
 from agentic.runtime.opening import Opening
 from agentic.runtime.request import RunRequest
 
+PAUSE_S = 0.05
+"""Seconds that an agent is kept waiting for a refusal, so that one that tries again for ever harms nobody."""
 GRACE_S = 5.0
 """Seconds that a cancelled agent has to let go; then its run ends without it."""
 
@@ -85,6 +89,8 @@ class LiveRun:
         self.started_at = time.time()
         self.agent = ""
         self.channel = Channel()
+        self.clock = Clock()
+        self.approvals = Approvals(self.channel, self.clock)
         self.ended_early: tuple[EndReason, str] | None = None
         self.opening: Opening | None = None
         self.abandoned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -145,6 +151,15 @@ class LiveRun:
         if self._work is not None:
             self._work.cancel()
             asyncio.get_running_loop().call_later(GRACE_S, self._abandon)
+
+    async def refuse(self, error: AgenticError) -> None:
+        """Do what is due before a handle raises ``error``: a limit that was hit ends the run, whatever its agent does.
+
+        An agent that catches the error and tries again at once must not keep the event loop from everybody else.
+        """
+        if isinstance(error, BudgetExceeded):
+            self.end("length", error.message)
+        await asyncio.sleep(PAUSE_S)
 
     def attach(self, work: asyncio.Task[None]) -> None:
         """Take the task that does the agent's work, so that ``end`` can cancel it."""

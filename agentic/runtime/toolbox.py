@@ -6,20 +6,21 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from agentic import content
-from agentic.errors import StorageError, ToolError, ToolRetry
+from agentic.errors import AgenticError, BudgetExceeded, RunEnded, StorageError, ToolError, ToolRetry
 from agentic.events import Citation, CitationAdded, File, HandedOver, Progress, ToolCallFinished, ToolCallStarted
 from agentic.messages import Json, ToolCall
 from agentic.ports.model import ToolSpec
 from agentic.ports.run import Tools
 from agentic.ports.space import Principal, Space
-from agentic.ports.tool import Tool, ToolContext, ToolResult
+from agentic.ports.tool import Tool, ToolContext, ToolResult, Traits
+from agentic.runtime.approval import Gate
 from agentic.runtime.budget import Budget
 from agentic.runtime.channel import Channel
 from agentic.runtime.files import RunFiles
@@ -62,7 +63,8 @@ class Toolbox(Tools):
     """The server's tools by name beside the client's.
 
     ``context_of`` makes the context of a call from its id and the tool's plugin; ``hand_over`` ends the run when the
-    client must go on; ``claim`` gives a call for the client an id that tells of this run, where it has none.
+    client must go on; ``claim`` gives a call for the client an id that tells of this run, where it has none;
+    ``refuse`` is awaited before an error is raised because of a limit, or after the end.
     """
 
     def __init__(
@@ -72,9 +74,11 @@ class Toolbox(Tools):
         *,
         channel: Channel,
         budget: Budget,
+        gate: Gate,
         context_of: Callable[[str, str], ToolContext],
         plugin_of: Callable[[str], str],
         hand_over: Callable[[], None],
+        refuse: Callable[[AgenticError], Awaitable[None]],
         claim: Callable[[ToolCall], ToolCall] = lambda call: call,
     ) -> None:
         self.specs = specs
@@ -82,10 +86,12 @@ class Toolbox(Tools):
         self._client = {spec.name for spec in specs if spec.client}
         self._channel = channel
         self._budget = budget
+        self._gate = gate
         self._context_of = context_of
         self._plugin_of = plugin_of
         self._hand_over = hand_over
         self._claim = claim
+        self._refuse = refuse
         self._seen: dict[str, list[str]] = {}
         self._handed: list[ToolCall] = []
         self._at_work = 0
@@ -93,6 +99,16 @@ class Toolbox(Tools):
 
     async def call(self, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
         """See :class:`agentic.ports.run.Tools`."""
+        try:
+            return await self._call(calls)
+        except (BudgetExceeded, RunEnded) as error:
+            await self._refuse(error)
+            raise
+
+    async def _call(self, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
+        if not calls:
+            # An agent that calls nothing for ever lets the others work.
+            await asyncio.sleep(0)
         ours = [call for call in calls if call.name not in self._client]
         theirs = tuple(call for call in calls if call.name in self._client)
         self._budget.take_tool_calls(len(ours))
@@ -126,35 +142,42 @@ class Toolbox(Tools):
         await asyncio.get_running_loop().create_future()
 
     async def _run_all(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
+        # What these calls bring in cannot have led to them.
+        source = self._gate.source
         if len(calls) == 1:
-            return [await self._observe(calls[0])]
+            return [await self._observe(calls[0], source)]
         results: dict[int, ToolResult] = {}
         together = [n for n, call in enumerate(calls) if self._is_parallel(call)]
-        done = await asyncio.gather(*(self._observe(calls[n]) for n in together))
+        done = await asyncio.gather(*(self._observe(calls[n], source) for n in together))
         results.update(zip(together, done, strict=True))
         for n, call in enumerate(calls):
             if n not in results:
-                results[n] = await self._observe(call)
+                results[n] = await self._observe(call, source)
         return [results[n] for n in range(len(calls))]
 
-    async def _observe(self, call: ToolCall) -> ToolResult:
+    async def _observe(self, call: ToolCall, source: str) -> ToolResult:
         """Run one call between its two events."""
         tool = self._tools.get(call.name)
-        traits = tool.traits if tool else None
+        traits = tool.traits if tool else Traits()
         plugin = self._plugin_of(call.name) if tool else ""
         self._channel.emit(
-            ToolCallStarted(
-                id=call.id,
-                tool=call.name,
-                arguments=call.arguments,
-                plugin=plugin,
-                risk=traits.risk if traits else "read",
-                untrusted=traits.untrusted if traits else False,
-            )
+            ToolCallStarted(call.id, call.name, call.arguments, plugin, traits.risk, untrusted=traits.untrusted)
         )
-        began = time.perf_counter()
-        result = await self._guarded(tool, call, plugin)
+        began, admitted = time.perf_counter(), False
+
+        async def admit(key: str) -> None:
+            nonlocal began, admitted
+            try:
+                await self._gate.admit(call, traits, source, key)
+                admitted = True
+            finally:
+                # The time that a person takes is not the tool's.
+                began = time.perf_counter()
+
+        result = await self._guarded(tool, call, plugin, admit)
         seconds = time.perf_counter() - began
+        if admitted:
+            self._gate.has_read(call.name, traits)
         self._channel.emit(ToolCallFinished(call.id, call.name, result.content, result.error, round(seconds, 6)))
         for citation in result.citations:
             self._channel.emit(CitationAdded(citation))
@@ -168,7 +191,9 @@ class Toolbox(Tools):
         content.log("[Tools] %s: %s -> %s", call.name, call.arguments, result.content)
         return result
 
-    async def _guarded(self, tool: Tool | None, call: ToolCall, plugin: str) -> ToolResult:
+    async def _guarded(
+        self, tool: Tool | None, call: ToolCall, plugin: str, admit: Callable[[str], Awaitable[None]]
+    ) -> ToolResult:
         if tool is None:
             names = ", ".join(spec.name for spec in self.specs)
             return _error(f"There is no tool '{call.name}'. Tools: {names or 'none'}.")
@@ -181,7 +206,7 @@ class Toolbox(Tools):
                 f"{call.name} was called twice with these arguments and gave the same result both times. "
                 "Use that result, or do something else."
             )
-        result = await _run(tool, call.arguments, self._context_of(call.id, plugin))
+        result = await _run(tool, call.arguments, self._context_of(call.id, plugin), lambda: admit(key))
         seen.append(result.content)
         return result
 
@@ -190,12 +215,16 @@ class Toolbox(Tools):
         return tool is None or tool.traits.parallel
 
 
-async def _run(tool: Tool, arguments: Json, context: ToolContext) -> ToolResult:
-    """Validate and run within the tool's time; whatever goes wrong becomes a result for the model to read."""
+async def _run(tool: Tool, arguments: Json, context: ToolContext, admit: Callable[[], Awaitable[None]]) -> ToolResult:
+    """Validate, wait until the call is admitted, and run within the tool's time.
+
+    Whatever goes wrong becomes a result for the model to read.
+    """
     limit = tool.traits.timeout_s
     timer = asyncio.timeout(limit)
     try:
         args = _validated(tool.args, arguments)
+        await admit()
         async with timer:
             result = await tool.run(args, context)
     except ToolRetry as error:
