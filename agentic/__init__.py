@@ -27,6 +27,7 @@ from agentic.ports.blobs import Blob, BlobStore
 from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.http import Fetched, HttpClient
 from agentic.ports.model import ModelDelta, ModelInfo, ModelProvider, ModelRequest, Reply, Sampling, ToolSpec
+from agentic.ports.router import Candidate, Contest, Decision, Router
 from agentic.ports.run import Run
 from agentic.ports.space import Principal
 from agentic.ports.storage import StorageBackend, Stored
@@ -40,8 +41,11 @@ __all__ = [
     "Bid",
     "Blob",
     "BlobStore",
+    "Candidate",
     "Citation",
     "Conflict",
+    "Contest",
+    "Decision",
     "Embedder",
     "EmbedderProvider",
     "FetchError",
@@ -63,6 +67,7 @@ __all__ = [
     "NotFound",
     "Principal",
     "Reply",
+    "Router",
     "Run",
     "Sampling",
     "StorageBackend",

@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, get_args
 from agentic.messages import Json, ToolCall, Usage, call_from_json, call_to_json
 
 EndReason = Literal["stop", "length", "tool_calls", "cancelled"]
+AUCTION, REQUEST = "auction", "request"
+"""Who decided where no installed router did: the bids, or the client, who named an agent or a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,16 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class Decided(Event):
-    """The router chose ``agent``; ``bids`` holds every bid as ``{agent, fitness, reason}``, best first."""
+    """The router chose ``agent``; ``bids`` holds every bid as ``{agent, fitness, reason}``, best first.
+
+    ``router`` tells who decided: AUCTION, REQUEST, or the name of an installed router.
+    """
 
     type: ClassVar[str] = "decided"
     agent: str
     reason: str
     bids: tuple[Json, ...] = ()
+    router: str = REQUEST
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import get_args
 
 from agentic.catalog.catalog import Catalog
 from agentic.catalog.load import load
 from agentic.catalog.settings import Settings, read_settings
+from agentic.events import AUCTION
 from agentic.identity.identity import Identity
 from agentic.identity.tokens import secret_key
 from agentic.models.directory import Directory
@@ -19,10 +21,12 @@ from agentic.net.client import GuardedClient
 from agentic.ports.blobs import BlobStore
 from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.model import ToolSpec
+from agentic.ports.router import Router as Chooser
 from agentic.ports.storage import StorageBackend
 from agentic.ports.tool import Risk, Tool
 from agentic.runtime.approval import Policy
 from agentic.runtime.budget import Limits
+from agentic.runtime.client_fitness import ClientFitness
 from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
 from agentic.runtime.fitness import Fitness
@@ -92,7 +96,9 @@ def unknown_approvals(settings: Settings, catalog: Catalog) -> list[str]:
 
 def _engine(settings: Settings, catalog: Catalog, directory: Directory, everything: Scope) -> Engine:
     specs = [_spec(tool) for tool in catalog.tools().values()]
-    fitness = Fitness(specs, lambda: _local_embedder(catalog))
+    embedding = partial(_local_embedder, catalog)
+    fitness = Fitness(specs, embedding)
+    rank = ClientFitness(fitness.near, embedding).near
     installed = Installed(
         agents=catalog.agents(),
         tools=catalog.tools(),
@@ -113,8 +119,17 @@ def _engine(settings: Settings, catalog: Catalog, directory: Directory, everythi
         after_untrusted=settings.after_untrusted,
         timeout_s=settings.approval_timeout,
     )
-    equipment = Equipment(installed, everything, fitness, shortlist=settings.tool_shortlist, policy=policy)
-    return Engine(equipment, Router(catalog.agents()), directory, everything, limits)
+    equipment = Equipment(installed, everything, fitness, shortlist=settings.tool_shortlist, policy=policy, rank=rank)
+    router = Router(catalog.agents(), _router(settings, catalog), timeout_s=settings.router_timeout)
+    return Engine(equipment, router, directory, everything, limits)
+
+
+def _router(settings: Settings, catalog: Catalog) -> Chooser | None:
+    """The router that ROUTER names; None for the auction."""
+    if settings.router is None or settings.router.lower() == AUCTION:
+        return None
+    chosen: Chooser = catalog.choose("router", settings.router, "ROUTER")
+    return chosen
 
 
 def _blobs(settings: Settings, catalog: Catalog) -> BlobStore:

@@ -22,6 +22,7 @@ from agentic import (
     ToolSpec,
     Usage,
 )
+from agentic import Router as Chooser
 from agentic.errors import AgenticError
 from agentic.events import Entry, Event, RunFailed, RunFinished, TextDelta
 from agentic.models.caller import Caller
@@ -134,6 +135,8 @@ class House:
         storage: Any = None,
         blobs: Any = None,
         shortlist: int = 16,
+        chooser: Chooser | None = None,
+        router_timeout_s: float = 8,
         policy: Policy | None = None,
     ) -> None:
         agents: Mapping[str, Agent] = {agent.name: agent for agent in ([ActingAgent(act)] if callable(act) else act)}
@@ -152,8 +155,10 @@ class House:
         equipment = Equipment(
             installed, everything, Fitness(specs, _no_embedder), shortlist=shortlist, policy=policy or Policy()
         )
+        self.chooser: Any = chooser
+        router = Router(agents, chooser, timeout_s=router_timeout_s)
         self.directory = Directory({self.provider.name: self.provider})
-        self.engine = Engine(equipment, Router(agents), self.directory, everything, limits or Limits())
+        self.engine = Engine(equipment, router, self.directory, everything, limits or Limits())
 
     async def ask(self, text: str = "Hello", *, who: Principal = ALICE, model: str = "agentic", **more: Any) -> LiveRun:
         messages = more.pop("messages", (Message("user", text),))

@@ -137,6 +137,7 @@ def test_tests_run_the_kit_of_each_port(folder: Path) -> None:
     kits = {
         "agentic_tools": "ToolConformance",
         "agentic_agents": "AgentConformance",
+        "agentic_routers": "RouterConformance",
         "agentic_model_providers": "ProviderConformance",
         "agentic_embedders": "EmbedderConformance",
         "agentic_storage_backends": "StorageConformance",

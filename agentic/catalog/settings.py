@@ -73,6 +73,10 @@ class Settings(EnvironmentSettings):
     )
     default_model: str = Field("agentic", description="The model of requests that name none")
     max_body_mb: float = Field(20, gt=0, description="Largest request body, megabytes")
+    router: str | None = Field(None, description="The router, by name; unset, the auction: the highest bid wins")
+    router_timeout: float = Field(
+        8, gt=0, le=600, description="Seconds that a router has to choose; then the auction decides"
+    )
     storage: str | None = Field(None, description="The storage backend, by name; unset, the highest-ranked one")
     blobs: str | None = Field(None, description="The store of files, by name; unset, the highest-ranked one")
     data_dir: Folder = Field(Path("data"), description="The folder that holds everything kept", examples=["./data"])

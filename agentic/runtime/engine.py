@@ -5,24 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from functools import partial
 from typing import Any
 
 from agentic import content
 from agentic.errors import AgenticError, BadRequest, BudgetExceeded, Conflict, ModelError, NotFound, RateLimited
-from agentic.events import EndReason, Event, ModelFinished, Notice, RunFailed, RunFinished, RunStarted
+from agentic.events import Decided, EndReason, Event, ModelFinished, Notice, RunFailed, RunFinished, RunStarted
 from agentic.messages import Json
-from agentic.models.directory import Directory
+from agentic.models.directory import Chosen, Directory
 from agentic.ports.space import Principal
 from agentic.runtime.budget import Budget, Limits
-from agentic.runtime.conversations import Conversations, Turn
+from agentic.runtime.conversations import Conversations, Turn, brought
 from agentic.runtime.equipment import Equipment
 from agentic.runtime.files import file_key, links
 from agentic.runtime.opening import Opening
+from agentic.runtime.raised import raised
 from agentic.runtime.record import Records, so_far
 from agentic.runtime.request import RunRequest
-from agentic.runtime.router import Route, Router
+from agentic.runtime.router import Route, Router, explained
 from agentic.runtime.run import LiveRun
 from agentic.runtime.spaces import Scope, of_user
 from agentic.runtime.turns import Turns
@@ -71,6 +72,22 @@ class Engine:
         self._running[task] = live
         task.add_done_callback(self._running.pop)
         return live
+
+    async def explain(self, request: RunRequest, principal: Principal) -> Json:
+        """What :meth:`start` would decide now, and why; see :func:`explained`. Nothing is run or stored.
+
+        Raises what the run would fail with: ModelNotFound, SessionNotFound, BadRequest, or a ModelError. An installed
+        router is asked as it would be, which may call the model.
+        """
+        route = self._router.read(request.model)
+        session_id = await self._session(request, principal)
+        turn = await self.conversations(principal).turn(session_id or "", request.messages, new=session_id is None)
+        chosen = await self._model(request, route, turn)
+        # It is never set going: whoever judges the task needs a run to look at, and its budget and log to use.
+        unborn = LiveRun(request, principal, session_id or "", Budget(self._limits))
+        task = self._equipment.task(unborn, chosen, turn)
+        _, decided = await self._router.choose(route, task, self._equipment.router_model(unborn, chosen))
+        return explained(decided, task, chosen.id)
 
     def read_model(self, model: str) -> Route:
         """What a ``model`` value asks for, see :meth:`Router.read`."""
@@ -145,9 +162,9 @@ class Engine:
             if not self._at_work(session_id, principal):
                 await conversations.head(session_id)
             return session_id
-        if not request.messages or request.messages[-1].role != "tool":
+        run_id = next((message.tool_call_id.rpartition("-")[0] for message in brought(request.messages)), "")
+        if not run_id:
             return None
-        run_id = request.messages[-1].tool_call_id.rpartition("-")[0]
         try:
             session_id = await Records(of_user(self._everything, principal).storage).session_of(run_id)
             await conversations.head(session_id)
@@ -183,7 +200,7 @@ class Engine:
         live.clock.stop()
         if not work.done():
             logger.error("[Engine] Agent does not let go and is left behind: run=%s agent=%s", live.id, live.agent)
-        error = _raised(work)
+        error = raised(work)
         if live.ended_early is not None:
             return _finished(live, *live.ended_early)
         if isinstance(error, BudgetExceeded):
@@ -194,18 +211,17 @@ class Engine:
 
     async def _work(self, live: LiveRun, route: Route, turn: Turn) -> None:
         """Resolve the model, decide on the agent, and let it act."""
-        chosen = await (self._directory.find(route.model) if route.model else self._directory.default())
-        if live.request.wishes.answer_schema is not None and not chosen.info.schema:
-            raise BadRequest(f"The model '{chosen.id}' cannot be held to a response_format.", param="response_format")
-        if not chosen.info.vision and any(message.images for message in turn.messages):
-            raise BadRequest(f"The model '{chosen.id}' takes no pictures; ask one that does.", param="messages")
+        chosen = await self._model(live.request, route, turn)
         task = self._equipment.task(live, chosen, turn)
-        agent, decided = self._router.decide(route, task)
+        agent, decided = await self._router.choose(route, task, self._equipment.router_model(live, chosen))
         live.agent = decided.agent
         live.channel.emit(decided)
         # A stranger's agent may put the user's words into its reason.
         bids = " ".join(f"{bid['agent']}={bid['fitness']}" for bid in decided.bids)
-        logger.info("[Router] Agent selected: run=%s agent=%s bids: %s", live.id, decided.agent, bids or "asked for")
+        logger.info(
+            "[Router] Agent selected: run=%s agent=%s by=%s bids: %s",
+            live.id, decided.agent, decided.router, bids or "none",
+        )  # fmt: skip
         if chosen.info.notice:
             live.channel.emit(Notice(chosen.info.notice))
             logger.info("[Engine] %s", chosen.info.notice)
@@ -218,6 +234,15 @@ class Engine:
         except SystemExit as error:
             # Out of a task it would end the server.
             raise RuntimeError("the agent called sys.exit") from error
+
+    async def _model(self, request: RunRequest, route: Route, turn: Turn) -> Chosen:
+        """The model that the run is to have. Raises BadRequest where it cannot do what the request asks of it."""
+        chosen = await (self._directory.find(route.model) if route.model else self._directory.default())
+        if request.wishes.answer_schema is not None and not chosen.info.schema:
+            raise BadRequest(f"The model '{chosen.id}' cannot be held to a response_format.", param="response_format")
+        if not chosen.info.vision and any(message.images for message in turn.messages):
+            raise BadRequest(f"The model '{chosen.id}' takes no pictures; ask one that does.", param="messages")
+        return chosen
 
     def _failure(self, live: LiveRun, error: BaseException) -> RunFailed:
         """The event for an error; what is no AgenticError is a bug, logged with its trace and not told."""
@@ -239,25 +264,6 @@ def _turn_key(session_id: str, principal: Principal) -> str:
     return f"{principal.id}/{session_id}"
 
 
-def _raised(work: asyncio.Task[None]) -> BaseException | None:
-    """What the agent's work came to grief on; of an exception group the limit that was hit, or a bug, or the first."""
-    if not work.done():
-        return None
-    if work.cancelled():
-        return AgenticError("The run failed inside the server: its agent was cancelled, and not by the server.")
-    errors = list(_single(work.exception()))
-    errors.sort(key=lambda error: (not isinstance(error, BudgetExceeded), isinstance(error, AgenticError)))
-    return errors[0] if errors else None
-
-
-def _single(error: BaseException | None) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _single(inner)
-    elif error is not None:
-        yield error
-
-
 def _finished(live: LiveRun, reason: EndReason, told: str) -> RunFinished:
     if told:
         live.channel.note(Notice(told))
@@ -269,7 +275,10 @@ def _finished(live: LiveRun, reason: EndReason, told: str) -> RunFinished:
 
 
 def _last_finish(live: LiveRun) -> str:
+    """How the agent's last model call ended; a router's calls come before the decision."""
     for entry in reversed(live.channel.entries):
+        if isinstance(entry.event, Decided):
+            break
         if isinstance(entry.event, ModelFinished):
             return entry.event.finish
     return ""

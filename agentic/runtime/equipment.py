@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from agentic.events import Event
+from agentic.models.ask import Ranker
 from agentic.models.caller import Caller
 from agentic.models.directory import Chosen
-from agentic.models.handle import ModelHandle
+from agentic.models.handle import ModelHandle, Wishes
 from agentic.ports.agent import Agent, Task
 from agentic.ports.model import ToolSpec
 from agentic.ports.tool import Tool
@@ -32,15 +34,23 @@ class Installed:
 
 
 class Equipment:
-    """Makes the handles of runs, each bound to its user."""
+    """Makes the handles of runs, each bound to its user. ``rank`` picks tools for models that cannot."""
 
     def __init__(
-        self, installed: Installed, everything: Scope, fitness: Fitness, *, shortlist: int, policy: Policy
+        self,
+        installed: Installed,
+        everything: Scope,
+        fitness: Fitness,
+        *,
+        shortlist: int,
+        policy: Policy,
+        rank: Ranker | None = None,
     ) -> None:
         self._installed = installed
         self._everything = everything
         self._fitness = fitness
         self._shortlist = shortlist
+        self._rank = rank or fitness.near
         self._policy = policy
         self._untrusted = frozenset(spec.name for spec in installed.specs if spec.untrusted)
 
@@ -59,6 +69,17 @@ class Equipment:
             answer_schema=live.request.wishes.answer_schema,
         )
 
+    def router_model(self, live: LiveRun, chosen: Chosen) -> ModelHandle:
+        """The model as a router may ask it: counted and logged as any call, but nothing of it reaches the user."""
+        return ModelHandle(
+            Caller(chosen, live.channel, live.budget, whole=True, refuse=live.refuse),
+            log=_Unheard(),
+            wishes=Wishes(),
+            rank=self._rank,
+            untrusted=self._untrusted,
+            new_call_id=live.new_call_id,
+        )
+
     def agent_run(self, live: LiveRun, chosen: Chosen, task: Task, turn: Turn) -> AgentRun:
         """The chosen agent's run. A client's tool hides a tool of the server that has the same name."""
         wishes = live.request.wishes
@@ -66,7 +87,7 @@ class Equipment:
             Caller(chosen, live.channel, live.budget, whole=live.request.whole, refuse=live.refuse),
             log=live.channel,
             wishes=wishes,
-            rank=self._fitness.near,
+            rank=self._rank,
             untrusted=self._untrusted,
             new_call_id=live.new_call_id,
         )
@@ -86,6 +107,7 @@ class Equipment:
             context_of=self._contexts(live),
             plugin_of=lambda tool: self._installed.tool_plugins[tool],
             hand_over=lambda: live.end("tool_calls", ""),
+            claim=live.claim,
             refuse=live.refuse,
         )
         space = of_plugin(self._everything, live.principal, self._installed.agent_plugins[live.agent])
@@ -119,3 +141,13 @@ class Equipment:
             return ours
         taken = {spec.name for spec in client}
         return (*(spec for spec in ours if spec.name not in taken), *client)
+
+
+class _Unheard:
+    """A log for what a router's model says and thinks: none of it is part of the answer."""
+
+    def emit(self, event: Event) -> None:
+        """Keep nothing."""
+
+    def note(self, event: Event) -> None:
+        """Keep nothing."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 
 from agentic.messages import Json
@@ -36,7 +35,6 @@ class Opening:
         self._new = new
         self._run_id = run_id
         # Let go of at the end: the run, which holds this, is what it belongs to.
-        self._asked_at = time.time()
         self._failed: Callable[[], None] | None = failed
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -71,7 +69,7 @@ class Opening:
         if self._task is None:
             self._task = asyncio.create_task(
                 self._conversations.begin(
-                    self._session_id, self._turn, new=self._new, run_id=self._run_id, at=self._asked_at, answer=answer
+                    self._session_id, self._turn, new=self._new, run_id=self._run_id, answer=answer
                 )
             )
             self._task.add_done_callback(self._begun)

@@ -107,6 +107,7 @@ def _handed_over(entries: Sequence[Entry]) -> tuple[ToolCall, ...]:
 
 
 def _own_calls(entries: Sequence[Entry]) -> tuple[list[ToolCall], list[Message]]:
+    """The server's calls that came to a result, and their results: no model goes on from a call without one."""
     calls: list[ToolCall] = []
     results: list[Message] = []
     for entry in entries:
@@ -115,4 +116,5 @@ def _own_calls(entries: Sequence[Entry]) -> tuple[list[ToolCall], list[Message]]
             calls.append(ToolCall(event.id, event.tool, event.arguments))
         elif isinstance(event, ToolCallFinished):
             results.append(Message("tool", event.result, tool_call_id=event.id, name=event.tool))
-    return calls, results
+    finished = {result.tool_call_id for result in results}
+    return [call for call in calls if call.id in finished], results

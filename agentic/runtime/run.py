@@ -6,11 +6,12 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from agentic.errors import AgenticError, BudgetExceeded
 from agentic.events import Citation, CitationAdded, EndReason, Entry, Notice, Progress, TextDelta, ThinkingDelta
-from agentic.messages import Message
+from agentic.messages import Message, ToolCall
 from agentic.ports.agent import Task
 from agentic.ports.model import Model
 from agentic.ports.run import Run, Tools
@@ -114,6 +115,10 @@ class LiveRun:
         """The next tool call's id: stable, and telling of which run it is."""
         self._calls += 1
         return f"{self.id}-{self._calls}"
+
+    def claim(self, call: ToolCall) -> ToolCall:
+        """The call under an id of this run, by which the client's next request is known to go on from here."""
+        return call if call.id.startswith(f"{self.id}-") else replace(call, id=self.new_call_id())
 
     async def batches(
         self, *, first_quiet_s: float | None = None, quiet_s: float | None = None

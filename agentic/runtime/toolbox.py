@@ -63,7 +63,8 @@ class Toolbox(Tools):
     """The server's tools by name beside the client's.
 
     ``context_of`` makes the context of a call from its id and the tool's plugin; ``hand_over`` ends the run when the
-    client must go on; ``refuse`` is awaited before an error is raised because of a limit, or after the end.
+    client must go on; ``claim`` gives a call for the client an id that tells of this run, where it has none;
+    ``refuse`` is awaited before an error is raised because of a limit, or after the end.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Toolbox(Tools):
         plugin_of: Callable[[str], str],
         hand_over: Callable[[], None],
         refuse: Callable[[AgenticError], Awaitable[None]],
+        claim: Callable[[ToolCall], ToolCall] = lambda call: call,
     ) -> None:
         self.specs = specs
         self._tools = {spec.name: tools[spec.name] for spec in specs if not spec.client}
@@ -88,8 +90,12 @@ class Toolbox(Tools):
         self._context_of = context_of
         self._plugin_of = plugin_of
         self._hand_over = hand_over
+        self._claim = claim
         self._refuse = refuse
         self._seen: dict[str, list[str]] = {}
+        self._handed: list[ToolCall] = []
+        self._at_work = 0
+        self._idle = asyncio.Event()
 
     async def call(self, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
         """See :class:`agentic.ports.run.Tools`."""
@@ -106,12 +112,34 @@ class Toolbox(Tools):
         ours = [call for call in calls if call.name not in self._client]
         theirs = tuple(call for call in calls if call.name in self._client)
         self._budget.take_tool_calls(len(ours))
-        results = await self._run_all(ours)
+        self._at_work += 1
+        self._idle.clear()
+        try:
+            results = await self._run_all(ours)
+        finally:
+            self._at_work -= 1
+            if not self._at_work:
+                self._idle.set()
         if theirs:
-            self._channel.emit(HandedOver(theirs))
-            self._hand_over()
-            await asyncio.get_running_loop().create_future()
+            await self._give(theirs)
         return results
+
+    async def _give(self, theirs: Sequence[ToolCall]) -> None:
+        """Hand calls to the client and wait for the run's end.
+
+        An agent may have called other tools side by side with these: what they return is needed to go on, and what of
+        them is the client's goes to it together with these.
+        """
+        self._handed += map(self._claim, theirs)
+        # Those that were begun together with this call have not all had their turn yet.
+        await asyncio.sleep(0)
+        while self._at_work:
+            await self._idle.wait()
+        if self._handed:
+            handed, self._handed = tuple(self._handed), []
+            self._channel.emit(HandedOver(handed))
+            self._hand_over()
+        await asyncio.get_running_loop().create_future()
 
     async def _run_all(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
         # What these calls bring in cannot have led to them.

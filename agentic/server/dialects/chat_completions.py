@@ -115,7 +115,11 @@ class Completion:
         origin: Json = {"run_id": self._live.id, "session_id": self._live.session_id}
         if self._decided is not None:
             origin["agent"] = self._decided.agent
-            origin["decision"] = {"reason": self._decided.reason, "bids": list(self._decided.bids)}
+            origin["decision"] = {
+                "reason": self._decided.reason,
+                "bids": list(self._decided.bids),
+                "router": self._decided.router,
+            }
         return origin
 
     def _decide(self, entry: Entry) -> bytes:
