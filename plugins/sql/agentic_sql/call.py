@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agentic_sql.system import System
+if TYPE_CHECKING:
+    from agentic_sql.system import System
 
 logger = logging.getLogger(__name__)
 

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentic import ToolError
+from agentic_sql.call import Call, Stopped
 from agentic_sql.settings import Connection
 
 if TYPE_CHECKING:
     import sqlalchemy
 
-    from agentic_sql.call import Call
     from agentic_sql.system import System
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ class Database:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"sql-{name}")
         self._stoppers = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"sql-stop-{name}")
         self._running: set[Call] = set()
+        self._closed = False
 
     async def read(self, work: Work[T], rows: int | None = None) -> T:
         """What ``work`` finds, called in a thread with a connection in a transaction that can only read.
@@ -52,8 +53,8 @@ class Database:
         ``rows``: how many of a result it will look at, where that is known. Raises ToolError where the database cannot
         be reached or time is up, ToolRetry where it refuses a statement, both without anything of the URL.
         """
-        from agentic_sql.call import Call
-
+        if self._closed:
+            raise ToolError("The server stops; its databases are closed.")
         call = Call(self.name)
         self._running.add(call)
         task = asyncio.get_running_loop().run_in_executor(self._threads, self._work, call, work, rows)
@@ -73,7 +74,6 @@ class Database:
     def _work(self, call: Call, work: Work[T], rows: int | None) -> T:
         import sqlalchemy
 
-        from agentic_sql.call import Stopped
         from agentic_sql.faults import original, refused, unreachable
 
         system, engine = self._open()
@@ -119,6 +119,7 @@ class Database:
 
     async def aclose(self) -> None:
         """Stop what runs, and close the connections."""
+        self._closed = True
         for call in list(self._running):
             self._stoppers.submit(call.stop)
         await asyncio.to_thread(self._close)
@@ -139,6 +140,6 @@ def _end(system: System, connection: sqlalchemy.Connection) -> None:
 
     known: tuple[type[Exception], ...] = (SQLAlchemyError, *system.errors, OSError)
     try:
-        connection.exec_driver_sql("ROLLBACK")
+        system.end(connection)
     except known:
         connection.invalidate()

@@ -23,10 +23,10 @@ _FORBIDDEN = frozenset(
     ("42501", "25006", "1044", "1142", "1143", "1227", "1370", "1792", "SQLITE_AUTH", "SQLITE_READONLY")
 )
 _REASONS = (
+    (r"translate host|resolve|name or service", "its host name is unknown"),
     (r"password|access denied|authentication|role .* does not exist", "user or password are refused"),
     (r"database .* does not exist|unknown database", "there is no such database"),
     (r"refused|can't connect|could not connect|no such file|is the server running", "nothing answers at its address"),
-    (r"translate host|resolve|name or service", "its host name is unknown"),
     (r"time|timed", "it does not answer in time"),
     (r"unable to open", "the file is missing or cannot be read"),
     (r"not a database|malformed", "the file is no SQLite database"),

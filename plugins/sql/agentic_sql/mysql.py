@@ -88,6 +88,11 @@ class Mysql(System):
         with contextlib.suppress(pymysql.err.Error):
             cursor.close()
 
+    def end(self, connection: Connection) -> None:
+        """See :class:`System`: locks of tables outlive a transaction."""
+        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql("UNLOCK TABLES")
+
     def interrupt(self, raw: Any) -> None:
         """See :class:`System`."""
         other = self._open()

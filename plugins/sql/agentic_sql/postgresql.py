@@ -58,6 +58,11 @@ class Postgresql(System):
     def leave(self, connection: Connection, cursor: Any, whole: bool) -> None:
         """See :class:`System`: the transaction's end closes it."""
 
+    def end(self, connection: Connection) -> None:
+        """See :class:`System`: settings, advisory locks and the like outlive a transaction."""
+        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql("DISCARD ALL")
+
     def interrupt(self, raw: Any) -> None:
         """See :class:`System`."""
         raw.cancel_safe(timeout=_STOP_S)

@@ -34,6 +34,9 @@ _NODES = (
 ).split()
 _REFUSED_NODES: tuple[type[Any], ...] = tuple(getattr(exp, name) for name in _NODES if hasattr(exp, name))
 
+# What the parser raises where it stumbles over odd input instead of refusing it.
+_STUMBLES = (AttributeError, AssertionError, LookupError, TypeError, ValueError)
+
 
 def read(query: str, params: Mapping[str, Value], dialect: str, own_functions: Collection[str]) -> Statement:
     """The statement, checked and with its parameters in the driver's form.
@@ -66,8 +69,10 @@ def _parsed(query: str, dialect: str) -> Any:
         [tree] = sqlglot.parse(query, read=dialect)
     except SqlglotError as error:
         raise ToolRetry(f"This cannot be read as a {dialect} SELECT statement{_place(error)}. {READS_ONLY}") from None
-    except (RecursionError, ValueError):
-        raise ToolRetry("The statement is nested too deeply, or is no single statement.") from None
+    except RecursionError:
+        raise ToolRetry("The statement is nested too deeply.") from None
+    except _STUMBLES:
+        raise ToolRetry(f"This cannot be read as a {dialect} SELECT statement. {READS_ONLY}") from None
     return tree
 
 
@@ -105,6 +110,8 @@ def _kind(node: Any) -> str:
 def _check_table(table: exp.Table) -> None:
     if table.name.lower() in SECRET_TABLES or (table.db or "").lower() in SECRET_SCHEMAS:
         raise ToolRetry("This table of the system itself is refused. Use sql_schema to see tables.")
+    if table.name.lower().startswith("pragma_"):
+        raise ToolRetry("Use sql_schema to see what is in the database.")
     if isinstance(table.this, exp.Func) and table.db and table.db.lower() != "pg_catalog":
         raise ToolRetry("Call functions without a schema.")
 

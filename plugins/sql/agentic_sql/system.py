@@ -47,6 +47,10 @@ class System(ABC):
     def leave(self, connection: Connection, cursor: Any, whole: bool) -> None:
         """Be done with a cursor; ``whole``: all of its rows were fetched."""
 
+    def end(self, connection: Connection) -> None:
+        """Roll the transaction back, and let go of whatever a session can keep beyond one."""
+        connection.exec_driver_sql("ROLLBACK")
+
     @abstractmethod
     def interrupt(self, raw: Any) -> None:
         """Stop the statement that runs on a connection. Called in another thread than the statement's."""

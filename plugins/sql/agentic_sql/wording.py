@@ -84,10 +84,12 @@ def _check_word(query: str, word: Token, after: Token | None, dialect: str) -> N
         _check_quoted(written, word, dialect)
     elif "$" in written:
         raise ToolRetry("Write texts in single quotes, and no $ outside of them.")
-    elif any(unicodedata.category(one) in ("Cc", "Cf", "Zs", "Zl", "Zp") and one not in "\t\r\n " for one in written):
-        raise ToolRetry("Leave out comments and invisible characters.")
+    elif any(not (one.isascii() or one.isalnum()) or (one < " " and one not in "\t\r\n") for one in written):
+        raise ToolRetry("Leave out comments and invisible characters, and write unusual names in quotes.")
     if word.token_type == TokenType.INTO:
         raise ToolRetry(f"INTO writes. {READS_ONLY}")
+    if after is not None and written == query[after.start : after.end + 1] == "-" and after.start == word.end + 1:
+        raise ToolRetry("Leave out comments, also where -- stands between two numbers.")
     if after is not None and after.token_type == TokenType.L_PAREN and word.token_type != TokenType.STRING:
         check_function_name(word.text)
 

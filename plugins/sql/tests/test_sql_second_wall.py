@@ -1,0 +1,140 @@
+"""The databases alone: with the parser left out, the same attacks reach real servers, and nothing changes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentic import Principal, ToolError
+from agentic_sql.database import Database
+from agentic_sql.query import run
+from agentic_sql.statement import Statement
+
+ATTACKS = json.loads(Path(__file__).with_name("attacks.json").read_text("utf-8"))
+HACKED = Path("/tmp/agentic-sql-hacked")
+POSTGRESQL_STATE = (
+    "SELECT (SELECT string_agg(o::text, ';' ORDER BY id) FROM orders o), (SELECT last_value FROM numbers), "
+    "(SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_largeobject_metadata), (SELECT count(*) FROM pg_roles), "
+    "(SELECT count(*) FROM pg_extension), (SELECT count(*) FROM pg_file_settings), "
+    "(SELECT count(*) FROM pg_description), "
+    "(SELECT relacl::text FROM pg_class WHERE relname = 'orders')"
+)
+MYSQL_STATE = (
+    "SELECT (SELECT GROUP_CONCAT(id, '-', customer_id, '-', COALESCE(total, '?') ORDER BY id) FROM shop.orders), "
+    "(SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'shop'), (SELECT COUNT(*) FROM mysql.user), "
+    "(SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = 'shop'), @@GLOBAL.general_log, "
+    "(SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = 'shop')"
+)
+
+
+def hacked() -> bool:
+    """Whether an attack has written the file that some of them aim at."""
+    return HACKED.exists()
+
+
+async def past_the_parser(tool: Any, text: str) -> str:
+    """What the database makes of a text that the parser has not seen."""
+    database: Database = tool.connections.pick("shop", Principal("1", "alice"))
+    statement = Statement(text.replace("%", "%%"), {}, ())
+    return await database.read(lambda system, connection: run(system, connection, statement, 10, 4096), 11)
+
+
+@pytest.fixture(scope="module")
+def rigged_postgresql(postgresql: Any) -> Any:
+    postgresql.ask("CREATE SEQUENCE numbers")
+    body = "DELETE FROM orders"
+    postgresql.ask(f"CREATE FUNCTION wipe_all() RETURNS int LANGUAGE sql AS '{body} RETURNING 1'")
+    postgresql.ask(f"CREATE PROCEDURE wipe() LANGUAGE plpgsql AS 'BEGIN COMMIT; {body}; COMMIT; END'")
+    return postgresql
+
+
+@pytest.fixture(scope="module")
+def rigged_mariadb(mariadb: Any) -> Any:
+    mariadb.ask("CREATE SEQUENCE numbers")
+    mariadb.ask("CREATE FUNCTION wipe_all() RETURNS INT MODIFIES SQL DATA BEGIN DELETE FROM orders; RETURN 1; END")
+    mariadb.ask("CREATE PROCEDURE wipe() BEGIN COMMIT; START TRANSACTION READ WRITE; DELETE FROM orders; COMMIT; END")
+    return mariadb
+
+
+@pytest.mark.parametrize("kind", ["writes", "hidden", "postgresql"])
+async def test_postgresql_stays_as_it_is_even_for_its_owner(kind: str, rigged_postgresql: Any, opened: Any) -> None:
+    await nothing_changes(
+        opened({"shop": rigged_postgresql.owner}), kind, lambda: rigged_postgresql.ask(POSTGRESQL_STATE)
+    )
+
+
+async def test_postgresql_gives_the_role_of_the_readme_no_files_and_passwords(
+    rigged_postgresql: Any, opened: Any
+) -> None:
+    tool = opened({"shop": rigged_postgresql.reader})
+    for attack in ATTACKS["postgresql_rights"]:
+        with pytest.raises(ToolError):
+            await past_the_parser(tool, attack)
+    assert not hacked()
+
+
+@pytest.mark.parametrize("kind", ["writes", "hidden", "mysql"])
+async def test_mariadb_stays_as_it_is_even_for_its_owner(kind: str, rigged_mariadb: Any, opened: Any) -> None:
+    await nothing_changes(opened({"shop": rigged_mariadb.owner}), kind, lambda: rigged_mariadb.ask(MYSQL_STATE))
+
+
+async def test_mariadb_gives_the_role_of_the_readme_no_files_and_passwords(rigged_mariadb: Any, opened: Any) -> None:
+    tool = opened({"shop": rigged_mariadb.reader})
+    before = rigged_mariadb.ask(MYSQL_STATE)
+    for attack in ATTACKS["mysql_rights"]:
+        # LOAD_FILE without the right gives NULL instead of an error.
+        with contextlib.suppress(ToolError):
+            told = await past_the_parser(tool, attack)
+            assert attack.startswith("SELECT LOAD_FILE") and told.count("| NULL |") == 3, attack
+    assert rigged_mariadb.ask(MYSQL_STATE) == before
+    assert not hacked()
+
+
+@pytest.mark.parametrize("kind", ["writes", "hidden", "sqlite"])
+async def test_sqlite_stays_as_it_is(kind: str, shop: Path, opened: Any) -> None:
+    def state() -> list[Any]:
+        with contextlib.closing(sqlite3.connect(shop)) as file:
+            return [shop.read_bytes(), file.execute("PRAGMA user_version").fetchall(), sorted(shop.parent.iterdir())]
+
+    await nothing_changes(opened({"shop": f"sqlite:///{shop}"}), kind, state)
+
+
+async def test_sqlite_runs_no_pattern_that_would_hold_the_process(shop: Path, opened: Any) -> None:
+    tool = opened({"shop": f"sqlite:///{shop}"})
+    with pytest.raises(ToolError, match=r"(?i)regexp"):
+        await past_the_parser(tool, f"SELECT '{'a' * 40}b' REGEXP '(a+)+$'")
+
+
+async def test_sqlite_tells_no_place_of_its_file(shop: Path, opened: Any) -> None:
+    tool = opened({"shop": f"sqlite:///{shop}"})
+    for attack in ("SELECT * FROM pragma_database_list", "PRAGMA database_list", "ATTACH 'x' AS y"):
+        with pytest.raises(ToolError) as told:
+            await past_the_parser(tool, attack)
+        assert str(shop.parent) not in str(told.value)
+
+
+@pytest.mark.parametrize(("system", "kind"), [("postgresql", "postgresql_waits"), ("mariadb", "mysql_waits")])
+async def test_what_waits_is_stopped(system: str, kind: str, request: Any, opened: Any) -> None:
+    tool = opened({"shop": request.getfixturevalue(system).reader}, sql_timeout=1)
+    for attack in ATTACKS[kind]:
+        began = time.perf_counter()
+        with contextlib.suppress(ToolError):
+            await past_the_parser(tool, attack)
+        assert time.perf_counter() - began < 2.5, attack
+
+
+async def nothing_changes(tool: Any, kind: str, state: Callable[[], Any]) -> None:
+    before = state()
+    for attack in ATTACKS[kind]:
+        with contextlib.suppress(ToolError):
+            await past_the_parser(tool, attack)
+        assert state() == before, attack
+        assert not hacked(), attack
+    assert "| 3 |" in await past_the_parser(tool, "SELECT count(*) FROM orders")
