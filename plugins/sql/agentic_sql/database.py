@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_CLOSED = "The server stops; its databases are closed."
 T = TypeVar("T")
 Work = Callable[["System", "sqlalchemy.Connection"], T]
 
 _THREADS = 4
 _SERVERS_MARGIN_S = 2
+_SILENT_S = 10
 
 
 class Database:
@@ -54,7 +56,7 @@ class Database:
         be reached or time is up, ToolRetry where it refuses a statement, both without anything of the URL.
         """
         if self._closed:
-            raise ToolError("The server stops; its databases are closed.")
+            raise ToolError(_CLOSED)
         call = Call(self.name)
         self._running.add(call)
         task = asyncio.get_running_loop().run_in_executor(self._threads, self._work, call, work, rows)
@@ -66,9 +68,13 @@ class Database:
                 f"The query took longer than {self.seconds:g} s and was stopped at the database. Narrow it, aggregate "
                 "less, or use columns that have an index."
             ) from None
+        except asyncio.CancelledError:
+            if self._closed and task.cancelled() and not _is_cancelled():
+                raise ToolError(_CLOSED) from None
+            raise
         finally:
             self._running.discard(call)
-            if task.cancelled():
+            if task.cancelled() and not self._closed:
                 self._stoppers.submit(call.stop)
 
     def _work(self, call: Call, work: Work[T], rows: int | None) -> T:
@@ -113,7 +119,7 @@ class Database:
 
         with self._lock:
             if self._opened is None:
-                system = system_of(self.name, self._connection)
+                system = system_of(self.name, self._connection, self.seconds + _SILENT_S)
                 self._opened = system, system.engine()
             return self._opened
 
@@ -132,6 +138,12 @@ class Database:
             self._opened = None
         if opened is not None:
             opened[1].dispose()
+
+
+def _is_cancelled() -> bool:
+    """Whether the caller itself is being cancelled, and not only what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _end(system: System, connection: sqlalchemy.Connection) -> None:

@@ -35,8 +35,8 @@ class Mysql(System):
     label = "MySQL"
     errors = (pymysql.err.Error,)
 
-    def __init__(self, url: URL) -> None:
-        super().__init__(url.set(drivername="mysql+pymysql"))
+    def __init__(self, url: URL, seconds: float) -> None:
+        super().__init__(url.set(drivername="mysql+pymysql"), seconds)
 
     def engine(self) -> Engine:
         """See :class:`System`."""
@@ -55,7 +55,14 @@ class Mysql(System):
         flags = int(options.pop("client_flag", 0)) & ~CLIENT.MULTI_STATEMENTS & ~CLIENT.LOCAL_FILES
         options = {"charset": "utf8mb4", **options, "client_flag": flags}
         raw = pymysql.connect(
-            *words, **{**options, "connect_timeout": CONNECT_S, "local_infile": False, "autocommit": True}
+            *words,
+            **{
+                **options,
+                "connect_timeout": CONNECT_S,
+                "read_timeout": self.seconds,
+                "local_infile": False,
+                "autocommit": True,
+            },
         )
         try:
             with raw.cursor() as cursor:

@@ -12,6 +12,16 @@ from sqlalchemy import Connection, Engine
 from agentic_sql.system import CONNECT_S, POOL_SIZE, System
 
 _STOP_S = 5
+# Prepared statements would outlive the transaction, which poolers in between do not bear. A server that is gone
+# without a word is noticed by the keepalives, within a minute.
+_OPTIONS = {
+    "connect_timeout": CONNECT_S,
+    "application_name": "agentic",
+    "prepare_threshold": None,
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
 _ESTIMATES = """
 SELECT CASE WHEN n.nspname = current_schema() THEN '' ELSE n.nspname END, c.relname, c.relkind, c.reltuples::bigint
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -38,8 +48,7 @@ class Postgresql(System):
             pool_pre_ping=True,
             pool_recycle=1800,
             isolation_level="AUTOCOMMIT",
-            # Prepared statements would outlive the transaction, which poolers in between do not bear.
-            connect_args={"connect_timeout": CONNECT_S, "application_name": "agentic", "prepare_threshold": None},
+            connect_args=_OPTIONS,
         )
 
     def begin(self, connection: Connection, seconds: float, rows: int | None) -> None:

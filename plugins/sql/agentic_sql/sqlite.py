@@ -38,8 +38,8 @@ class Sqlite(System):
     label = "SQLite"
     errors = (sqlite3.Error,)
 
-    def __init__(self, url: URL) -> None:
-        super().__init__(url)
+    def __init__(self, url: URL, seconds: float) -> None:
+        super().__init__(url, seconds)
         database = str(url.database or "").removeprefix("file:").partition("?")[0]
         self.path = Path(database).expanduser().absolute()
 

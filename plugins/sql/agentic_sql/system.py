@@ -25,8 +25,10 @@ class System(ABC):
     label: ClassVar[str]
     errors: tuple[type[Exception], ...]
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, seconds: float) -> None:
+        """``seconds``: after which a silent server is given up, whatever it was asked."""
         self.url = url
+        self.seconds = seconds
 
     @abstractmethod
     def engine(self) -> Engine:

@@ -151,3 +151,25 @@ def test_statements_made_to_exhaust_the_parser_are_done_with_quickly(query: str)
         except ToolRetry as error:
             assert str(error).strip()
     assert time.perf_counter() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("dialect", "query"),
+    [
+        ("postgres", r"SELECT '\', wipe_all(), '\'"),
+        ("sqlite", r"SELECT '\', wipe_all(), '\'"),
+        ("sqlite", r'SELECT "\", wipe_all(), "\"'),
+        ("mysql", r"SELECT '\'', wipe_all(), '\''"),
+        ("mysql", r'SELECT "\"", wipe_all(), "\""'),
+        ("mysql", r"SELECT `\`, wipe_all(), `\`"),
+        ("postgres", r'SELECT "\", wipe_all(), "\"'),
+        ("postgres", r"SELECT e'\'', wipe_all(), ''"),
+        ("postgres", "SELECT $a$, wipe_all(), $a$"),
+        ("postgres", "SELECT B'0', wipe_all(), X'0'"),
+        ("sqlite", "SELECT [a'], wipe_all(), [b']"),
+        ("mysql", "SELECT _utf8mb4'a', wipe_all(), N'b', x'00'"),
+    ],
+)
+def test_calls_between_odd_quotes_are_seen(dialect: str, query: str) -> None:
+    with pytest.raises(ToolRetry, match=r"wipe_all|quotes"):
+        read(query, {}, dialect, ())
