@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -11,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 
 from agentic import Principal, ToolError
+from agentic.testing.tool import call
 from agentic_sql.database import Database
 from agentic_sql.query import run
 from agentic_sql.statement import Statement
@@ -138,3 +142,46 @@ async def nothing_changes(tool: Any, kind: str, state: Callable[[], Any]) -> Non
         assert state() == before, attack
         assert not hacked(), attack
     assert "| 3 |" in await past_the_parser(tool, "SELECT count(*) FROM orders")
+
+
+def of_the_readme(number: int, database: str) -> list[str]:
+    """The statements that the README tells an operator to run, for this database."""
+    text = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    block = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)[number]
+    return [one.strip() for one in re.sub(r"\b(?:sales|payroll)\b", database, block).split(";") if one.strip()]
+
+
+@pytest.mark.parametrize(("system", "number", "database"), [("postgresql", 0, "postgres"), ("mariadb", 1, "shop")])
+async def test_role_of_the_readme_reads_and_cannot_write(
+    system: str, number: int, database: str, request: Any, opened: Any
+) -> None:
+    served = request.getfixturevalue(system)
+    for statement in of_the_readme(number, database):
+        served.ask(statement)
+    url = served.reader.replace("reader:s3cret-pa55word", "agentic_reader:secret")
+    tool = opened({"shop": url})
+    assert "| 3 |" in (await call(tool, {"query": "SELECT count(*) FROM orders"})).content
+    await asyncio.to_thread(write_is_denied, url)
+
+
+def write_is_denied(url: str) -> None:
+    """With no wall of ours in between, the database itself refuses."""
+    driver = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}[url.partition("://")[0]]
+    engine = sqlalchemy.create_engine(f"{driver}://{url.partition('://')[2]}")
+    for statement in ("DELETE FROM orders", "CREATE TABLE hacked (id INTEGER)", "DROP TABLE orders"):
+        with engine.connect() as connection, pytest.raises(sqlalchemy.exc.DBAPIError, match=r"(?i)denied|owner"):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+async def test_sqlite_reads_what_another_process_writes_ahead(tmp_path: Path, opened: Any) -> None:
+    path = tmp_path / "ahead.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.executescript(
+            "PRAGMA journal_mode = WAL; CREATE TABLE orders (id INTEGER); INSERT INTO orders VALUES (1)"
+        )
+        tool = opened({"shop": f"sqlite:///{path}"})
+        assert "| 1 |" in (await call(tool, {"query": "SELECT count(*) FROM orders"})).content
+        writer.execute("INSERT INTO orders VALUES (2)")
+        assert "| 2 |" in (await call(tool, {"query": "SELECT count(*) FROM orders"})).content
+    assert "| 2 |" in (await call(tool, {"query": "SELECT count(*) FROM orders"})).content
