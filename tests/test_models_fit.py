@@ -146,6 +146,12 @@ async def test_model_is_not_asked_for_what_may_be_left_out() -> None:
     assert bench.requests[0].schema["properties"] == {"place": {"type": "string"}}
 
 
+async def test_model_that_fails_to_fill_in_answers_without_the_tool() -> None:
+    bench = ModelBench(ModelError("the JSON was cut"), "I do not know.", tool_mode="fit", fits=["weather"])
+    reply = await bench.model.complete([Message("user", "How is Oslo?")], tools=[WEATHER])
+    assert (reply.text, reply.calls) == ("I do not know.", ())
+
+
 async def test_costs_of_filling_in_are_counted() -> None:
     asked = bench(deltas('{"place": "Rome"}'), fits=["weather"])
     assert (await asked.complete("x", tools=[WEATHER])).usage == Usage(10, 5)

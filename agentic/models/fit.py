@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
+from agentic.errors import ModelError
 from agentic.messages import Json, Message, ToolCall, Usage
 from agentic.models.ask import Ask
 from agentic.models.plain import as_plain, write_calls
@@ -71,7 +72,12 @@ async def _fill_in(ask: Ask, tool: ToolSpec, text: str) -> tuple[Json | None, Us
         Message("user", text),
     ]
     schema = _needed(tool.parameters)
-    written = await whole(ask.caller.stream(prompt, schema=schema, sampling=ask.deciding, mode="fit"))
+    try:
+        written = await whole(ask.caller.stream(prompt, schema=schema, sampling=ask.deciding, mode="fit"))
+    except ModelError as error:
+        # Small models lose themselves in a text; where the server is gone, the answer's own call will tell.
+        logger.info("[Models] No arguments for %s: %s", tool.name, error.code)
+        return None, Usage()
     try:
         arguments = json.loads(written.text)
     except (ValueError, RecursionError):
