@@ -80,7 +80,7 @@ async def open_kernel(
 
 
 def _engine(settings: Settings, catalog: Catalog, directory: Directory, everything: Scope) -> Engine:
-    specs = [_spec(tool) for tool in catalog.tools().values()]
+    specs = [spec_of(tool) for tool in catalog.tools().values()]
     fitness = Fitness(specs, lambda: _local_embedder(catalog))
     installed = Installed(
         agents=catalog.agents(),
@@ -116,7 +116,7 @@ def _withheld_provider(catalog: Catalog) -> str:
     return ""
 
 
-def _spec(tool: Tool) -> ToolSpec:
+def spec_of(tool: Tool) -> ToolSpec:
     """The tool as models see it. Made once: schemas are dear."""
     args = tool.args
     return ToolSpec(
