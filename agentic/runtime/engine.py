@@ -179,7 +179,8 @@ class Engine:
             raise BadRequest(f"The model '{chosen.id}' cannot be held to a response_format.", param="response_format")
         if not chosen.info.vision and any(message.images for message in turn.messages):
             raise BadRequest(f"The model '{chosen.id}' takes no pictures; ask one that does.", param="messages")
-        task = self._equipment.task(live, chosen, turn)
+        bidding = not route.agent and not route.plain
+        task = await self._equipment.task(live, chosen, turn, bidding=bidding)
         agent, decided = self._router.decide(route, task)
         live.agent = decided.agent
         live.channel.emit(decided)
