@@ -12,7 +12,7 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, overload
@@ -126,7 +126,9 @@ class Fitness:
         weights, near = judges().near_fit, dict(quick.evidence)
         for name, rows in zip(learned.known, learned.rows, strict=True):
             near[name] = [*near[name], *_nearness(rows @ vector)]
-        raw = {name: weighed(weights, one if len(one) + 1 == len(weights) else [*one, 0, 0]) for name, one in near.items()}
+        raw = {
+            name: weighed(weights, one if len(one) + 1 == len(weights) else [*one, 0, 0]) for name, one in near.items()
+        }
         return Judged(raw, quick.suggested, near), vector
 
     async def near(self, text: str, tools: Sequence[ToolSpec]) -> list[Fit]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from itertools import pairwise
 
 TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+(?:[.,:]\d+)*|[^\w\s]")
 WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -37,7 +37,6 @@ SMALL_WORDS = frozenset(
 )
 
 
-@lru_cache(maxsize=64)
 def tokens(text: str) -> tuple[str, ...]:
     """Words, numbers and signs, as written."""
     return tuple(TOKEN.findall(text))
@@ -60,7 +59,7 @@ def wording(text: str) -> list[str]:
     words = [word.lower() for word in tokens(text) if word[0].isalnum()]
     words = [word if word[0].isalpha() else "0" for word in words]
     found = [f"w:{word}" for word in words]
-    found += [f"b:{one} {two}" for one, two in zip(words, words[1:], strict=False)]
+    found += [f"b:{one} {two}" for one, two in pairwise(words)]
     for word in words:
         found += [f"c:{piece}" for piece in letters(word)]
     return found
@@ -75,9 +74,7 @@ def skeleton(text: str) -> list[str]:
             kinds.append(kind)
     kinds.append("$")
     return [
-        "s:" + " ".join(kinds[start : start + size])
-        for size in (1, 2, 3, 4)
-        for start in range(len(kinds) - size + 1)
+        "s:" + " ".join(kinds[start : start + size]) for size in (1, 2, 3, 4) for start in range(len(kinds) - size + 1)
     ]
 
 

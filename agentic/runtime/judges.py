@@ -23,11 +23,22 @@ FILE = Path(__file__).with_name("judges.json")
 SCALE = {"c": 0.3, "w": 1.0, "b": 0.7, "s": 0.7, "f": 1.5, "u": 1.5}
 VECTOR_SCALE = 4.0
 LENGTHS = (2, 3, 4, 6, 8, 11, 15, 20, 30, 45)
-COUNTED = ("sentences", "questions", "targets", "bullets", "joins", "then", "apart", "points_back", "nested", "addresses")
+COUNTED = (
+    "sentences",
+    "questions",
+    "targets",
+    "bullets",
+    "joins",
+    "then",
+    "apart",
+    "points_back",
+    "nested",
+    "addresses",
+)
 FLAGS = ("code", "data", "formula", "refuses_tools", "small_talk", "follows_up")
 NOT_FIT = -8.0
 """The raw fit of a tool that is not there."""
-QUOTED = re.compile(r"(?<!\w)[\"“„«'](?=\w)[^\"“”„«»]{3,}?[\"”“»'](?!\w)")
+QUOTED = re.compile(r"(?<!\w)[\"“„«'](?=\w)[^\"“”„«»]{3,300}?[\"”“»'](?!\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +105,12 @@ def numbers_of(raw: Iterable[float]) -> list[float]:
 
 def likely(raw: float) -> float:
     """The logistic function."""
-    return 1 / (1 + math.exp(-max(-50.0, min(50.0, raw))))
+    return 0.0 if raw < -50 else 1 / (1 + math.exp(-raw))
 
 
 def evidence(own: Likeness, ruled: bool, before: Likeness | None) -> list[float]:
-    """What is weighed to tell a tool's fit; ``before``: likeness of the user's last turn, where this one leans on it."""
-    now = [own.nearest, own.near, own.words, own.letters, float(ruled)]
-    return [*now, before.nearest, before.near, before.words, before.letters] if before else [*now, 0, 0, 0, 0]
+    """What is weighed to tell a tool's fit; ``before``: of the user's last turn, where this one leans on it."""
+    return [*own.numbers(), float(ruled), *(before or Likeness()).numbers()]
 
 
 def weighed(weights: Sequence[float], found: Sequence[float]) -> float:
@@ -114,11 +124,11 @@ def chances(found: Iterable[str], raw: Sequence[float], vector: Any = None) -> l
     first = 0 if vector is None else 3
     sums = [0.0, 0.0, 0.0]
     for piece in found:
-        weights = table.pieces.get(piece)
-        if weights is not None:
+        known = table.pieces.get(piece)
+        if known is not None:
             by = SCALE[piece[0]] / 1000
             for n in range(3):
-                sums[n] += by * weights[first + n]
+                sums[n] += by * known[first + n]
     numbers = numbers_of(raw)
     for n, weights in enumerate(table.numbers if vector is None else table.near_numbers):
         sums[n] += sum(weight * number for weight, number in zip(weights, numbers, strict=True))

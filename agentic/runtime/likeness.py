@@ -26,6 +26,10 @@ class Likeness:
     words: float = 0.0
     letters: float = 0.0
 
+    def numbers(self) -> tuple[float, float, float, float]:
+        """All four."""
+        return self.nearest, self.near, self.words, self.letters
+
 
 @dataclass(frozen=True, slots=True)
 class Common:

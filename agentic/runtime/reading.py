@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -84,7 +85,7 @@ class Reading:
     def _weighed(self, judged: Judged, vector: Any) -> Shape:
         raw = list(judged.raw.values())
         talk, chain, parts = chances(self._pieces, raw, vector)
-        best = likely(max(raw, default=-50.0))
+        best = likely(max(raw, default=-math.inf))
         tool = (1 - talk) * min(1.0, best / judges().faint)
         return replace(self._facts, tool=tool, parts=parts / (chain + parts or 1.0))
 

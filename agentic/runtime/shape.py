@@ -8,18 +8,14 @@ from collections.abc import Sequence
 from agentic.messages import Message
 from agentic.ports.agent import Shape
 
-FENCE = re.compile(r"```")
 CODE = re.compile(r"```|\bprint\s*\(|\bdef \w+\(|\bimport \w+|\bfor \w+ in \b|=>|;\s*$|\blambda \w|console\.log", re.M)
-DATA = re.compile(r"[\[{]\s*[\"{\[]|^\|.*\||^[^,\n]{1,40}(?:,[^,\n]{1,40})+\n(?:[^,\n]*(?:,[^,\n]*)+\n?)+", re.M)
+DATA = re.compile(r"[\[{]\s*[\"{\[]|^\|.*\||^[^,\n]{1,40}(?:,[^,\n]{1,40})+\n[^,\n]*,", re.M)
 ADDRESS = re.compile(r"\bhttps?://\S+|\bwww\.\S+|\b[\w-]+\.(?:com|org|net|edu|io|de|fr)/\S*", re.I)
 FORMULA = re.compile(r"\d\s*[-+*/^=×÷]\s*[\d(x]|\b[xy]\s*[\^*=+-]|\d\s*%|\w\^\d")
 PASTED = re.compile(r"```.*?```|[\[{]\s*[\"{\[].*[\]}]|https?://\S+|\"[^\"]*\"|“[^”]*”|„[^“]*“|«[^»]*»", re.S)
 BULLET = re.compile(r"(?:^|\n|\s)(?:[-*•]|\(?\d{1,2}[.)])\s+(?=\w)")
 SENTENCE = re.compile(r"[.?!;。?!;]+(?:\s+|$)|\n+|[。?!]")
-AND = re.compile(
-    r"\b(?:and|plus|as well as|und|sowie|et|ainsi que|y|e|ed|en|oraz|и|ve|adn)\b|&|[、和と與与]", re.I
-)
-LISTED = re.compile(r"(?:[^\s,;:.?!]+\s){0,4}?[^\s,;:.?!]+(?:\s*[,、،]\s*(?:[^\s,;:.?!、،]+\s?){1,4})+", re.I)
+AND = re.compile(r"\b(?:and|plus|as well as|und|sowie|et|ainsi que|y|e|ed|en|oraz|и|ve|adn)\b|&|[、和と與与]", re.I)
 THEN = re.compile(
     r"\b(?:then|afterwards?|after that|after which|next|finally|subsequently|once you|based on (?:that|it|this)|"
     r"depending on (?:that|it|this)|if so|if it|if not|use (?:it|that|this) to|with (?:it|that|this)|dann|danach|"
@@ -42,13 +38,15 @@ BACK = re.compile(
 )
 NESTED = re.compile(
     r"\b(?:of|in|from|at|near|by|to|on) (?:the|a) [\w -]{2,40}? (?:of|that|who|whose|which|where|in which|in whom|"
-    r"when)\b|\b(?:who|whose|which|where|when)\b[^,.?!]{3,60}, (?:and )?(?:what|who|where|when|how|which|in what|in which)\b",
+    r"when)\b|\b(?:who|whose|which|where|when)\b[^,.?!]{3,60}, (?:and )?"
+    r"(?:what|who|where|when|how|which|in what|in which)\b",
     re.I,
 )
 REFUSED = re.compile(
-    r"\b(?:don'?t|do not|without|no need to|not|never|stop) (?:[\w ]{0,14}\b)?(?:search|look|use|using|run|execut|tools?|"
-    r"google|browse|looking|running|searching|web)\w*|\bno tools?\b|\bstay offline\b|\bfrom (?:your )?(?:own )?(?:memory|"
-    r"knowledge|head)\b|\bohne (?:suche|nachzuschlagen|werkzeug)|\bsans (?:chercher|recherche)|\bsin buscar",
+    r"\b(?:don'?t|do not|without|no need to|not|never|stop) (?:[\w ]{0,14}\b)?"
+    r"(?:search|look|use|using|run|execut|tools?|google|browse|looking|running|searching|web)\w*|"
+    r"\bno tools?\b|\bstay offline\b|\bfrom (?:your )?(?:own )?(?:memory|knowledge|head)\b|"
+    r"\bohne (?:suche|nachzuschlagen|werkzeug)|\bsans (?:chercher|recherche)|\bsin buscar",
     re.I,
 )
 SMALL_TALK = re.compile(
@@ -68,13 +66,14 @@ def read_shape(text: str, history: Sequence[Message] = ()) -> Shape:
     words = len(plain.split())
     sentences = [part for part in SENTENCE.split(plain) if part and part.strip(" _")]
     spoken = any(message.role == "user" for message in history)
+    bullets = len(BULLET.findall(plain))
     points = len(BACK.findall(plain))
     return Shape(
         words=words,
         sentences=len(sentences),
         questions=len(re.findall(r"[??]", plain)),
         targets=_targets(plain),
-        bullets=len(BULLET.findall(plain)) if len(BULLET.findall(plain)) > 1 else 0,
+        bullets=bullets if bullets > 1 else 0,
         joins=len(AND.findall(plain)),
         then=len(THEN.findall(plain)),
         apart=len(APART.findall(plain)),

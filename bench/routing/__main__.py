@@ -100,7 +100,9 @@ def _shares(own: Sequence[Outcome]) -> Iterator[str]:
     answers = ([o.agent for o in own], [by_keywords(o.request.text) for o in own], ["react"] * len(own))
     yield from (share([a == b for a, b in zip(given, wanted, strict=True)]) for given in answers)
     yield "   |  "
-    yield from (share([(a == "chat") == (b == "chat") for a, b in zip(given, wanted, strict=True)]) for given in answers)
+    yield from (
+        share([(a == "chat") == (b == "chat") for a, b in zip(given, wanted, strict=True)]) for given in answers
+    )
     yield "   |  "
     yield share([outcome.tool in outcome.request.tools for outcome in own if outcome.request.tools])
 
