@@ -117,6 +117,7 @@ async def test_nothing_is_judged_where_the_client_has_chosen(monkeypatch: pytest
         raise AssertionError("judged")
 
     monkeypatch.setattr(Fitness, "judge", refuse)
+
     async def act(run: Run) -> None:
         run.say("yes")
 

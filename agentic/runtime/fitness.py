@@ -24,6 +24,7 @@ from agentic.ports.embedder import Embedder
 from agentic.ports.model import ToolSpec
 from agentic.runtime.judges import evidence, judges, likely, said_plainly, weighed
 from agentic.runtime.likeness import NEAREST, Wording
+from agentic.runtime.shape import first_part
 
 logger = logging.getLogger(__name__)
 
@@ -109,8 +110,9 @@ class Fitness:
         text = text[: LONGEST + 1]
         own = self.wording.judge(text[:LONGEST])
         earlier = self.wording.judge(before[:LONGEST]) if before else {}
+        first = self.wording.judge(part) if (part := first_part(text[:LONGEST])) else {}
         suggested = {name: read for name, spec in self._specs.items() if (read := suggestion(spec, text)) is not None}
-        found = {name: evidence(own[name], name in suggested, earlier.get(name)) for name in self._specs}
+        found = {name: evidence(own[name], name in suggested, earlier.get(name), first.get(name)) for name in own}
         speaks = any(one.nearest for one in (*own.values(), *earlier.values()))
         weights = judges().fit
         raw = {name: weighed(weights, one) if speaks else -math.inf for name, one in found.items()}

@@ -108,9 +108,14 @@ def likely(raw: float) -> float:
     return 0.0 if raw < -50 else 1 / (1 + math.exp(-raw))
 
 
-def evidence(own: Likeness, ruled: bool, before: Likeness | None) -> list[float]:
-    """What is weighed to tell a tool's fit; ``before``: of the user's last turn, where this one leans on it."""
-    return [*own.numbers(), float(ruled), *(before or Likeness()).numbers()]
+def evidence(own: Likeness, ruled: bool, before: Likeness | None, first: Likeness | None) -> list[float]:
+    """What is weighed to tell a tool's fit.
+
+    ``before``: likeness of the user's last turn, where this one leans on it; ``first``: of the first
+    of several parts, which is weighed by how much more it is than that of the whole.
+    """
+    ahead = [a - b for a, b in zip((first or own).numbers(), own.numbers(), strict=True)]
+    return [*own.numbers(), float(ruled), *(before or Likeness()).numbers(), *ahead]
 
 
 def weighed(weights: Sequence[float], found: Sequence[float]) -> float:

@@ -56,6 +56,7 @@ SMALL_TALK = re.compile(
     r"你好|谢谢|こんにちは|ありがとう|おはよう|안녕|مرحبا)(?![\w-])",
     re.I,
 )
+PART = re.compile(rf"{SENTENCE.pattern}|[,;:、،]\s*|{THEN.pattern}|{AND.pattern}", re.I)
 SHORT = 7
 """Words up to which a request may lean on what was said before it."""
 
@@ -87,6 +88,13 @@ def read_shape(text: str, history: Sequence[Message] = ()) -> Shape:
         small_talk=SMALL_TALK.search(plain) is not None,
         follows_up=spoken and (words <= SHORT or points > 0),
     )
+
+
+def first_part(text: str) -> str:
+    """The first of several parts, of two words or more: what has to be done first; empty where there is one alone."""
+    parts = [part.strip() for part in PART.split(PASTED.sub(" _ ", text)) if part and part.strip()]
+    first = next((part for part in parts if " " in part), "")
+    return first if len(parts) > 1 else ""
 
 
 def _targets(plain: str) -> int:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy
@@ -18,7 +20,7 @@ from agentic import ToolSpec
 from agentic.models.fit import suggestion
 from agentic.runtime.judges import FILE, VECTOR_SCALE, evidence, numbers_of, pieces_of, said_plainly, scale
 from agentic.runtime.likeness import Likeness, Wording, common_of
-from agentic.runtime.shape import read_shape
+from agentic.runtime.shape import first_part, read_shape
 from bench.routing.embedder import embedder
 from bench.routing.requests import Labelled, labelled
 from bench.routing.tools import specs
@@ -26,6 +28,8 @@ from bench.routing.tools import specs
 STRATEGIES = ("chat", "react", "plan_execute")
 PULL = 2e-3
 """How strongly weights are drawn to 0; chosen by cross-validation within the dev half."""
+PACE = 0.05
+"""How far a step goes down the slope."""
 SEEN = 2
 """Requests in which a piece must occur to be weighed."""
 
@@ -41,7 +45,7 @@ def softmax(raw: Any) -> Any:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def fit_pairs(found: Any, right: Any, steps: int = 3000) -> list[float]:
+def fit_pairs(found: Any, right: Any, steps: int = 1500) -> list[float]:
     """Weights and a last constant for ``found`` (requests, tools, evidence) by which right tools stand out.
 
     Half of the loss asks whether each tool fits, half which one fits best.
@@ -55,8 +59,8 @@ def fit_pairs(found: Any, right: Any, steps: int = 3000) -> list[float]:
         raw = scaled @ weights + constant
         single = (sigmoid(raw) - right) / len(right)
         slope = single + (softmax(raw) - wanted) * some / len(right)
-        weights -= 0.5 * (numpy.einsum("rt,rte->e", slope, scaled) + 1e-4 * weights)
-        constant -= 0.5 * float(single.sum())
+        weights -= PACE * (numpy.einsum("rt,rte->e", slope, scaled) + 1e-4 * weights)
+        constant -= PACE * float(single.sum())
     weights = weights / spread
     return [*weights.tolist(), constant - float(weights @ mean)]
 
@@ -81,9 +85,10 @@ def likenesses(request: Labelled, wording: Wording, tools: Sequence[ToolSpec]) -
     before: dict[str, Likeness] = {}
     if read_shape(request.text, request.history).follows_up:
         before = wording.judge(next(m.text for m in reversed(request.history) if m.role == "user"))
-    return [
-        evidence(own[tool.name], suggestion(tool, request.text) is not None, before.get(tool.name)) for tool in tools
-    ]
+    part = first_part(request.text)
+    first = wording.judge(part) if part else {}
+    ruled = {tool.name: suggestion(tool, request.text) is not None for tool in tools}
+    return [evidence(own[name], ruled[name], before.get(name), first.get(name)) for name in own]
 
 
 async def vectors_of(texts: Sequence[str]) -> Any:
@@ -91,14 +96,28 @@ async def vectors_of(texts: Sequence[str]) -> Any:
     return await (await embedder()).embed(texts, "query")
 
 
-def cosines(requests: Any, tools: Sequence[ToolSpec]) -> Any:
+def cosines(requests: Any, tools: Sequence[ToolSpec], vectors: Mapping[str, Any]) -> Any:
     """For each request and tool the highest cosine with an example, and the mean of the three highest."""
     rows = []
     for tool in tools:
-        examples = asyncio.run(vectors_of(tool.examples))
+        examples = numpy.stack([vectors[text] for text in tool.examples])
         best = numpy.sort(requests @ examples.T, axis=1)[:, ::-1]
         rows.append(numpy.stack([best[:, 0], best[:, :3].mean(axis=1)], axis=1))
     return numpy.stack(rows, axis=1)
+
+
+def variants(tools: Sequence[ToolSpec]) -> list[Sequence[ToolSpec]]:
+    """The tools as they are, and twice with some of their examples: weights must not depend on how many there are."""
+    drawn = random.Random(7)
+    thinned = [
+        [
+            replace(tool, examples=tuple(drawn.sample(tool.examples, max(8, int(len(tool.examples) * share)))))
+            for tool in tools
+            for share in [drawn.uniform(0.3, 1)]
+        ]
+        for _ in range(2)
+    ]
+    return [tools, *thinned]
 
 
 def weighed(found: Any, weights: Sequence[float]) -> Any:
@@ -114,15 +133,21 @@ def rounded(rows: Any, digits: int = 4) -> Any:
 def train() -> dict[str, Any]:
     """All weights, as the kernel reads them."""
     requests, tools = labelled("dev"), specs()
-    common = common_of([request.text for request in requests] + [text for tool in tools for text in tool.examples])
-    wording = Wording(tools, common)
-    cheap = numpy.array([likenesses(request, wording, tools) for request in requests])
+    examples = [text for tool in tools for text in tool.examples]
+    common = common_of([request.text for request in requests] + examples)
+    known = dict(zip(examples, asyncio.run(vectors_of(examples)), strict=True))
     vectors = asyncio.run(vectors_of([said_plainly(request.text) for request in requests]))
-    dear = numpy.concatenate([cheap, cosines(vectors, tools)], axis=2)
+    cheap, dear = [], []
+    for variant in variants(tools):
+        wording = Wording(variant, common)
+        cheap.append(numpy.array([likenesses(request, wording, variant) for request in requests]))
+        dear.append(numpy.concatenate([cheap[-1], cosines(vectors, variant, known)], axis=2))
     right = numpy.array([[tool.name in request.tools for tool in tools] for request in requests], dtype=float)
-    clear = right.sum(axis=1) <= 2
-    fit, near_fit = fit_pairs(cheap[clear], right[clear]), fit_pairs(dear[clear], right[clear])
-    raw, near_raw = weighed(cheap, fit), weighed(dear, near_fit)
+    clear = numpy.tile(right.sum(axis=1) <= 2, len(cheap))
+    wanted = numpy.tile(right, (len(cheap), 1))[clear]
+    fit = fit_pairs(numpy.concatenate(cheap)[clear], wanted)
+    near_fit = fit_pairs(numpy.concatenate(dear)[clear], wanted)
+    raw, near_raw = weighed(cheap[0], fit), weighed(dear[0], near_fit)
     helped = numpy.array([request.strategy != "chat" for request in requests])
     return {
         "common": {"texts": common.texts, "counts": dict(common.counts)},
