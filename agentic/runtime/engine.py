@@ -85,7 +85,7 @@ class Engine:
         chosen = await self._model(request, route, turn)
         # It is never set going: whoever judges the task needs a run to look at, and its budget and log to use.
         unborn = LiveRun(request, principal, session_id or "", Budget(self._limits))
-        task = self._equipment.task(unborn, chosen, turn)
+        task = await self._equipment.task(unborn, chosen, turn, bidding=route.bidding)
         _, decided = await self._router.choose(route, task, self._equipment.router_model(unborn, chosen))
         return explained(decided, task, chosen.id)
 
@@ -212,7 +212,7 @@ class Engine:
     async def _work(self, live: LiveRun, route: Route, turn: Turn) -> None:
         """Resolve the model, decide on the agent, and let it act."""
         chosen = await self._model(live.request, route, turn)
-        task = self._equipment.task(live, chosen, turn)
+        task = await self._equipment.task(live, chosen, turn, bidding=route.bidding)
         agent, decided = await self._router.choose(route, task, self._equipment.router_model(live, chosen))
         live.agent = decided.agent
         live.channel.emit(decided)
