@@ -39,9 +39,9 @@ def alone(session: nox.Session, plugin: str) -> None:
     """One plugin with the kernel and no other: it is discovered, offers something, and its tests pass."""
     place = ROOT / ".nox" / f"alone-{plugin}"
     environment = {"UV_PROJECT_ENVIRONMENT": str(place), "VIRTUAL_ENV": str(place)}
-    # The root's group `dev` has what tests need; its group `default` is what must not be there.
+    # The root's group `dev` has what tests need; the plugins of its other groups must not be there.
     session.run(
-        UV, "sync", "--frozen", "--quiet", "--no-group", "default",
+        UV, "sync", "--frozen", "--quiet", "--no-group", "default", "--no-group", "optional",
         "--package", "agentic-server", "--package", f"agentic-plugin-{plugin.replace('_', '-')}",
         env=environment, external=True,
     )  # fmt: skip

@@ -32,7 +32,7 @@ def exported() -> dict[str, object]:
 
 def test_all_names_exist_and_are_sorted() -> None:
     assert exported()
-    assert agentic.__all__ == sorted(agentic.__all__)
+    assert agentic.__all__ == sorted(agentic.__all__, key=lambda name: (not name.isupper(), name))
     assert len(set(agentic.__all__)) == len(agentic.__all__)
 
 
