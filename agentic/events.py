@@ -159,6 +159,25 @@ class HandedOver(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpointed(Event):
+    """The agent has stored a state from which it can go on."""
+
+    type: ClassVar[str] = "checkpointed"
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed(Event):
+    """The run goes on after its server has ended, from the checkpoint with the number ``since``; ``at`` is wall time.
+
+    What was said between that checkpoint and here is no part of the answer. Entries count no time in between.
+    """
+
+    type: ClassVar[str] = "resumed"
+    at: float
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class Notice(Event):
     """Something the user should know: a limit that was hit, a stand-in that answered."""
 
@@ -202,6 +221,8 @@ AnyEvent = (
     | CitationAdded
     | FileAdded
     | HandedOver
+    | Checkpointed
+    | Resumed
     | Notice
     | RunFinished
     | RunFailed

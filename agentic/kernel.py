@@ -23,6 +23,8 @@ from agentic.runtime.budget import Limits
 from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
 from agentic.runtime.fitness import Fitness
+from agentic.runtime.presence import Presence
+from agentic.runtime.restart import Restart
 from agentic.runtime.router import Router
 from agentic.runtime.spaces import NoBlobs, Scope
 
@@ -40,6 +42,7 @@ class Kernel:
     identity: Identity
     directory: Directory
     engine: Engine
+    restart: Restart
 
 
 @asynccontextmanager
@@ -58,14 +61,19 @@ async def open_kernel(
     configured = settings.secret_key.get_secret_value() if settings.secret_key else None
     secret = await asyncio.to_thread(secret_key, configured, settings.data_dir)
     directory = Directory(catalog.model_providers(), withheld=_withheld_provider(catalog))
+    everything = Scope(storage, blobs)
+    presence = Presence(storage, lease_s=settings.server_lease_seconds)
+    identity = Identity(storage, secret=secret, token_hours=settings.jwt_expiration_hours)
+    engine = _engine(settings, catalog, directory, everything, presence)
     kernel = Kernel(
         settings=settings,
         catalog=catalog,
         storage=storage,
         blobs=blobs,
-        identity=Identity(storage, secret=secret, token_hours=settings.jwt_expiration_hours),
+        identity=identity,
         directory=directory,
-        engine=_engine(settings, catalog, directory, Scope(storage, blobs)),
+        engine=engine,
+        restart=Restart(engine, everything, presence, identity.users, settings.run_max_seconds),
     )
     async with AsyncExitStack() as closing:
         # What is pushed last is closed first, and one that cannot close keeps no other from closing.
@@ -79,7 +87,9 @@ async def open_kernel(
         yield kernel
 
 
-def _engine(settings: Settings, catalog: Catalog, directory: Directory, everything: Scope) -> Engine:
+def _engine(
+    settings: Settings, catalog: Catalog, directory: Directory, everything: Scope, presence: Presence
+) -> Engine:
     specs = [_spec(tool) for tool in catalog.tools().values()]
     fitness = Fitness(specs, lambda: _local_embedder(catalog))
     installed = Installed(
@@ -96,7 +106,7 @@ def _engine(settings: Settings, catalog: Catalog, directory: Directory, everythi
         seconds=settings.run_max_seconds,
     )
     equipment = Equipment(installed, everything, fitness, shortlist=settings.tool_shortlist)
-    return Engine(equipment, Router(catalog.agents()), directory, everything, limits)
+    return Engine(equipment, Router(catalog.agents()), directory, everything, limits, presence=presence)
 
 
 def _blobs(settings: Settings, catalog: Catalog) -> BlobStore:

@@ -31,6 +31,7 @@ from agentic.runtime.channel import Channel
 from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
 from agentic.runtime.fitness import Fitness
+from agentic.runtime.presence import Presence
 from agentic.runtime.request import RunRequest
 from agentic.runtime.router import Router
 from agentic.runtime.run import LiveRun
@@ -132,6 +133,7 @@ class House:
         storage: Any = None,
         blobs: Any = None,
         shortlist: int = 16,
+        lease_s: float = 15,
     ) -> None:
         agents: Mapping[str, Agent] = {agent.name: agent for agent in ([ActingAgent(act)] if callable(act) else act)}
         self.storage = storage or MemoryStorage()
@@ -147,8 +149,11 @@ class House:
             tool_plugins={tool.name: f"plugin-{tool.name}" for tool in tools},
         )
         equipment = Equipment(installed, everything, Fitness(specs, _no_embedder), shortlist=shortlist)
+        self.presence = Presence(self.storage, lease_s=lease_s)
         self.directory = Directory({self.provider.name: self.provider})
-        self.engine = Engine(equipment, Router(agents), self.directory, everything, limits or Limits())
+        self.engine = Engine(
+            equipment, Router(agents), self.directory, everything, limits or Limits(), presence=self.presence
+        )
 
     async def ask(self, text: str = "Hello", *, who: Principal = ALICE, model: str = "agentic", **more: Any) -> LiveRun:
         messages = more.pop("messages", (Message("user", text),))

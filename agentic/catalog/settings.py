@@ -85,6 +85,9 @@ class Settings(EnvironmentSettings):
     run_max_tokens: int = Field(
         200_000, ge=1, description="Tokens of one run, prompt and completion, after which it asks the model no more"
     )
+    server_lease_seconds: float = Field(
+        15, ge=1, description="Silence of a server, seconds, after which another one goes on with its runs"
+    )
     tool_shortlist: int = Field(16, ge=1, description="Most tools offered to a model; of more, the fittest are")
 
 

@@ -14,14 +14,16 @@ class Channel:
     """Stamps events with number and time and hands them to a reader as they come.
 
     Writers never wait. ``conclude`` makes the last event; from then on ``emit`` raises RunEnded and no entry is added.
-    ``close`` hands the last event to the reader, once all is stored.
+    ``close`` hands the last event to the reader, once all is stored. ``past`` is the log of a run that goes on.
     """
 
-    def __init__(self) -> None:
-        self.entries: list[Entry] = []
+    def __init__(self, past: Sequence[Entry] = ()) -> None:
+        self.entries: list[Entry] = list(past)
         self.last: Entry | None = None
         self.ended = asyncio.Event()
-        self._began = time.perf_counter()
+        # A stored log has gaps in its numbers, and its time goes on where it stopped.
+        self._ahead = past[-1].number - len(past) if past else 0
+        self._began = time.perf_counter() - (past[-1].at if past else 0)
         self._drained = 0
         self._sealed = False
         self._concluded = False
@@ -83,7 +85,7 @@ class Channel:
         self._wake()
 
     def _stamped(self, event: Event) -> Entry:
-        return Entry(len(self.entries) + 1, time.perf_counter() - self._began, event)
+        return Entry(self._ahead + len(self.entries) + 1, time.perf_counter() - self._began, event)
 
     def _wake(self) -> None:
         waiter = self._waiter

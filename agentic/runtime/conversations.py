@@ -92,6 +92,12 @@ class Conversations:
         if items:
             await self._storage.append(PREFIX + session_id, items)
 
+    async def finish_once(self, session_id: str, run_id: str, items: Sequence[Json]) -> None:
+        """Store what a run has answered, unless its answer is there already."""
+        log = await self._log(session_id)
+        if not any(item.get("run_id") == run_id and item["role"] == "assistant" for item in log):
+            await self.finish(session_id, items)
+
     async def page(self, *, after: str | None, limit: int) -> Sequence[Json]:
         """Heads of conversations, newest first: ``{session_id, user_id, title, created_at, updated_at}``.
 

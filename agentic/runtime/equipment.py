@@ -14,6 +14,7 @@ from agentic.ports.tool import Tool
 from agentic.runtime.conversations import Turn
 from agentic.runtime.files import RunFiles
 from agentic.runtime.fitness import Fitness, Fits
+from agentic.runtime.journal import Journal
 from agentic.runtime.run import AgentRun, LiveRun
 from agentic.runtime.spaces import Scope, of_conversation, of_plugin, of_user
 from agentic.runtime.toolbox import Context, Toolbox
@@ -54,7 +55,7 @@ class Equipment:
             fit=() if choice == "none" else Fits(self._fitness.quick, text),
         )
 
-    def agent_run(self, live: LiveRun, chosen: Chosen, task: Task, turn: Turn) -> AgentRun:
+    def agent_run(self, live: LiveRun, journal: Journal, chosen: Chosen, task: Task, turn: Turn) -> AgentRun:
         """The chosen agent's run. A client's tool hides a tool of the server that has the same name."""
         wishes = live.request.wishes
         model = ModelHandle(
@@ -73,9 +74,20 @@ class Equipment:
             context_of=self._contexts(live),
             plugin_of=lambda tool: self._installed.tool_plugins[tool],
             hand_over=lambda: live.end("tool_calls", ""),
+            replay=live.replay,
+            keep=journal.flush,
         )
         space = of_plugin(self._everything, live.principal, self._installed.agent_plugins[live.agent])
-        return AgentRun(live, task=task, messages=turn.messages, model=model, tools=tools, space=space)
+        journal.began(turn.messages)
+        return AgentRun(
+            live,
+            task=task,
+            messages=turn.messages,
+            model=model,
+            tools=tools,
+            space=space,
+            checkpoint=journal.checkpoint,
+        )
 
     def _contexts(self, live: LiveRun) -> Callable[[str, str], Context]:
         principal = live.principal

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from agentic.events import Citation, CitationAdded, EndReason, Entry, Notice, Progress, TextDelta, ThinkingDelta
-from agentic.messages import Message
+from agentic.messages import Json, Message
 from agentic.ports.agent import Task
 from agentic.ports.model import Model
 from agentic.ports.run import Run, Tools
@@ -17,6 +16,7 @@ from agentic.ports.space import Principal, Space
 from agentic.runtime.budget import Budget
 from agentic.runtime.channel import Channel
 from agentic.runtime.opening import Opening
+from agentic.runtime.replay import Replay
 from agentic.runtime.request import RunRequest
 
 GRACE_S = 5.0
@@ -35,6 +35,7 @@ class AgentRun(Run):
         model: Model,
         tools: Tools,
         space: Space,
+        checkpoint: Callable[[Json], Awaitable[None]],
     ) -> None:
         self.id = live.id
         self.task = task
@@ -45,7 +46,9 @@ class AgentRun(Run):
         self.model = model
         self.tools = tools
         self.space = space
+        self.restored = live.restored
         self._live = live
+        self._checkpoint = checkpoint
         self._channel = live.channel
 
     def say(self, text: str) -> None:
@@ -71,24 +74,38 @@ class AgentRun(Run):
         """See :class:`agentic.ports.run.Run`."""
         self._channel.emit(Progress(step, title, state))
 
+    async def checkpoint(self, data: Json) -> None:
+        """See :class:`agentic.ports.run.Run`."""
+        await self._checkpoint(data)
+
 
 class LiveRun:
-    """One request being answered, as the server holds it: its events as they come, and the means to stop it."""
+    """One request being answered, as the server holds it: its events as they come, and the means to stop it.
 
-    def __init__(self, request: RunRequest, principal: Principal, session_id: str, budget: Budget) -> None:
-        self.id = f"run_{secrets.token_hex(10)}"
+    ``is_open``: it has a checkpoint in storage. ``suspended``: it was ended here, to be gone on with after a restart;
+    ``restored``, ``replay`` and ``spent_s`` (seconds of work) are what one that goes on has of its past.
+    """
+
+    def __init__(self, run_id: str, request: RunRequest, principal: Principal, session_id: str, budget: Budget) -> None:
+        self.id = run_id
         self.request = request
         self.principal = principal
         self.session_id = session_id
         self.budget = budget
         self.started_at = time.time()
         self.agent = ""
+        self.model_id = ""
+        self.is_open = False
+        self.suspended = False
+        self.restored: Json | None = None
+        self.replay = Replay()
+        self.spent_s = 0.0
+        self.calls = 0
         self.channel = Channel()
         self.ended_early: tuple[EndReason, str] | None = None
         self.opening: Opening | None = None
         self.abandoned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._work: asyncio.Task[None] | None = None
-        self._calls = 0
 
     @property
     def text(self) -> str:
@@ -106,8 +123,8 @@ class LiveRun:
 
     def new_call_id(self) -> str:
         """The next tool call's id: stable, and telling of which run it is."""
-        self._calls += 1
-        return f"{self.id}-{self._calls}"
+        self.calls += 1
+        return f"{self.id}-{self.calls}"
 
     async def batches(
         self, *, first_quiet_s: float | None = None, quiet_s: float | None = None
@@ -130,6 +147,11 @@ class LiveRun:
     def cancel(self) -> None:
         """Stop the run: nobody wants its answer any more. It is recorded as cancelled."""
         self.end("cancelled", "")
+
+    def suspend(self) -> None:
+        """Stop the run with its server: one that has a checkpoint is gone on with later, any other is over."""
+        self.suspended = self.is_open and self.ended_early is None
+        self.cancel()
 
     def end(self, reason: EndReason, told: str) -> None:
         """End the run by cancelling its agent; the first reason stands. ``told`` is said to the user."""

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from agentic.ports.tool import Tool, ToolContext, ToolResult
 from agentic.runtime.budget import Budget
 from agentic.runtime.channel import Channel
 from agentic.runtime.files import RunFiles
+from agentic.runtime.replay import Replay
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,8 @@ class Toolbox(Tools):
     """The server's tools by name beside the client's.
 
     ``context_of`` makes the context of a call from its id and the tool's plugin; ``hand_over`` ends the run when the
-    client must go on.
+    client must go on. ``replay`` is what the log of a run that goes on knows of its calls; ``keep`` writes the log of a
+    run that shall outlive its server.
     """
 
     def __init__(
@@ -75,6 +77,8 @@ class Toolbox(Tools):
         context_of: Callable[[str, str], ToolContext],
         plugin_of: Callable[[str], str],
         hand_over: Callable[[], None],
+        replay: Replay | None = None,
+        keep: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.specs = specs
         self._tools = {spec.name: tools[spec.name] for spec in specs if not spec.client}
@@ -84,19 +88,43 @@ class Toolbox(Tools):
         self._context_of = context_of
         self._plugin_of = plugin_of
         self._hand_over = hand_over
+        self._replay = replay or Replay()
+        self._keep = keep or _keep_nothing
         self._seen: dict[str, list[str]] = {}
+        for past in self._replay.finished():
+            self._results_of(past.tool, past.arguments).append(past.result)
 
     async def call(self, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
         """See :class:`agentic.ports.run.Tools`."""
         ours = [call for call in calls if call.name not in self._client]
         theirs = tuple(call for call in calls if call.name in self._client)
-        self._budget.take_tool_calls(len(ours))
-        results = await self._run_all(ours)
+        known = [self._recall(call) for call in ours]
+        fresh = [call for call, result in zip(ours, known, strict=True) if result is None]
+        self._budget.take_tool_calls(len(fresh))
+        ran = iter(await self._run_all(fresh))
+        results = [result or next(ran) for result in known]
         if theirs:
             self._channel.emit(HandedOver(theirs))
             self._hand_over()
             await asyncio.get_running_loop().create_future()
         return results
+
+    def _recall(self, call: ToolCall) -> ToolResult | None:
+        """What the log knows of a call; None for one that is to be run, for the first time or again."""
+        logged = self._replay.find(call)
+        if logged is None:
+            return None
+        if logged.end is not None:
+            return ToolResult(logged.end.result, error=logged.end.error)
+        tool = self._tools.get(call.name)
+        if tool is None or tool.traits.idempotent:
+            return None
+        cut = _error(
+            f"{call.name} was cut off when the server ended: it may have happened, wholly or in part, or not at all. "
+            "It was not repeated. Find out what happened before you call it again."
+        )
+        self._channel.emit(ToolCallFinished(logged.id, call.name, cut.content, error=True))
+        return cut
 
     async def _run_all(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
         if len(calls) == 1:
@@ -125,12 +153,15 @@ class Toolbox(Tools):
                 untrusted=traits.untrusted if traits else False,
             )
         )
+        if traits is not None and not traits.idempotent:
+            await self._keep()
         began = time.perf_counter()
         result = await self._guarded(tool, call, plugin)
         seconds = time.perf_counter() - began
         self._channel.emit(ToolCallFinished(call.id, call.name, result.content, result.error, round(seconds, 6)))
         for citation in result.citations:
             self._channel.emit(CitationAdded(citation))
+        await self._keep()
         # The name of an unknown tool is the model's own words.
         logger.info(
             "[Tools] %s: %s in %.0f ms",
@@ -147,8 +178,7 @@ class Toolbox(Tools):
             return _error(f"There is no tool '{call.name}'. Tools: {names or 'none'}.")
         if call.malformed:
             return _error("The arguments are not a JSON object. Call again with one JSON object.")
-        key = f"{call.name} {json.dumps(call.arguments, sort_keys=True)}"
-        seen = self._seen.setdefault(key, [])
+        seen = self._results_of(call.name, call.arguments)
         if len(seen) >= 2 and seen[-1] == seen[-2]:
             return _error(
                 f"{call.name} was called twice with these arguments and gave the same result both times. "
@@ -158,9 +188,17 @@ class Toolbox(Tools):
         seen.append(result.content)
         return result
 
+    def _results_of(self, tool: str, arguments: Json) -> list[str]:
+        """What the calls of a tool with these arguments have given so far."""
+        return self._seen.setdefault(f"{tool} {json.dumps(arguments, sort_keys=True)}", [])
+
     def _is_parallel(self, call: ToolCall) -> bool:
         tool = self._tools.get(call.name)
         return tool is None or tool.traits.parallel
+
+
+async def _keep_nothing() -> None:
+    """A run that keeps no checkpoint is written at its end."""
 
 
 async def _run(tool: Tool, arguments: Json, context: ToolContext) -> ToolResult:

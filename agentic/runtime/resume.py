@@ -1,0 +1,165 @@
+"""Going on after a restart: runs that servers have left open, taken over by one server and brought to their end.
+
+Every server looks for them at its start and from then on. A run is taken by a write that only one server can make; its
+log says so before anything else is done. A run that takes the server down with it is tried MOST_TRIES times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agentic.errors import AgenticError, Conflict, Forbidden
+from agentic.events import (
+    Entry,
+    ModelFinished,
+    ModelStarted,
+    RunFailed,
+    RunFinished,
+    ToolCallStarted,
+    entry_from_json,
+)
+from agentic.messages import Message, message_from_json
+from agentic.ports.space import Principal
+from agentic.ports.storage import Stored
+from agentic.runtime.budget import Budget
+from agentic.runtime.channel import Channel
+from agentic.runtime.journal import OPEN, Past, open_record
+from agentic.runtime.presence import Presence
+from agentic.runtime.record import PREFIX
+from agentic.runtime.replay import Replay, last_call_number, standing, without_said
+from agentic.runtime.request import RunRequest, request_from_json
+from agentic.runtime.run import LiveRun
+from agentic.runtime.spaces import Scope, of_user, whole_log
+
+logger = logging.getLogger(__name__)
+
+MOST_TRIES = 2
+LONGEST_PAUSE_S = 0.5
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A run that was left open: what its agent worked on, and with which agent and model."""
+
+    run_id: str
+    principal: Principal
+    session_id: str
+    request: RunRequest
+    messages: tuple[Message, ...]
+    agent: str
+    model: str
+    shut_out: bool = False
+
+
+async def left_runs(everything: Scope) -> AsyncIterator[Left]:
+    """The open runs of all users. What is left of one whose conversation was deleted is removed."""
+    after: str | None = None
+    while page := await everything.storage.list(OPEN, after=after, limit=PAGE):
+        for stored in page:
+            if (left := await _left(everything, stored)) is not None:
+                yield left
+        after = page[-1].key
+
+
+async def _left(everything: Scope, record: Stored) -> Left | None:
+    run_id = record.key.removeprefix(OPEN)
+    principal = Principal(**record.value["user"])
+    kept = await of_user(everything, principal).storage.load(f"{PREFIX}{run_id}/request")
+    if kept is None:
+        # Between its last two writes a run looks like this as well, and then its record is gone by now.
+        await everything.storage.delete(record.key)
+        return None
+    return Left(
+        run_id=run_id,
+        principal=principal,
+        session_id=record.value["session_id"],
+        request=request_from_json(kept.value["request"]),
+        messages=tuple(message_from_json(message) for message in kept.value["messages"]),
+        agent=kept.value["agent"],
+        model=kept.value["model"],
+    )
+
+
+class Claims:
+    """Takes open runs over from servers that are gone."""
+
+    def __init__(self, everything: Scope, presence: Presence) -> None:
+        self._everything = everything
+        self._presence = presence
+
+    async def take(self, live: LiveRun) -> Past | None:
+        """Make an open run this server's, and give it its past; waits while another server is at work on it.
+
+        None where there is nothing left to go on with: it has ended meanwhile, or was cancelled while it waited.
+        """
+        while live.ended_early is None:
+            record = await self._everything.storage.load(OPEN + live.id)
+            if record is None:
+                return None
+            server = record.value["server"]
+            if server == self._presence.id or not await self._presence.is_alive(server):
+                await self._presence.show()
+                tries = record.value["tries"] + 1
+                mine = open_record(live.principal, live.session_id, self._presence.id, tries)
+                try:
+                    await self._everything.storage.save(record.key, mine, if_version=record.version)
+                except Conflict:
+                    continue
+                return await self._restore(live, tries)
+            await asyncio.sleep(min(self._presence.lease_s / 10, LONGEST_PAUSE_S))
+        return None
+
+    async def _restore(self, live: LiveRun, tries: int) -> Past | None:
+        storage = of_user(self._everything, live.principal).storage
+        log = await whole_log(storage, PREFIX + live.id)
+        kept = await storage.load(f"{PREFIX}{live.id}/checkpoint")
+        if not log or kept is None:
+            await self._everything.storage.delete(OPEN + live.id)
+            return None
+        entries = standing([entry_from_json(item) for item in log])
+        since = kept.value["number"]
+        if isinstance(entries[-1].event, (RunFinished, RunFailed)):
+            # All that may be missing is the answer in the conversation.
+            live.channel = Channel(entries[:-1])
+            return Past(length=len(log), tries=tries, since=since, last=entries[-1])
+        restore(live, without_said(entries, since), kept.value)
+        return Past(length=len(log), tries=tries, since=since)
+
+
+def restore(live: LiveRun, entries: list[Entry], checkpoint: Mapping[str, Any]) -> None:
+    """Give a run its past: what it has said, called and spent until its server ended."""
+    started: Any = entries[0].event
+    live.started_at = started.at
+    live.restored = checkpoint["data"]
+    live.replay = Replay(entries, checkpoint["number"])
+    live.calls = max(checkpoint["calls"], last_call_number(entries))
+    live.spent_s = entries[-1].at
+    live.channel = Channel(entries)
+    for entry in entries:
+        _count(live.budget, entry)
+
+
+def refusal(left: Left, past: Past) -> AgenticError | None:
+    """Why a run is ended instead of being gone on with."""
+    if past.tries > MOST_TRIES:
+        return AgenticError(
+            f"The server has ended during this run, and again each of the {MOST_TRIES} times it was gone on with."
+        )
+    if left.shut_out:
+        return Forbidden("The server ended during this run, and its user has been disabled since.")
+    return None
+
+
+def _count(budget: Budget, entry: Entry) -> None:
+    """What was spent counts on, as far as the log knows of it."""
+    if isinstance(entry.event, ModelStarted):
+        budget.model_calls += 1
+    elif isinstance(entry.event, ModelFinished):
+        budget.spend(entry.event.usage)
+    elif isinstance(entry.event, ToolCallStarted):
+        budget.tool_calls += 1
