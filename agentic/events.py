@@ -167,13 +167,14 @@ class Checkpointed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Resumed(Event):
-    """The run goes on after its server has ended, from the checkpoint with the number ``since``; ``at`` is wall time.
+    """The run goes on after its server has ended, from the checkpoint with the number ``since``.
 
-    What was said between that checkpoint and here is no part of the answer. Entries count no time in between.
+    What was said between that checkpoint and here is no part of the answer. ``resumed_at`` is wall time; the entries'
+    own seconds count the run's work, and not the time without a server.
     """
 
     type: ClassVar[str] = "resumed"
-    at: float
+    resumed_at: float
     since: int
 
 

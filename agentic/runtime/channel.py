@@ -14,16 +14,16 @@ class Channel:
     """Stamps events with number and time and hands them to a reader as they come.
 
     Writers never wait. ``conclude`` makes the last event; from then on ``emit`` raises RunEnded and no entry is added.
-    ``close`` hands the last event to the reader, once all is stored. ``past`` is the log of a run that goes on.
+    ``close`` hands the last event to the reader, once all is stored. ``past`` is what stands of the log of a run that
+    goes on, ``end`` that log's last entry: numbers and time go on from there.
     """
 
-    def __init__(self, past: Sequence[Entry] = ()) -> None:
+    def __init__(self, past: Sequence[Entry] = (), end: Entry | None = None) -> None:
         self.entries: list[Entry] = list(past)
         self.last: Entry | None = None
         self.ended = asyncio.Event()
-        # A stored log has gaps in its numbers, and its time goes on where it stopped.
-        self._ahead = past[-1].number - len(past) if past else 0
-        self._began = time.perf_counter() - (past[-1].at if past else 0)
+        self._ahead = end.number - len(past) if end else 0
+        self._began = time.perf_counter() - (end.at if end else 0)
         self._drained = 0
         self._sealed = False
         self._concluded = False

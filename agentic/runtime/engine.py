@@ -101,6 +101,10 @@ class Engine:
         live.is_open = True
         self._set_going(live, lambda: self._answer_again(live, left))
 
+    def is_at_work(self, session_id: str, principal: Principal) -> bool:
+        """Whether a run of the session works or waits here."""
+        return bool(self._at_work(session_id, principal))
+
     def turn(self, session_id: str, principal: Principal) -> AbstractAsyncContextManager[None]:
         """Hold a session's turn: wait for its runs, and let those that come wait."""
         return self._turns.turn(_turn_key(session_id, principal))

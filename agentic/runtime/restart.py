@@ -61,13 +61,19 @@ class Restart:
         users = await self._users.list()
         for server, last_sign in gone.items():
             since = last_sign - self._run_s - self._presence.lease_s
-            for user in users:
-                await self._tell_user(user, server, since, open_runs)
-            await self._presence.forget(server)
+            told = [await self._tell_user(user, server, since, open_runs) for user in users]
+            if all(told):
+                await self._presence.forget(server)
 
-    async def _tell_user(self, user: User, server: str, since: float, open_runs: Sequence[str]) -> None:
+    async def _tell_user(self, user: User, server: str, since: float, open_runs: Sequence[str]) -> bool:
+        """False where a session is at work, which is not waited for here."""
         principal = Principal(user.id, user.name, user.role)
         storage = of_user(self._everything, principal).storage
+        is_whole = True
         async for session_id in sessions_since(storage, since):
+            if self._engine.is_at_work(session_id, principal):
+                is_whole = False
+                continue
             async with self._engine.turn(session_id, principal):
                 await mark_cut(storage, session_id, server, open_runs)
+        return is_whole

@@ -125,9 +125,9 @@ class Claims:
         since = kept.value["number"]
         if isinstance(entries[-1].event, (RunFinished, RunFailed)):
             # All that may be missing is the answer in the conversation.
-            live.channel = Channel(entries[:-1])
+            live.channel = Channel(entries[:-1], entries[-1])
             return Past(length=len(log), tries=tries, since=since, last=entries[-1])
-        restore(live, without_said(entries, since), kept.value)
+        restore(live, entries, kept.value)
         return Past(length=len(log), tries=tries, since=since)
 
 
@@ -139,7 +139,7 @@ def restore(live: LiveRun, entries: list[Entry], checkpoint: Mapping[str, Any]) 
     live.replay = Replay(entries, checkpoint["number"])
     live.calls = max(checkpoint["calls"], last_call_number(entries))
     live.spent_s = entries[-1].at
-    live.channel = Channel(entries)
+    live.channel = Channel(without_said(entries, checkpoint["number"]), entries[-1])
     for entry in entries:
         _count(live.budget, entry)
 
