@@ -167,10 +167,9 @@ class Checkpointed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Resumed(Event):
-    """The run goes on after its server has ended, from the checkpoint with the number ``since``.
+    """The run goes on after a restart, at ``resumed_at`` (wall time; entries count no time without a server).
 
-    What was said between that checkpoint and here is no part of the answer. ``resumed_at`` is wall time; the entries'
-    own seconds count the run's work, and not the time without a server.
+    What was said after the checkpoint with the number ``since`` and before this is no part of the answer.
     """
 
     type: ClassVar[str] = "resumed"
@@ -228,6 +227,7 @@ AnyEvent = (
     | RunFinished
     | RunFailed
 )
+_KINDS: dict[str, type[Usage | Citation | File]] = {"usage": Usage, "citation": Citation, "file": File}
 EVENTS: dict[str, type[Event]] = {event.type: event for event in get_args(AnyEvent)}
 
 
@@ -292,14 +292,8 @@ def _plain(value: Any) -> Any:
 
 
 def _revive(name: str, value: Any) -> Any:
-    if name == "usage":
-        return Usage(**value)
-    if name == "citation":
-        return Citation(**value)
-    if name == "file":
-        return File(**value)
+    if name in _KINDS:
+        return _KINDS[name](**value)
     if name == "calls":
         return tuple(call_from_json(call) for call in value)
-    if name == "bids" and isinstance(value, Sequence):
-        return tuple(value)
-    return value
+    return tuple(value) if name == "bids" and isinstance(value, Sequence) else value

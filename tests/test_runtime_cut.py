@@ -15,7 +15,7 @@ from agentic.runtime.presence import PREFIX as SERVERS
 from agentic.runtime.presence import Presence
 from agentic.testing.memory_storage import MemoryStorage
 from tests.kernel_in_memory import ALICE
-from tests.test_runtime_resume import LEASE_S, Killable, Server, killed
+from tests.killed_kernels import LEASE_S, Killable, Server, killed
 
 USER = {"id": ALICE.id, "name": "alice", "role": "user", "disabled": False, "token_version": 1, "created_at": 0.0}
 

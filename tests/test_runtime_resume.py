@@ -4,152 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pytest
 
-from agentic import Agent, Message, Run, Sampling, StorageError, ToolCall, ToolSpec, tool
+from agentic import Message, Run, Sampling, StorageError, ToolCall, ToolSpec, tool
 from agentic.events import (
     Checkpointed,
     Decided,
-    Entry,
-    Event,
     Resumed,
     RunFailed,
     RunFinished,
     ToolCallFinished,
     ToolCallStarted,
-    entry_from_json,
 )
-from agentic.identity.users import Users
 from agentic.models.handle import Wishes
 from agentic.runtime.budget import Limits
 from agentic.runtime.journal import OPEN
-from agentic.runtime.presence import PREFIX as SERVERS
 from agentic.runtime.request import RunRequest, request_from_json, request_to_json
-from agentic.runtime.restart import Restart
-from agentic.runtime.resume import MOST_TRIES
-from agentic.runtime.run import LiveRun
-from agentic.runtime.spaces import Scope
 from agentic.testing.memory_storage import MemoryStorage
 from tests.kernel_in_memory import ALICE, ActingAgent, House, ScriptedProvider
-
-LEASE_S = 0.2
-Act = Callable[[Run], Awaitable[None]]
-
-
-class Gone(BaseException):
-    """Thrown where a process ends."""
-
-
-class Killable(MemoryStorage):
-    """One process's way to a storage that it shares with others. Killed, it reaches nothing any more."""
-
-    def __init__(self, shared: MemoryStorage | None = None) -> None:
-        super().__init__()
-        self.killed = False
-        self.failing: set[str] = set()
-        if shared is not None:
-            self._documents, self._logs, self._waiting = shared._documents, shared._logs, shared._waiting
-
-    async def _reach(self, key: str) -> None:
-        if self.killed:
-            await asyncio.Event().wait()
-        await asyncio.sleep(0)
-        if any(part in key for part in self.failing):
-            raise StorageError("the disk is full")
-
-    async def save(self, key: str, value: Any, *, if_version: int | None = None) -> int:
-        await self._reach(key)
-        return await super().save(key, value, if_version=if_version)
-
-    async def append(self, key: str, items: Sequence[Any], *, if_length: int | None = None) -> int:
-        await self._reach(key)
-        return await super().append(key, items, if_length=if_length)
-
-    async def delete(self, key: str) -> bool:
-        await self._reach(key)
-        return await super().delete(key)
-
-
-class Server:
-    """A kernel in memory that looks for what others have left, as ``agentic serve`` does."""
-
-    def __init__(self, act: Act | Sequence[Agent], beside: Server | None = None, **more: Any) -> None:
-        self.storage = Killable(beside.storage if beside else None)
-        self.house = House(act, storage=self.storage, lease_s=LEASE_S, **more)
-        everything = Scope(self.storage, self.house.blobs)
-        self.restart = Restart(self.house.engine, everything, self.house.presence, Users(self.storage), 600)
-
-    def kill(self) -> None:
-        """End it as SIGKILL would: it writes nothing any more, and gives no sign of life."""
-        self.storage.killed = True
-        presence = self.house.presence
-        if presence._beating is not None:
-            presence._beating.cancel()
-        stored, version, _ = self.storage._documents.get(SERVERS + presence.id, ("{}", 1, 0.0))
-        self.storage._documents[SERVERS + presence.id] = (stored, version, time.time() - 2 * LEASE_S)
-
-    async def finish(self, live_id: str, within_s: float = 5) -> list[Event]:
-        """Look for what was left, and wait for the end of a run; its stored events."""
-        async with asyncio.timeout(within_s):
-            while True:
-                await self.restart.look()
-                if await self.storage.load(OPEN + live_id) is None:
-                    return await self.trace(live_id)
-                await asyncio.sleep(0.02)
-
-    async def trace(self, run_id: str) -> list[Event]:
-        """The stored events, numbered upwards, with at most one last event."""
-        entries: list[Entry] = [entry_from_json(item) for item in await self.house.engine.get_trace(run_id, ALICE)]
-        numbers = [entry.number for entry in entries]
-        assert numbers == sorted(set(numbers))
-        # The first one holds wall time.
-        seconds = [entry.at for entry in entries[1:]]
-        assert seconds == sorted(seconds)
-        ends = [entry for entry in entries if isinstance(entry.event, (RunFinished, RunFailed))]
-        assert ends == [entries[-1]]
-        return [entry.event for entry in entries]
-
-    async def answers(self, live: LiveRun) -> list[tuple[str, bool]]:
-        """The answers in the conversation: text, and whether it is marked incomplete."""
-        messages = await self.house.conversation(live)
-        return [(one["content"], bool(one.get("incomplete"))) for one in messages if one["role"] == "assistant"]
+from tests.killed_kernels import Server, killed, kinds, two_halves
 
 
 @pytest.fixture
 def hung() -> asyncio.Event:
     """Set once an agent or a tool hangs in the middle of its work."""
     return asyncio.Event()
-
-
-def kinds(log: Sequence[Event]) -> list[type[Event]]:
-    return [type(event) for event in log]
-
-
-async def killed(server: Server, hung: asyncio.Event, **more: Any) -> LiveRun:
-    """A run of a server that was killed while it hung."""
-    live = await server.house.ask(**more)
-    await asyncio.wait_for(hung.wait(), 5)
-    server.kill()
-    return live
-
-
-def two_halves(hung: asyncio.Event) -> Act:
-    """Says one half, keeps a checkpoint, and hangs; restored, it says the other."""
-
-    async def act(run: Run) -> None:
-        if run.restored is None:
-            run.say("One half, ")
-            await run.checkpoint({"said": ["one half"]})
-            run.say("and what nobody hears")
-            hung.set()
-            await asyncio.Event().wait()
-        assert run.restored == {"said": ["one half"]}
-        run.say("the other half.")
-
-    return act
 
 
 async def test_run_goes_on_from_its_checkpoint(hung: asyncio.Event) -> None:
@@ -358,168 +240,6 @@ async def test_run_of_a_user_who_was_disabled_is_ended(hung: asyncio.Event) -> N
     await second.storage.save(f"users/{ALICE.id}", user)
     last = (await second.finish(live.id))[-1]
     assert isinstance(last, RunFailed) and last.code == "forbidden"
-
-
-async def test_run_that_ends_every_server_is_tried_twice(hung: asyncio.Event) -> None:
-    tries: list[Any] = []
-
-    async def act(run: Run) -> None:
-        tries.append(run.restored)
-        if run.restored is None:
-            await run.checkpoint({"n": 1})
-        hung.set()
-        await asyncio.Event().wait()
-
-    server = Server(act)
-    live = await killed(server, hung)
-    for _ in range(MOST_TRIES):
-        hung.clear()
-        server = Server(act, server)
-        await server.restart.look()
-        await asyncio.wait_for(hung.wait(), 5)
-        server.kill()
-    last = (await Server(act, server).finish(live.id))[-1]
-    assert isinstance(last, RunFailed) and f"{MOST_TRIES} times" in last.message
-    assert tries == [None, {"n": 1}, {"n": 1}]
-
-
-async def test_two_servers_do_not_both_go_on(hung: asyncio.Event) -> None:
-    goes_on: list[str] = []
-
-    async def act(run: Run) -> None:
-        if run.restored is None:
-            await run.checkpoint({"n": 1})
-            hung.set()
-            await asyncio.Event().wait()
-        goes_on.append(run.id)
-        await asyncio.sleep(0.1)
-        run.say("once")
-
-    first = Server(act)
-    live = await killed(first, hung)
-    others = [Server(act, first) for _ in range(3)]
-    await asyncio.gather(*(other.finish(live.id) for other in others))
-    assert goes_on == [live.id]
-    assert await others[0].answers(live) == [("once", False)]
-
-
-async def test_run_of_a_living_server_is_left_to_it(hung: asyncio.Event) -> None:
-    go = asyncio.Event()
-
-    async def act(run: Run) -> None:
-        assert run.restored is None
-        await run.checkpoint({"n": 1})
-        hung.set()
-        await go.wait()
-        run.say("mine")
-
-    first = Server(act)
-    live = await first.house.ask()
-    await hung.wait()
-    second = Server(act, first)
-    await second.restart.look()
-    await asyncio.sleep(3 * LEASE_S)
-    go.set()
-    await live.log()
-    assert await first.answers(live) == [("mine", False)]
-    assert Resumed not in kinds(await second.finish(live.id))
-    await second.house.engine.aclose()
-
-
-async def test_server_that_was_taken_for_gone_writes_nothing_more(hung: asyncio.Event) -> None:
-    go = asyncio.Event()
-
-    async def act(run: Run) -> None:
-        if run.restored is None:
-            await run.checkpoint({"n": 1})
-            hung.set()
-            await go.wait()
-            run.say("too late")
-        run.say("taken over")
-
-    first = Server(act)
-    live = await first.house.ask()
-    await hung.wait()
-    first.kill()
-    second = Server(act, first)
-    log = await second.finish(live.id)
-    first.storage.killed = False
-    go.set()
-    last = (await asyncio.wait_for(live.log(), 5))[-1].event
-    assert isinstance(last, RunFailed) and "Another server" in last.message
-    assert await second.trace(live.id) == log
-    assert await second.answers(live) == [("taken over", False)]
-
-
-async def test_new_request_of_the_session_waits_for_the_run_that_goes_on(hung: asyncio.Event) -> None:
-    first = Server(two_halves(hung))
-    live = await killed(first, hung)
-
-    async def act(run: Run) -> None:
-        if run.restored is None:
-            run.say(f"I see: {run.messages[-2].text}")
-        else:
-            await asyncio.sleep(0.1)
-            run.say("the other half.")
-
-    second = Server(act, first)
-    await second.restart.look()
-    answered = await second.house.log("And now?", session_id=live.session_id)
-    assert "I see: One half, the other half." in str(answered)
-
-
-async def test_server_that_stops_leaves_the_run_to_the_next(hung: asyncio.Event) -> None:
-    first = Server(two_halves(hung))
-    live = await first.house.ask()
-    await hung.wait()
-    first.house.engine.suspend_all()
-    last = (await live.log())[-1].event
-    assert isinstance(last, RunFailed) and last.code == "cancelled" and "when it is started again" in last.message
-    await first.house.engine.aclose()
-    second = Server(two_halves(hung), first)
-    await second.finish(live.id, within_s=LEASE_S)
-    assert await second.answers(live) == [("One half, the other half.", False)]
-
-
-async def test_stopping_again_and_again_counts_as_no_failed_try(hung: asyncio.Event) -> None:
-    async def act(run: Run) -> None:
-        if run.restored is None:
-            await run.checkpoint({"n": 1})
-        hung.set()
-        await asyncio.Event().wait()
-
-    server = Server(act)
-    live = await server.house.ask()
-    for _ in range(MOST_TRIES + 2):
-        await asyncio.wait_for(hung.wait(), 5)
-        hung.clear()
-        server.house.engine.suspend_all()
-        await server.house.engine.aclose()
-        server = Server(act, server)
-        await server.restart.look()
-    await asyncio.wait_for(hung.wait(), 5)
-    await server.house.engine.aclose()
-    assert isinstance((await server.trace(live.id))[-1], RunFinished)
-
-
-async def test_run_that_a_client_has_left_is_not_gone_on_with(hung: asyncio.Event) -> None:
-    first = Server(two_halves(hung))
-    live = await first.house.ask()
-    await hung.wait()
-    live.cancel()
-    await live.log()
-    assert await first.storage.load(OPEN + live.id) is None
-    assert isinstance((await first.trace(live.id))[-1], RunFinished)
-
-
-async def test_conversation_deleted_while_its_run_is_open_leaves_nothing(hung: asyncio.Event) -> None:
-    first = Server(two_halves(hung))
-    live = await killed(first, hung)
-    second = Server(two_halves(hung), first)
-    await second.house.engine.delete_conversation(live.session_id, ALICE)
-    await second.restart.look()
-    await asyncio.sleep(0.05)
-    assert [key for key in (*second.storage._documents, *second.storage._logs) if not key.startswith(SERVERS)] == []
 
 
 @pytest.mark.parametrize("part", ["/request", "/checkpoint", OPEN, "/runs/"])

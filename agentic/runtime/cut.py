@@ -7,7 +7,7 @@ no answer, was cut: its run gets a record that says so, and its conversation the
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 
 from agentic.errors import Cancelled, Conflict
@@ -15,7 +15,7 @@ from agentic.events import Entry, Event, RunFailed, RunFinished, RunStarted, ent
 from agentic.messages import Json, Message
 from agentic.ports.storage import StorageBackend
 from agentic.runtime.conversations import PREFIX as CONVERSATIONS
-from agentic.runtime.conversations import written
+from agentic.runtime.conversations import unanswered, written
 from agentic.runtime.record import PREFIX as RUNS
 from agentic.runtime.record import failed
 from agentic.runtime.spaces import whole_log
@@ -37,19 +37,19 @@ async def sessions_since(storage: StorageBackend, moment: float) -> AsyncIterato
         after = page[-1].key
 
 
-async def mark_cut(storage: StorageBackend, session_id: str, server: str, open_runs: Sequence[str]) -> None:
+async def mark_cut(storage: StorageBackend, session_id: str, server: str, open_runs: Collection[str]) -> None:
     """Tell of the runs of a session that ended with ``server``; the caller holds the session's turn.
 
     What another server has done meanwhile is left as it is.
     """
     key = CONVERSATIONS + session_id
     log = await whole_log(storage, key)
-    answered = {item.get("run_id") for item in log if item["role"] == "assistant"}
-    asked = {item["run_id"]: item for item in log if item.get("run_id", "").startswith(f"run_{server}")}
-    for run_id in asked.keys() - answered - set(open_runs):
+    for run_id, request in unanswered(log).items():
+        if run_id in open_runs or not run_id.startswith(f"run_{server}"):
+            continue
         mark = written(Message("assistant"), run_id=run_id, incomplete=True)
         try:
-            await _record(storage, run_id, session_id, asked[run_id])
+            await _record(storage, run_id, session_id, request)
             await storage.append(key, [mark], if_length=len(log))
         except Conflict:
             logger.info("[Cut] Changed meanwhile: run=%s", run_id)

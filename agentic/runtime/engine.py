@@ -5,27 +5,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
 
 from agentic import content
 from agentic.errors import AgenticError, BadRequest, BudgetExceeded, Cancelled, ModelError, NotFound, RateLimited
-from agentic.events import EndReason, Entry, Event, ModelFinished, Notice, Resumed, RunFailed, RunFinished, RunStarted
+from agentic.events import Entry, Event, Notice, Resumed, RunFinished, RunStarted
 from agentic.messages import Json
-from agentic.models.directory import Directory
+from agentic.models.directory import Chosen, Directory
 from agentic.ports.space import Principal
 from agentic.runtime.budget import Budget, Limits
 from agentic.runtime.conversations import Conversations, Turn
+from agentic.runtime.ending import failure, finished, last_finish, log_end, raised
 from agentic.runtime.equipment import Equipment
-from agentic.runtime.files import file_key, links
+from agentic.runtime.files import file_key
 from agentic.runtime.journal import Finish, Journal
 from agentic.runtime.opening import Opening
 from agentic.runtime.presence import Presence
 from agentic.runtime.record import Records, answer, failed
 from agentic.runtime.request import RunRequest
-from agentic.runtime.resume import Claims, Left, refusal
+from agentic.runtime.resume import PATIENCE_S, Claims, Left, patiently, refusal
 from agentic.runtime.router import Route, Router
 from agentic.runtime.run import LiveRun
 from agentic.runtime.spaces import Scope, of_user
@@ -94,12 +95,16 @@ class Engine:
         It waits for its turn, and until the server at work on it is gone. Where there is nothing left to do for it by
         then, nothing is done.
         """
-        if any(live.id == left.run_id for live in self._running.values()):
+        if self.is_running(left.run_id):
             return
         live = LiveRun(left.run_id, left.request, left.principal, left.session_id, Budget(self._limits))
         live.agent = left.agent
         live.is_open = True
         self._set_going(live, lambda: self._answer_again(live, left))
+
+    def is_running(self, run_id: str) -> bool:
+        """Whether a run works or waits here."""
+        return any(live.id == run_id for live in self._running.values())
 
     def is_at_work(self, session_id: str, principal: Principal) -> bool:
         """Whether a run of the session works or waits here."""
@@ -185,9 +190,11 @@ class Engine:
             try:
                 last = await answering()
             except Exception as error:  # noqa: BLE001 - every run ends with exactly one last event
-                last = live.channel.conclude(self._failure(live, error))
+                last = live.channel.conclude(failure(live, error))
             live.channel.close(last)
-        _log_end(live, last.event)
+        # A run that was waited for and has ended elsewhere has no log here.
+        if len(live.channel.entries) > 1:
+            log_end(live, last.event)
         if content.is_allowed():
             content.log("[Engine] Answer: run=%s: %s", live.id, live.text)
 
@@ -243,18 +250,22 @@ class Engine:
         timer.cancel()
         if not work.done():
             logger.error("[Engine] Agent does not let go and is left behind: run=%s agent=%s", live.id, live.agent)
-        error = _raised(work)
+        error = raised(work)
         if live.ended_early is not None:
-            return _finished(live, *live.ended_early)
+            return finished(live, *live.ended_early)
         if isinstance(error, BudgetExceeded):
-            return _finished(live, "length", error.message)
+            return finished(live, "length", error.message)
         if error is not None:
-            return self._failure(live, error)
-        return _finished(live, "length" if _last_finish(live) == "length" else "stop", "")
+            return failure(live, error)
+        return finished(live, "length" if last_finish(live) == "length" else "stop", "")
+
+    async def _model(self, route: Route) -> Chosen:
+        return await (self._directory.find(route.model) if route.model else self._directory.default())
 
     async def _work(self, live: LiveRun, journal: Journal, route: Route, turn: Turn) -> None:
         """Resolve the model, decide on the agent, and let it act."""
-        chosen = await (self._directory.find(route.model) if route.model else self._directory.default())
+        patience_s = PATIENCE_S if live.restored is not None else 0
+        chosen = await patiently(lambda: self._model(route), patience_s)
         if live.request.wishes.answer_schema is not None and not chosen.info.schema:
             raise BadRequest(f"The model '{chosen.id}' cannot be held to a response_format.", param="response_format")
         if not chosen.info.vision and any(message.images for message in turn.messages):
@@ -280,13 +291,6 @@ class Engine:
             # Out of a task it would end the server.
             raise RuntimeError("the agent called sys.exit") from error
 
-    def _failure(self, live: LiveRun, error: BaseException) -> RunFailed:
-        """The event for an error; what is no AgenticError is a bug, logged with its trace and not told."""
-        if not isinstance(error, AgenticError):
-            logger.error("[Engine] Run failed: run=%s agent=%s", live.id, live.agent, exc_info=error)
-            error = AgenticError(f"The run failed inside the server ({type(error).__name__}). Its log says more.")
-        return failed(error, live.budget.usage)
-
 
 async def _refuse(error: AgenticError) -> None:
     raise error
@@ -294,47 +298,3 @@ async def _refuse(error: AgenticError) -> None:
 
 def _turn_key(session_id: str, principal: Principal) -> str:
     return f"{principal.id}/{session_id}"
-
-
-def _raised(work: asyncio.Task[None]) -> BaseException | None:
-    """What the agent's work came to grief on; of an exception group the limit that was hit, or a bug, or the first."""
-    if not work.done():
-        return None
-    if work.cancelled():
-        return AgenticError("The run failed inside the server: its agent was cancelled, and not by the server.")
-    errors = list(_single(work.exception()))
-    errors.sort(key=lambda error: (not isinstance(error, BudgetExceeded), isinstance(error, AgenticError)))
-    return errors[0] if errors else None
-
-
-def _single(error: BaseException | None) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _single(inner)
-    elif error is not None:
-        yield error
-
-
-def _finished(live: LiveRun, reason: EndReason, told: str) -> RunFinished:
-    if told:
-        live.channel.note(Notice(told))
-        live.tell(told)
-    # What goes on at the client's is not done yet.
-    if reason in ("stop", "length") and (made := links(live.channel.entries, live.text)):
-        live.tell(made)
-    return RunFinished(reason, live.budget.usage)
-
-
-def _last_finish(live: LiveRun) -> str:
-    for entry in reversed(live.channel.entries):
-        if isinstance(entry.event, ModelFinished):
-            return entry.event.finish
-    return ""
-
-
-def _log_end(live: LiveRun, last: Event) -> None:
-    took = (time.time() - live.started_at) * 1000
-    if isinstance(last, RunFailed):
-        logger.warning("[Engine] Run failed: run=%s status=%d code=%s ms=%.0f", live.id, last.status, last.code, took)
-    elif isinstance(last, RunFinished):
-        logger.info("[Engine] Run finished: run=%s reason=%s ms=%.0f", live.id, last.reason, took)

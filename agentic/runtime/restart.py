@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import replace
 
 from agentic.errors import StorageError
@@ -13,7 +13,7 @@ from agentic.ports.space import Principal
 from agentic.runtime.cut import mark_cut, sessions_since
 from agentic.runtime.engine import Engine
 from agentic.runtime.presence import Presence
-from agentic.runtime.resume import left_runs
+from agentic.runtime.resume import left_runs, open_run_ids
 from agentic.runtime.spaces import Scope, of_user
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Restart:
             logger.exception("[Restart] Not looked through")
 
     async def _go_on(self) -> None:
-        async for left in left_runs(self._everything):
+        async for left in left_runs(self._everything, skip=self._engine.is_running):
             user = await self._users.get(left.principal.id)
             self._engine.go_on(replace(left, shut_out=user is not None and user.disabled))
 
@@ -57,7 +57,7 @@ class Restart:
         if not gone:
             return
         # No run of theirs can be opened any more, so that this list holds until the end.
-        open_runs = [left.run_id async for left in left_runs(self._everything)]
+        open_runs = {run_id async for run_id in open_run_ids(self._everything)}
         users = await self._users.list()
         for server, last_sign in gone.items():
             since = last_sign - self._run_s - self._presence.lease_s
@@ -65,7 +65,7 @@ class Restart:
             if all(told):
                 await self._presence.forget(server)
 
-    async def _tell_user(self, user: User, server: str, since: float, open_runs: Sequence[str]) -> bool:
+    async def _tell_user(self, user: User, server: str, since: float, open_runs: Collection[str]) -> bool:
         """False where a session is at work, which is not waited for here."""
         principal = Principal(user.id, user.name, user.role)
         storage = of_user(self._everything, principal).storage

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from agentic.errors import AgenticError, Conflict, Forbidden
+from agentic.errors import AgenticError, Conflict, Forbidden, ModelUnavailable
 from agentic.events import (
     Entry,
     ModelFinished,
@@ -22,6 +23,7 @@ from agentic.events import (
     ToolCallStarted,
     entry_from_json,
 )
+from agentic.identity.listing import every
 from agentic.messages import Message, message_from_json
 from agentic.ports.space import Principal
 from agentic.ports.storage import Stored
@@ -37,9 +39,12 @@ from agentic.runtime.spaces import Scope, of_user, whole_log
 
 logger = logging.getLogger(__name__)
 
+Found = TypeVar("Found")
+
 MOST_TRIES = 2
 LONGEST_PAUSE_S = 0.5
-PAGE = 500
+PATIENCE_S = 60.0
+"""Seconds that a run which goes on gives its model's server, which may have been started together with this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,18 +61,32 @@ class Left:
     shut_out: bool = False
 
 
-async def left_runs(everything: Scope) -> AsyncIterator[Left]:
-    """The open runs of all users. What is left of one whose conversation was deleted is removed."""
-    after: str | None = None
-    while page := await everything.storage.list(OPEN, after=after, limit=PAGE):
-        for stored in page:
-            if (left := await _left(everything, stored)) is not None:
-                yield left
-        after = page[-1].key
+async def open_run_ids(everything: Scope) -> AsyncIterator[str]:
+    """The open runs of all users."""
+    async for record in every(everything.storage, OPEN):
+        yield record.key.removeprefix(OPEN)
 
 
-async def _left(everything: Scope, record: Stored) -> Left | None:
-    run_id = record.key.removeprefix(OPEN)
+async def left_runs(everything: Scope, skip: Callable[[str], bool]) -> AsyncIterator[Left]:
+    """The open runs of all users, without those whose id ``skip`` knows.
+
+    What is left of one whose conversation was deleted is removed.
+    """
+    async for record in every(everything.storage, OPEN):
+        run_id = record.key.removeprefix(OPEN)
+        if skip(run_id):
+            continue
+        try:
+            left = await _left(everything, run_id, record)
+        except (KeyError, TypeError, ValueError):
+            # Of another version, perhaps; it must not keep the others from going on.
+            logger.exception("[Resume] Not read: run=%s", run_id)
+            continue
+        if left is not None:
+            yield left
+
+
+async def _left(everything: Scope, run_id: str, record: Stored) -> Left | None:
     principal = Principal(**record.value["user"])
     kept = await of_user(everything, principal).storage.load(f"{PREFIX}{run_id}/request")
     if kept is None:
@@ -153,6 +172,18 @@ def refusal(left: Left, past: Past) -> AgenticError | None:
     if left.shut_out:
         return Forbidden("The server ended during this run, and its user has been disabled since.")
     return None
+
+
+async def patiently(find: Callable[[], Awaitable[Found]], patience_s: float) -> Found:
+    """What ``find`` gives; asked again for ``patience_s`` seconds where it raises ModelUnavailable."""
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            return await find()
+        except ModelUnavailable:
+            if time.monotonic() >= until:
+                raise
+            await asyncio.sleep(min(1, patience_s / 10))
 
 
 def _count(budget: Budget, entry: Entry) -> None:
