@@ -85,6 +85,15 @@ async def test_conversation_that_went_on_is_marked_all_the_same(hung: asyncio.Ev
     assert "4 messages" in str(await second.house.log(messages=(Message("user", "Go on"),), session_id=live.session_id))
 
 
+async def test_history_that_the_request_brought_is_no_answer(hung: asyncio.Event) -> None:
+    first = Server(hangs(hung))
+    talk = (Message("user", "Hello"), Message("assistant", "Hi"), Message("user", "And?"))
+    live = await killed(first, hung, messages=talk)
+    second = await after(first)
+    await second.restart.look()
+    assert await second.answers(live) == [("Hi", False), ("", True)]
+
+
 async def test_run_of_a_living_server_is_no_cut_one(hung: asyncio.Event) -> None:
     first = Server(hangs(hung))
     live = await first.house.ask()

@@ -9,7 +9,18 @@ from typing import Any, ClassVar
 
 import pytest
 
-from agentic import Message, Run, Sampling, StorageError, ToolCall, ToolSpec, tool
+from agentic import (
+    Message,
+    ModelDelta,
+    ModelUnavailable,
+    Run,
+    Sampling,
+    StorageError,
+    ToolCall,
+    ToolContext,
+    ToolSpec,
+    tool,
+)
 from agentic.events import (
     Checkpointed,
     Decided,
@@ -327,3 +338,117 @@ async def test_open_run_holds_up_no_other_session(hung: asyncio.Event) -> None:
     await second.restart.look()
     assert isinstance((await asyncio.wait_for(second.house.log("Other"), 1))[-1], RunFinished)
     await second.house.engine.aclose()
+
+
+async def test_file_made_before_is_not_overwritten(hung: asyncio.Event) -> None:
+    @tool(examples=["Draw"])
+    async def draw(ctx: ToolContext, colour: str) -> str:
+        """Draw."""
+        return (await ctx.save_file("picture.txt", "text/plain", colour.encode())).name
+
+    async def act(run: Run) -> None:
+        if run.restored is None:
+            await run.tools.call([ToolCall(f"{run.id}-1", "draw", {"colour": "red"})])
+            await run.checkpoint({"n": 1})
+            hung.set()
+            await asyncio.Event().wait()
+        [result] = await run.tools.call([ToolCall(f"{run.id}-2", "draw", {"colour": "blue"})])
+        run.say(result.content)
+
+    first = Server(act, tools=[draw])
+    live = await killed(first, hung)
+    second = Server(act, first, tools=[draw])
+    await second.finish(live.id)
+    [(text, _)] = await second.answers(live)
+    assert text.startswith("picture-2.txt") and "picture.txt" in text
+
+
+async def test_new_call_ids_go_on_where_they_stopped(hung: asyncio.Event) -> None:
+    ids: list[str] = []
+
+    @tool(examples=["Look"])
+    async def look(n: int) -> str:
+        """Look."""
+        return "seen"
+
+    async def act(run: Run) -> None:
+        for n in range(2):
+            reply = await run.model.complete([Message("user", "look")], tools=run.tools.specs)
+            ids.extend(call.id for call in reply.calls)
+            if run.restored is None:
+                await run.checkpoint({"n": n})
+                await run.tools.call(reply.calls)
+                hung.set()
+                await asyncio.Event().wait()
+            await run.tools.call(reply.calls)
+
+    provider = ScriptedProvider(
+        *([ModelDelta(calls=(ToolCall("x", "look", {"n": n}),)), ModelDelta(finish="tool_calls")] for n in range(3))
+    )
+    first = Server(act, provider=provider, tools=[look])
+    live = await killed(first, hung)
+    second = Server(act, first, provider=provider, tools=[look])
+    await second.finish(live.id)
+    assert ids == [f"{live.id}-{n}" for n in (1, 2, 3)]
+
+
+async def test_client_goes_on_with_the_calls_of_a_run_that_went_on(hung: asyncio.Event) -> None:
+    """A call that was cut off and run again stands in the conversation once."""
+    door = ToolSpec("open_door", "Open it", {"type": "object", "properties": {}}, client=True)
+    ran: list[int] = []
+
+    @tool(examples=["Look"])
+    async def look() -> str:
+        """Look."""
+        ran.append(1)
+        if len(ran) == 1:
+            hung.set()
+            await asyncio.Event().wait()
+        return "seen"
+
+    async def act(run: Run) -> None:
+        if run.restored is None:
+            await run.checkpoint({"n": 1})
+        await run.tools.call([ToolCall(f"{run.id}-1", "look", {}), ToolCall(f"{run.id}-2", "open_door", {})])
+
+    first = Server(act, tools=[look])
+    live = await killed(first, hung, client_tools=(door,))
+    second = Server(act, first, tools=[look])
+    log = await second.finish(live.id)
+    assert isinstance(log[-1], RunFinished) and log[-1].reason == "tool_calls"
+    [answer] = [one for one in await second.house.conversation(live) if one["role"] == "assistant"]
+    assert [call["function"]["name"] for call in answer["tool_calls"]] == ["look", "open_door"]
+
+
+async def test_model_server_that_starts_later_is_waited_for(
+    hung: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agentic.runtime.resume.PAUSE_S", 0.01)
+    first = Server(two_halves(hung))
+    live = await killed(first, hung)
+    provider = ScriptedProvider()
+    infos, provider.infos = provider.infos, ModelUnavailable("not there yet")
+    second = Server(two_halves(hung), first, provider=provider)
+    await second.restart.look()
+    await asyncio.sleep(0.05)
+    provider.infos = infos
+    await second.finish(live.id)
+    assert await second.answers(live) == [("One half, the other half.", False)]
+
+
+async def test_open_run_shows_what_there_is_of_its_trace(hung: asyncio.Event) -> None:
+    first = Server(two_halves(hung))
+    live = await first.house.ask()
+    await hung.wait()
+    found = await first.house.engine.get_trace(live.id, ALICE)
+    assert [event["type"] for event in found] == ["run_started", "decided", "text_delta", "checkpointed"]
+    await first.house.engine.aclose()
+
+
+async def test_record_that_cannot_be_read_keeps_no_other_run_from_going_on(hung: asyncio.Event) -> None:
+    first = Server(two_halves(hung))
+    live = await killed(first, hung)
+    second = Server(two_halves(hung), first)
+    await second.storage.save(f"{OPEN}a_run", {"of": "another version"})
+    await second.finish(live.id)
+    assert await second.answers(live) == [("One half, the other half.", False)]

@@ -43,6 +43,7 @@ Found = TypeVar("Found")
 
 MOST_TRIES = 2
 LONGEST_PAUSE_S = 0.5
+PAUSE_S = 1.0
 PATIENCE_S = 60.0
 """Seconds that a run which goes on gives its model's server, which may have been started together with this one."""
 
@@ -183,7 +184,7 @@ async def patiently(find: Callable[[], Awaitable[Found]], patience_s: float) -> 
         except ModelUnavailable:
             if time.monotonic() >= until:
                 raise
-            await asyncio.sleep(min(1, patience_s / 10))
+            await asyncio.sleep(PAUSE_S)
 
 
 def _count(budget: Budget, entry: Entry) -> None:

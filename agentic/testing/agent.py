@@ -153,6 +153,8 @@ class AgentConformance:
         for checkpoint in whole.checkpoints:
             again = whole.after(checkpoint)
             assert await again.answer(agent) == answered, "what was said before is not said again"
+            if again.model.requests:
+                assert _read_by_model(again, "the secret is 4711"), "calls that were open are answered first"
             done = set(checkpoint.results)
             assert {wanted.id for wanted in again.tools.called}.isdisjoint(done), "what is finished is not done again"
 
