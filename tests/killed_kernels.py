@@ -44,7 +44,7 @@ class Killable(MemoryStorage):
         return await super().save(key, value, if_version=if_version)
 
     async def append(self, key: str, items: Sequence[Any], *, if_length: int | None = None) -> int:
-        await self._reach(key)
+        await self._reach(f"append {key}")
         return await super().append(key, items, if_length=if_length)
 
     async def delete(self, key: str) -> bool:

@@ -253,7 +253,7 @@ async def test_run_of_a_user_who_was_disabled_is_ended(hung: asyncio.Event) -> N
     assert isinstance(last, RunFailed) and last.code == "forbidden"
 
 
-@pytest.mark.parametrize("part", ["/request", "/checkpoint", OPEN, "/runs/"])
+@pytest.mark.parametrize("part", ["/request", "/checkpoint", OPEN, "/runs/", f"append spaces/{ALICE.id}/runs/"])
 async def test_checkpoint_that_cannot_be_stored_is_told_to_the_agent(part: str) -> None:
     told: list[str] = []
 

@@ -64,6 +64,9 @@ def failure(live: LiveRun, error: BaseException) -> RunFailed:
 
 def log_end(live: LiveRun, last: Event) -> None:
     """Log how a run came out, and how long it took from its request."""
+    if len(live.channel.entries) == 1:
+        # It was waited for, and has ended elsewhere: it has no log here.
+        return
     took = (time.time() - live.started_at) * 1000
     if isinstance(last, RunFailed):
         logger.warning("[Engine] Run failed: run=%s status=%d code=%s ms=%.0f", live.id, last.status, last.code, took)

@@ -192,9 +192,7 @@ class Engine:
             except Exception as error:  # noqa: BLE001 - every run ends with exactly one last event
                 last = live.channel.conclude(failure(live, error))
             live.channel.close(last)
-        # A run that was waited for and has ended elsewhere has no log here.
-        if len(live.channel.entries) > 1:
-            log_end(live, last.event)
+        log_end(live, last.event)
         if content.is_allowed():
             content.log("[Engine] Answer: run=%s: %s", live.id, live.text)
 

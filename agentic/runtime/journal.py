@@ -55,6 +55,7 @@ class Journal:
         self._length = past.length if past else 0
         self._tries = past.tries if past else 0
         self._kept = len(live.channel.entries) if past else 0
+        self._in_pieces = past is not None
         self._lock = asyncio.Lock()
         live.is_open = past is not None
 
@@ -67,6 +68,7 @@ class Journal:
         if not isinstance(data, dict):
             raise TypeError(f"a checkpoint is a JSON object, not {type(data).__name__}")
         kept = json.loads(dump(data))
+        self._in_pieces = True
         self._live.channel.emit(Checkpointed())
         number = self._live.channel.entries[-1].number
         await self._whole(self._checkpoint({"data": kept, "number": number, "calls": self._live.calls}))
@@ -78,7 +80,7 @@ class Journal:
 
     async def store(self, last: Entry, finish: Finish) -> None:
         """Write the end: the log with ``last``, and the answer, which ``finish`` adds to the conversation."""
-        if not self._length and not self._lock.locked():
+        if not self._in_pieces:
             log = [entry_to_json(entry) for entry in coalesce([*self._live.channel.entries, last])]
             append = self._storage.append(PREFIX + self._live.id, log)
             await asyncio.gather(finish(answer(self._live, last)), append)
@@ -130,7 +132,10 @@ class Journal:
             async with self._lock:
                 await writing
 
-        await asyncio.shield(asyncio.create_task(write()))
+        task = asyncio.create_task(write())
+        # An agent that is cancelled meanwhile does not ask how it went; the write that follows tells.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.shield(task)
 
     def _request(self) -> Json:
         live = self._live
