@@ -12,8 +12,6 @@ nox.options.default_venv_backend = "none"
 
 ROOT = Path(__file__).parent
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
-# Their tests count the processes, folders and descriptors of the process they run in: session `alone` runs them.
-APART = ["python_exec"]
 UV = os.environ.get("UV", "uv")
 
 
@@ -31,8 +29,8 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The tests of the kernel and of the plugins together, in the project's environment."""
-    session.run("pytest", *(f"--ignore=plugins/{plugin}" for plugin in APART), *session.posargs)
+    """The tests of the kernel and of the whole system, in the project's environment with all plugins."""
+    session.run("pytest", *(session.posargs or ["tests"]))
 
 
 @nox.session

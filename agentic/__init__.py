@@ -5,9 +5,11 @@ This module is what a plugin author imports, and nothing else; ``agentic.hookspe
 
 from agentic.decorators import tool
 from agentic.errors import (
+    AddressRefused,
     AgenticError,
     BadRequest,
     Conflict,
+    FetchError,
     ModelError,
     ModelNotFound,
     ModelTimeout,
@@ -23,25 +25,34 @@ from agentic.messages import Json, Message, ToolCall, Usage
 from agentic.ports.agent import Agent, Bid, Fit, Task
 from agentic.ports.blobs import Blob, BlobStore
 from agentic.ports.embedder import Embedder, EmbedderProvider
+from agentic.ports.http import Fetched, HttpClient
 from agentic.ports.model import ModelDelta, ModelInfo, ModelProvider, ModelRequest, Reply, Sampling, ToolSpec
+from agentic.ports.router import Candidate, Contest, Decision, Router
 from agentic.ports.run import Run
 from agentic.ports.space import Principal
 from agentic.ports.storage import StorageBackend, Stored
 from agentic.ports.tool import NotConfigured, Tool, ToolContext, ToolResult, Traits
 
 __all__ = [
+    "AddressRefused",
     "Agent",
     "AgenticError",
     "BadRequest",
     "Bid",
     "Blob",
     "BlobStore",
+    "Candidate",
     "Citation",
     "Conflict",
+    "Contest",
+    "Decision",
     "Embedder",
     "EmbedderProvider",
+    "FetchError",
+    "Fetched",
     "File",
     "Fit",
+    "HttpClient",
     "Json",
     "Message",
     "ModelDelta",
@@ -56,6 +67,7 @@ __all__ = [
     "NotFound",
     "Principal",
     "Reply",
+    "Router",
     "Run",
     "Sampling",
     "StorageBackend",

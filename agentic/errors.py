@@ -19,7 +19,9 @@
     ├── RunEnded                 500 server_error             run_ended         (a handle used after the end)
     ├── ConfigurationError       500 server_error             configuration     (stops the start)
     └── ToolError                500 server_error             tool_error        (an observation, never on the wire)
-        └── ToolRetry            500                          tool_retry
+        ├── ToolRetry            500                          tool_retry
+        └── FetchError           500                          fetch_error
+            └── AddressRefused   500                          address_refused
 
 A tool fails in two ways only: :class:`ToolRetry` (call again with better arguments) and :class:`ToolError` (go another
 way). Anything else that a tool raises is a bug in the tool.
@@ -175,3 +177,15 @@ class ToolRetry(ToolError):
     """A tool was called wrongly; the message tells the model how to call it better."""
 
     code = "tool_retry"
+
+
+class FetchError(ToolError):
+    """What was to be fetched from the web cannot be: it is not reached, not read, too slow or too large."""
+
+    code = "fetch_error"
+
+
+class AddressRefused(FetchError):
+    """The address may not be fetched for strangers: it is no web address, or leads to a network that is not public."""
+
+    code = "address_refused"

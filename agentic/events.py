@@ -5,13 +5,15 @@ The channel stamps each event with a number and a time (:class:`Entry`); the run
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 from agentic.messages import Json, ToolCall, Usage, call_from_json, call_to_json
 
 EndReason = Literal["stop", "length", "tool_calls", "cancelled"]
+AUCTION, REQUEST = "auction", "request"
+"""Who decided where no installed router did: the bids, or the client, who named an agent or a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,16 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class Decided(Event):
-    """The router chose ``agent``; ``bids`` holds every bid as ``{agent, fitness, reason}``, best first."""
+    """The router chose ``agent``; ``bids`` holds every bid as ``{agent, fitness, reason}``, best first.
+
+    ``router`` tells who decided: AUCTION, REQUEST, or the name of an installed router.
+    """
 
     type: ClassVar[str] = "decided"
     agent: str
     reason: str
     bids: tuple[Json, ...] = ()
+    router: str = REQUEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,29 @@ class ToolCallFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalNeeded(Event):
+    """The call ``id`` waits for a person, for ``reason``; without an answer in ``seconds`` it is denied."""
+
+    type: ClassVar[str] = "approval_needed"
+    id: str
+    tool: str
+    arguments: Json
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalGiven(Event):
+    """The answer for the call ``id``: ``by`` names who gave it, and is empty where nobody did in time."""
+
+    type: ClassVar[str] = "approval_given"
+    id: str
+    approved: bool
+    by: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress(Event):
     """How far a step is: ``done`` from 0 to 1 where it is known."""
 
@@ -167,10 +196,7 @@ class Checkpointed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Resumed(Event):
-    """The run goes on after a restart, at ``resumed_at`` (wall time; entries count no time without a server).
-
-    What was said after the checkpoint with the number ``since`` and before this is no part of the answer.
-    """
+    """The run goes on after a restart, at ``resumed_at`` (wall time); what was said after entry ``since`` is void."""
 
     type: ClassVar[str] = "resumed"
     resumed_at: float
@@ -217,6 +243,8 @@ AnyEvent = (
     | TextDelta
     | ToolCallStarted
     | ToolCallFinished
+    | ApprovalNeeded
+    | ApprovalGiven
     | Progress
     | CitationAdded
     | FileAdded
@@ -243,9 +271,7 @@ def entry_to_json(entry: Entry) -> Json:
     """An entry as it is stored and served: ``{"type", "number", "at", …fields}``."""
     event = entry.event
     data: Json = {"type": event.type, "number": entry.number, "at": round(entry.at, 6)}
-    for field in fields(event):
-        data[field.name] = _plain(getattr(event, field.name))
-    return data
+    return data | {field.name: _plain(getattr(event, field.name)) for field in fields(event)}
 
 
 def entry_from_json(data: Mapping[str, Any]) -> Entry:
@@ -253,32 +279,6 @@ def entry_from_json(data: Mapping[str, Any]) -> Entry:
     kind = EVENTS[data["type"]]
     values = {field.name: _revive(field.name, data[field.name]) for field in fields(kind) if field.name in data}
     return Entry(data["number"], data["at"], kind(**values))
-
-
-def coalesce(entries: Iterable[Entry]) -> list[Entry]:
-    """Join neighbouring deltas of one kind, so that a stored log has one entry a stretch and not one a token."""
-    joined: list[Entry] = []
-    texts: list[str] = []
-
-    def close() -> None:
-        if texts:
-            first = joined[-1]
-            joined[-1] = first._replace(event=type(first.event)("".join(texts)))  # type: ignore[call-arg]
-            texts.clear()
-
-    for entry in entries:
-        event = entry.event
-        if isinstance(event, (TextDelta, ThinkingDelta)):
-            if texts and type(joined[-1].event) is type(event):
-                texts.append(event.text)
-                continue
-            close()
-            texts.append(event.text)
-        else:
-            close()
-        joined.append(entry)
-    close()
-    return joined
 
 
 def _plain(value: Any) -> Any:

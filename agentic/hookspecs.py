@@ -27,6 +27,7 @@ from agentic.ports.agent import Agent
 from agentic.ports.blobs import BlobStore
 from agentic.ports.embedder import EmbedderProvider
 from agentic.ports.model import ModelProvider
+from agentic.ports.router import Router
 from agentic.ports.storage import StorageBackend
 from agentic.ports.tool import NotConfigured, Tool
 
@@ -82,6 +83,24 @@ def agentic_agents(settings: Any) -> Agent | NotConfigured | Iterable[Agent | No
     @hookimpl
     def agentic_agents():
         return Haiku()
+    """
+
+
+@hookspec
+def agentic_routers(settings: Any) -> Router | NotConfigured | Iterable[Router | NotConfigured] | None:
+    """Routers, which choose the agent where the client names none. Off unless ROUTER names one of them. Example::
+
+    class NightShift(Router):
+        name = "night_shift"
+
+        async def decide(self, contest):
+            if 6 <= time.localtime().tm_hour < 22:
+                return None             # by day the auction decides
+            return Decision("chat", "tools rest at night")
+
+    @hookimpl
+    def agentic_routers():
+        return NightShift()
     """
 
 

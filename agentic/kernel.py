@@ -7,19 +7,26 @@ import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import get_args
 
 from agentic.catalog.catalog import Catalog
 from agentic.catalog.load import load
 from agentic.catalog.settings import Settings, read_settings
+from agentic.events import AUCTION
 from agentic.identity.identity import Identity
 from agentic.identity.tokens import secret_key
 from agentic.models.directory import Directory
+from agentic.net.client import GuardedClient
 from agentic.ports.blobs import BlobStore
 from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.model import ToolSpec
+from agentic.ports.router import Router as Chooser
 from agentic.ports.storage import StorageBackend
-from agentic.ports.tool import Tool
+from agentic.ports.tool import Risk, Tool
+from agentic.runtime.approval import Policy
 from agentic.runtime.budget import Limits
+from agentic.runtime.client_fitness import ClientFitness
 from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
 from agentic.runtime.fitness import Fitness
@@ -58,12 +65,11 @@ async def open_kernel(
     catalog = await asyncio.to_thread(load, settings, only=only)
     storage: StorageBackend = catalog.choose("storage_backend", settings.storage, "STORAGE")
     blobs = _blobs(settings, catalog)
-    configured = settings.secret_key.get_secret_value() if settings.secret_key else None
-    secret = await asyncio.to_thread(secret_key, configured, settings.data_dir)
     directory = Directory(catalog.model_providers(), withheld=_withheld_provider(catalog))
-    everything = Scope(storage, blobs)
+    http = GuardedClient(settings.fetch_allow)
+    everything = Scope(storage, blobs, http)
     presence = Presence(storage, lease_s=settings.server_lease_seconds)
-    identity = Identity(storage, secret=secret, token_hours=settings.jwt_expiration_hours)
+    identity = await _identity(settings, storage)
     engine = _engine(settings, catalog, directory, everything, presence)
     kernel = Kernel(
         settings=settings,
@@ -79,6 +85,7 @@ async def open_kernel(
         # What is pushed last is closed first, and one that cannot close keeps no other from closing.
         closing.push_async_callback(storage.aclose)
         closing.push_async_callback(blobs.aclose)
+        closing.push_async_callback(http.aclose)
         plugins: list[Tool | EmbedderProvider] = [*catalog.tools().values(), *catalog.embedders().values()]
         for one in plugins:
             closing.push_async_callback(_close, one)
@@ -87,11 +94,25 @@ async def open_kernel(
         yield kernel
 
 
+async def _identity(settings: Settings, storage: StorageBackend) -> Identity:
+    configured = settings.secret_key.get_secret_value() if settings.secret_key else None
+    secret = await asyncio.to_thread(secret_key, configured, settings.data_dir)
+    return Identity(storage, secret=secret, token_hours=settings.jwt_expiration_hours)
+
+
+def unknown_approvals(settings: Settings, catalog: Catalog) -> list[str]:
+    """What APPROVE names and is not there: a slip, or a tool whose plugin is out. It does not stop the start."""
+    known = {*get_args(Risk), *catalog.tools()}
+    return [name for name in settings.approve if name not in known]
+
+
 def _engine(
     settings: Settings, catalog: Catalog, directory: Directory, everything: Scope, presence: Presence
 ) -> Engine:
     specs = [_spec(tool) for tool in catalog.tools().values()]
-    fitness = Fitness(specs, lambda: _local_embedder(catalog))
+    embedding = partial(_local_embedder, catalog)
+    fitness = Fitness(specs, embedding)
+    rank = ClientFitness(fitness.near, embedding).near
     installed = Installed(
         agents=catalog.agents(),
         tools=catalog.tools(),
@@ -105,8 +126,24 @@ def _engine(
         tokens=settings.run_max_tokens,
         seconds=settings.run_max_seconds,
     )
-    equipment = Equipment(installed, everything, fitness, shortlist=settings.tool_shortlist)
-    return Engine(equipment, Router(catalog.agents()), directory, everything, limits, presence=presence)
+    for name in unknown_approvals(settings, catalog):
+        logger.warning("[Approval] APPROVE names neither a risk nor an installed tool: %s", name)
+    policy = Policy(
+        approve=frozenset(settings.approve),
+        after_untrusted=settings.after_untrusted,
+        timeout_s=settings.approval_timeout,
+    )
+    equipment = Equipment(installed, everything, fitness, shortlist=settings.tool_shortlist, policy=policy, rank=rank)
+    router = Router(catalog.agents(), _router(settings, catalog), timeout_s=settings.router_timeout)
+    return Engine(equipment, router, directory, everything, limits, presence=presence)
+
+
+def _router(settings: Settings, catalog: Catalog) -> Chooser | None:
+    """The router that ROUTER names; None for the auction."""
+    if settings.router is None or settings.router.lower() == AUCTION:
+        return None
+    chosen: Chooser = catalog.choose("router", settings.router, "ROUTER")
+    return chosen
 
 
 def _blobs(settings: Settings, catalog: Catalog) -> BlobStore:
@@ -136,6 +173,7 @@ def _spec(tool: Tool) -> ToolSpec:
         examples=tool.traits.examples,
         suggest=tool.suggest,
         untrusted=tool.traits.untrusted,
+        parallel=tool.traits.parallel,
     )
 
 

@@ -22,10 +22,13 @@ from agentic import (
     ToolSpec,
     Usage,
 )
+from agentic import Router as Chooser
+from agentic.errors import AgenticError
 from agentic.events import Entry, Event, RunFailed, RunFinished, TextDelta
 from agentic.models.caller import Caller
 from agentic.models.directory import Chosen, Directory
 from agentic.models.handle import ModelHandle, Wishes
+from agentic.runtime.approval import Policy
 from agentic.runtime.budget import Budget, Limits
 from agentic.runtime.channel import Channel
 from agentic.runtime.engine import Engine
@@ -133,6 +136,9 @@ class House:
         storage: Any = None,
         blobs: Any = None,
         shortlist: int = 16,
+        chooser: Chooser | None = None,
+        router_timeout_s: float = 8,
+        policy: Policy | None = None,
         lease_s: float = 15,
     ) -> None:
         agents: Mapping[str, Agent] = {agent.name: agent for agent in ([ActingAgent(act)] if callable(act) else act)}
@@ -148,12 +154,14 @@ class House:
             agent_plugins={name: name for name in agents},
             tool_plugins={tool.name: f"plugin-{tool.name}" for tool in tools},
         )
-        equipment = Equipment(installed, everything, Fitness(specs, _no_embedder), shortlist=shortlist)
+        equipment = Equipment(
+            installed, everything, Fitness(specs, _no_embedder), shortlist=shortlist, policy=policy or Policy()
+        )
+        self.chooser: Any = chooser
+        router = Router(agents, chooser, timeout_s=router_timeout_s)
         self.presence = Presence(self.storage, lease_s=lease_s)
         self.directory = Directory({self.provider.name: self.provider})
-        self.engine = Engine(
-            equipment, Router(agents), self.directory, everything, limits or Limits(), presence=self.presence
-        )
+        self.engine = Engine(equipment, router, self.directory, everything, limits or Limits(), presence=self.presence)
 
     async def ask(self, text: str = "Hello", *, who: Principal = ALICE, model: str = "agentic", **more: Any) -> LiveRun:
         messages = more.pop("messages", (Message("user", text),))
@@ -200,7 +208,7 @@ class ModelBench:
         self._calls = 0
         chosen = Chosen("m", self.provider, self.provider.infos[0])
         self.model = ModelHandle(
-            Caller(chosen, self.channel, self.budget),
+            Caller(chosen, self.channel, self.budget, refuse=_refuse),
             log=self.channel,
             wishes=wishes or Wishes(),
             rank=self._rank,
@@ -225,6 +233,10 @@ class ModelBench:
     def _new_id(self) -> str:
         self._calls += 1
         return f"r-{self._calls}"
+
+
+async def _refuse(_: AgenticError) -> None:
+    return None
 
 
 async def _no_embedder() -> None:

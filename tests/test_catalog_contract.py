@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, RootModel
 
-from agentic import Json, Tool, Traits, tool
+from agentic import Decision, Json, Router, Tool, Traits, tool
 from agentic.catalog.contract import capabilities
 from agentic.catalog.fault import Fault
 
@@ -88,3 +88,25 @@ def test_sound_arguments_are_taken(args: type[BaseModel] | Json) -> None:
 def test_decorator_refuses_one_text_as_examples_and_says_what_to_write() -> None:
     with pytest.raises(TypeError, match=r"write examples=\['Greet Ann'\]"):
         tool(examples="Greet Ann")
+
+
+class Named(Router):
+    """A router of this name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def decide(self, contest: Any) -> Decision | None:
+        """Leave it to the auction."""
+        return None
+
+
+@pytest.mark.parametrize("name", ["auction", "request"])
+def test_router_by_a_name_of_the_kernels_own_is_refused(name: str) -> None:
+    with pytest.raises(Fault, match=f"the router name '{name}' is the kernel's own"):
+        capabilities("agentic_routers", "plugin", Named(name))
+
+
+def test_router_is_taken_under_its_name() -> None:
+    [found] = capabilities("agentic_routers", "plugin", Named("mine"))
+    assert (found.kind, found.name) == ("router", "mine")

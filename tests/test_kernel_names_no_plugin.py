@@ -18,6 +18,7 @@ WORDS_OF_OTHERS = {
     "math": "a module of the standard library",
     "files": "part of the paths that OpenAI gives to uploads, and what answers of the API call what runs make",
     "sql": "a language",
+    "web_search": "part of the name that OpenAI gives to an option of requests",
 }
 """Names that are other people's words too: of these only a string that is nothing but the name counts, and not as a
 field of an answer."""

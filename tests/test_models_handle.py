@@ -167,6 +167,17 @@ async def test_clients_sampling_reaches_the_provider() -> None:
     assert bench.requests[0].sampling == sampling
 
 
+async def test_clients_limits_cut_its_answer_and_not_what_an_agent_asks_for_by_a_schema() -> None:
+    answer: dict[str, Any] = {"type": "object", "title": "the client's"}
+    wishes = Wishes(sampling=Sampling(seed=7, max_tokens=5, stop=("x",)), answer_schema=answer)
+    bench = ModelBench("{}", "{}", "{}", wishes=wishes)
+    await bench.complete(schema={"type": "object", "title": "the agent's"})
+    await bench.complete(schema=answer)
+    await bench.complete(say=True)
+    limits = [(asked.sampling.seed, asked.sampling.max_tokens, asked.sampling.stop) for asked in bench.requests]
+    assert limits == [(7, None, ()), (7, 5, ("x",)), (7, 5, ("x",))]
+
+
 @pytest.mark.parametrize("mode", ["schema", "text", "fit"])
 async def test_model_without_a_tool_role_gets_text_also_where_no_tool_is_at_hand(mode: str) -> None:
     bench = ModelBench("Thanks.", tool_mode=mode)

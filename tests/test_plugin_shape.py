@@ -17,7 +17,7 @@ from agentic.catalog.settings import Settings, environment_name, read_settings
 ROOT = Path(__file__).parents[1]
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-OPEN_TO_PLUGINS = ("agentic.testing", "agentic.interop")
+OPEN_TO_PLUGINS = ("agentic.testing", "agentic.interop", "agentic.workers")
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 40
 
 every_plugin = pytest.mark.parametrize("folder", PLUGINS, ids=lambda folder: folder.name)
@@ -137,6 +137,7 @@ def test_tests_run_the_kit_of_each_port(folder: Path) -> None:
     kits = {
         "agentic_tools": "ToolConformance",
         "agentic_agents": "AgentConformance",
+        "agentic_routers": "RouterConformance",
         "agentic_model_providers": "ProviderConformance",
         "agentic_embedders": "EmbedderConformance",
         "agentic_storage_backends": "StorageConformance",

@@ -131,6 +131,7 @@ def test_every_block_is_held_by_a_test_of_this_file() -> None:
         ("Serve", "sh"),
         ("Serve", "sh"),
         ("Serve", "python"),
+        ("Approvals", "python"),
         ("Write a tool", "toml"),
         ("Write a tool", "python"),
         ("Write a tool", "python"),
@@ -204,6 +205,25 @@ def test_openai_client_gets_answers_and_goes_on_with_the_session(
     assert shell("python ask.py", tmp_path, as_client).stdout == "It is 391.\nIt is 23."
     asked = [message["content"] for message in ollama.chats[-1]["messages"] if message["role"] == "user"]
     assert asked == ["What is 17 * 23?", "And what is 391 / 17?"]
+
+
+@pytest.mark.parametrize(("typed", "told"), [("y", "17 in all"), ("n", "the user has denied it")])
+def test_client_that_offers_to_ask_decides_what_is_run(
+    as_client: dict[str, str], tmp_path: Path, typed: str, told: str
+) -> None:
+    ollama = ScriptedOllama()
+    ollama.script(calls(("python_exec", {"code": "print(8 + 9, 'in all')"})))
+    (tmp_path / "ask.py").write_text(block("Approvals", "python"), "utf-8")
+    data_dir = Path(as_client["DATA_DIR"])
+    with (
+        ollama.running() as url,
+        running_server({"OLLAMA_HOST": url, "APPROVE": "execute"}, data_dir=data_dir) as server,
+    ):
+        environment = {**as_client, "OPENAI_BASE_URL": f"{server.url}/v1"}
+        out = shell("python ask.py", tmp_path, environment, typed=f"{typed}\n").stdout
+    assert out.startswith("python_exec {'code': ")
+    assert "this server asks before each such call (APPROVE)" in out
+    assert told in out.partition("Run it? ")[2]
 
 
 @pytest.mark.parametrize(

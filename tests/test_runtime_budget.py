@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from agentic.errors import BudgetExceeded
 from agentic.events import Notice, RunFinished
 from agentic.messages import Usage
 from agentic.models.handle import Wishes
-from agentic.runtime.budget import Budget, Limits
+from agentic.runtime import run as run_module
+from agentic.runtime.budget import Budget, Clock, Limits
 from tests.kernel_in_memory import House, ScriptedProvider, deltas, said
 
 
@@ -46,6 +48,15 @@ async def ask_in_a_group(run: Run) -> None:
             group.create_task(run.model.complete(run.messages))
 
 
+async def try_forever(run: Run) -> None:
+    run.say("So far.")
+    while True:
+        with contextlib.suppress(Exception):
+            await run.model.complete(run.messages)
+        with contextlib.suppress(Exception):
+            await run.tools.call([])
+
+
 LIMITS: list[tuple[Any, Limits, str]] = [
     (
         ask_forever,
@@ -53,6 +64,12 @@ LIMITS: list[tuple[Any, Limits, str]] = [
         "Stopped: the limit of 2 model calls a run (RUN_MAX_MODEL_CALLS) was reached.",
     ),
     (ask_forever, Limits(tokens=30), "Stopped: the limit of 30 tokens a run (RUN_MAX_TOKENS) was reached."),
+    (try_forever, Limits(tokens=30), "Stopped: the limit of 30 tokens a run (RUN_MAX_TOKENS) was reached."),
+    (
+        try_forever,
+        Limits(model_calls=0),
+        "Stopped: the limit of 0 model calls a run (RUN_MAX_MODEL_CALLS) was reached.",
+    ),
     (call_forever, Limits(tool_calls=3), "Stopped: the limit of 3 tool calls a run (RUN_MAX_TOOL_CALLS) was reached."),
     (wait_forever, Limits(seconds=0.02), "Stopped: the limit of 0.02 seconds a run (RUN_MAX_SECONDS) was reached."),
     (
@@ -136,3 +153,62 @@ def test_budget_counts_up_to_its_limits_and_no_further() -> None:
     with pytest.raises(BudgetExceeded, match="tokens"):
         budget.take_model_call()
     assert (budget.model_calls, budget.tool_calls, budget.usage.total) == (1, 2, 10)
+
+
+async def test_agent_that_nothing_ends_is_left_behind_and_keeps_the_loop_from_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run_module, "GRACE_S", 0.05)
+    release = asyncio.Event()
+    tried = 0
+
+    async def act(run: Run) -> None:
+        nonlocal tried
+        while not release.is_set():
+            tried += 1
+            with contextlib.suppress(BaseException):
+                await run.model.complete(run.messages)
+            with contextlib.suppress(BaseException):
+                await run.tools.call([ToolCall("1", "look", {})])
+
+    live = await House(act, tools=[look], limits=Limits(model_calls=1, tool_calls=9), provider=endless()).ask()
+    async with asyncio.timeout(1):
+        log = [entry.event for entry in await live.log()]
+        await asyncio.sleep(0.2)
+    assert isinstance(log[-1], RunFinished)
+    assert "RUN_MAX_MODEL_CALLS" in said(log)
+    assert tried < 20, "it is kept waiting, not served"
+    release.set()
+    await asyncio.sleep(0.15)
+
+
+def endless() -> ScriptedProvider:
+    return ScriptedProvider(*["word"] * 9)
+
+
+async def test_clock_counts_work_alone() -> None:
+    rung = asyncio.Event()
+    loop, clock = asyncio.get_running_loop(), Clock()
+    began = loop.time()
+    with clock.paused():
+        clock.start(0.3, rung.set)
+        await asyncio.sleep(0.4)
+    await asyncio.sleep(0.02)
+    with clock.paused(), clock.paused():
+        await asyncio.sleep(0.2)
+    assert not rung.is_set()
+    await asyncio.wait_for(rung.wait(), 2)
+    assert loop.time() - began > 0.85
+    clock.stop()
+
+
+async def test_clock_that_was_stopped_never_rings() -> None:
+    rung: list[int] = []
+    clock = Clock()
+    with clock.paused():
+        clock.stop()
+    clock.start(0.01, lambda: rung.append(1))
+    with clock.paused():
+        clock.stop()
+    await asyncio.sleep(0.03)
+    assert rung == []

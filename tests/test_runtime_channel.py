@@ -16,11 +16,11 @@ from agentic.events import (
     RunFinished,
     TextDelta,
     ThinkingDelta,
-    coalesce,
     entry_from_json,
     entry_to_json,
 )
 from agentic.runtime.channel import Channel
+from agentic.runtime.record import coalesce
 
 
 def ended(channel: Channel) -> Channel:

@@ -181,6 +181,18 @@ async def test_client_that_wants_no_tools_gets_none() -> None:
     assert offered == []
 
 
+async def test_agent_is_told_the_shape_that_the_client_wants_of_the_answer() -> None:
+    told: list[Any] = []
+
+    async def act(run: Run) -> None:
+        told.append(run.task.answer_schema)
+
+    house = House(act, provider=ScriptedProvider(schema=True))
+    await house.log()
+    await house.log(wishes=Wishes(answer_schema={"type": "object"}))
+    assert told == [None, {"type": "object"}]
+
+
 async def test_too_many_tools_are_cut_to_the_fittest() -> None:
     @tool(examples=["Is it raining in Rome"])
     async def weather() -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agentic import Principal
-from agentic.runtime.spaces import Scope, ScopedStorage, of_plugin, of_user
+from agentic import FetchError, Principal
+from agentic.runtime.spaces import Scope, ScopedStorage, of_conversation, of_plugin, of_user
+from agentic.testing.http import FakeHttp, page
 from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_storage import MemoryStorage
 from agentic.testing.storage import StorageConformance
@@ -51,3 +52,12 @@ async def test_part_is_as_well_as_the_whole() -> None:
             return "the disk is full"
 
     assert await of_user(Scope(Ill(), MemoryBlobs()), ALICE).storage.health() == "the disk is full"
+
+
+async def test_every_space_fetches_with_the_client_of_the_whole_and_without_one_nothing() -> None:
+    web = FakeHttp({"https://example.org/": page("hello")})
+    whole = Scope(MemoryStorage(), MemoryBlobs(), web)
+    for part in (of_plugin(whole, ALICE, "dice"), of_conversation(whole, ALICE, "s-1", "dice"), of_user(whole, AL)):
+        assert (await part.http.get("https://example.org/")).data == b"hello"
+    with pytest.raises(FetchError, match="Nothing can be fetched here"):
+        await of_user(Scope(MemoryStorage(), MemoryBlobs()), ALICE).http.get("https://example.org/")

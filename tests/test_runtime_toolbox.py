@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import pytest
 
 from agentic import Citation, Tool, ToolCall, ToolContext, ToolError, ToolResult, ToolRetry, ToolSpec, Traits, tool
-from agentic.errors import BudgetExceeded
+from agentic.errors import AgenticError, BudgetExceeded
 from agentic.events import CitationAdded, Event, HandedOver, Progress, ToolCallFinished, ToolCallStarted
-from agentic.runtime.budget import Budget, Limits
+from agentic.runtime.approval import Approvals, Gate, Policy
+from agentic.runtime.budget import Budget, Clock, Limits
 from agentic.runtime.channel import Channel
 from agentic.runtime.files import RunFiles
 from agentic.runtime.spaces import Scope, of_conversation, of_plugin
@@ -48,19 +49,33 @@ class Acting(Tool):
 class Bench:
     """A toolbox over some tools, with its log at hand."""
 
-    def __init__(self, *tools: Tool, client: tuple[ToolSpec, ...] = (), limit: int = 50, hidden: str = "") -> None:
+    def __init__(
+        self,
+        *tools: Tool,
+        client: tuple[ToolSpec, ...] = (),
+        limit: int = 50,
+        hidden: str = "",
+        policy: Policy | None = None,
+        can_ask: bool = False,
+        source: str = "",
+    ) -> None:
         self.channel = Channel()
         self.budget = Budget(Limits(tool_calls=limit))
         self.handed_over = 0
+        self.refused: list[AgenticError] = []
+        self.approvals = Approvals(self.channel, Clock())
+        self.gate = Gate(policy or Policy(), self.approvals, self.channel, can_ask=can_ask, source=source)
         self.everything = Scope(MemoryStorage(), MemoryBlobs())
         self.box = Toolbox(
             [*(spec_of(tool) for tool in tools if tool.name != hidden), *client],
             {tool.name: tool for tool in tools},
             channel=self.channel,
             budget=self.budget,
+            gate=self.gate,
             context_of=self.context_of,
             plugin_of=lambda name: f"plugin-{name}",
             hand_over=self.hand_over,
+            refuse=self.refuse,
         )
 
     def context_of(self, call_id: str, plugin: str) -> Context:
@@ -72,6 +87,9 @@ class Bench:
             files=RunFiles(self.everything.blobs, "run_1", self.channel),
             channel=self.channel,
         )
+
+    async def refuse(self, error: AgenticError) -> None:
+        self.refused.append(error)
 
     def hand_over(self) -> None:
         self.handed_over += 1

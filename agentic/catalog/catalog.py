@@ -15,7 +15,7 @@ from agentic.ports.model import ModelProvider
 from agentic.ports.storage import StorageBackend
 from agentic.ports.tool import Tool
 
-Kind = Literal["tool", "agent", "model_provider", "embedder", "storage_backend", "blob_store"]
+Kind = Literal["tool", "agent", "model_provider", "embedder", "storage_backend", "blob_store", "router"]
 State = Literal["active", "quarantined", "disabled", "not_configured"]
 
 

@@ -13,16 +13,20 @@ from pydantic import BaseModel
 
 from agentic.catalog.catalog import Capability, Kind
 from agentic.catalog.fault import Fault
+from agentic.events import AUCTION, REQUEST
 from agentic.messages import Json
 from agentic.ports.agent import Agent
 from agentic.ports.blobs import BlobStore
 from agentic.ports.embedder import EmbedderProvider
 from agentic.ports.model import ModelProvider
+from agentic.ports.router import Router
 from agentic.ports.storage import StorageBackend
 from agentic.ports.tool import NotConfigured, Risk, Tool, Traits, schema_fault
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 NAME_RULE = "small letters, digits and _, at most 64, a letter first"
+TAKEN = {"router": (AUCTION, REQUEST)}
+"""Names that mean something of the kernel's own, by kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Contract:
 CONTRACTS = {
     "agentic_tools": Contract("tool", Tool, ("run",), described=True),
     "agentic_agents": Contract("agent", Agent, ("bid", "run"), described=True),
+    "agentic_routers": Contract("router", Router, ("decide",)),
     "agentic_model_providers": Contract("model_provider", ModelProvider, ("models", "stream")),
     "agentic_embedders": Contract("embedder", EmbedderProvider, ("resolve",)),
     "agentic_storage_backends": Contract(
@@ -106,6 +111,8 @@ def _check_name(contract: Contract, item: Any) -> None:
         raise Fault(f"a {what} of class {type(item).__name__} has no name", "Give it one, such as my_" + contract.kind)
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise Fault(f"the {what} name {str(name)[:80]!r} is not allowed", f"Rename it: {NAME_RULE}")
+    if name in TAKEN.get(contract.kind, ()):
+        raise Fault(f"the {what} name {name!r} is the kernel's own", "Rename it")
 
 
 def _check_tool(what: str, item: Any) -> None:

@@ -20,6 +20,7 @@ from agentic.catalog.environment import (
     secret_values,
     written,
 )
+from agentic.net.reach import parse_entry
 
 __all__ = [
     "InvalidSettings",
@@ -38,6 +39,13 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 def _upper(value: Any) -> Any:
     return value.strip().upper() if isinstance(value, str) else value
+
+
+def _reachable(entries: list[str]) -> list[str]:
+    """Raises ValueError for an entry that is no host name, address or network."""
+    for entry in entries:
+        parse_entry(entry)
+    return entries
 
 
 Folder = Annotated[Path, AfterValidator(Path.expanduser)]
@@ -65,6 +73,10 @@ class Settings(EnvironmentSettings):
     )
     default_model: str = Field("agentic", description="The model of requests that name none")
     max_body_mb: float = Field(20, gt=0, description="Largest request body, megabytes")
+    router: str | None = Field(None, description="The router, by name; unset, the auction: the highest bid wins")
+    router_timeout: float = Field(
+        8, gt=0, le=600, description="Seconds that a router has to choose; then the auction decides"
+    )
     storage: str | None = Field(None, description="The storage backend, by name; unset, the highest-ranked one")
     blobs: str | None = Field(None, description="The store of files, by name; unset, the highest-ranked one")
     data_dir: Folder = Field(Path("data"), description="The folder that holds everything kept", examples=["./data"])
@@ -79,8 +91,13 @@ class Settings(EnvironmentSettings):
     agentic_disable: list[str] = Field(
         [], description="Plugins to leave out, by name", examples=["first_plugin,second_plugin"]
     )
+    fetch_allow: Annotated[list[str], AfterValidator(_reachable)] = Field(
+        [],
+        description="Hosts, addresses and networks that pages may be fetched from though they are not public",
+        examples=["wiki.example.org,10.1.0.0/16"],
+    )
     run_max_seconds: float = Field(600, gt=0, description="Longest run, seconds")
-    run_max_model_calls: int = Field(30, ge=1, description="Most calls of a model in one run")
+    run_max_model_calls: int = Field(30, ge=1, description="Most steps of one run, each a call of a model")
     run_max_tool_calls: int = Field(50, ge=0, description="Most calls of tools in one run")
     run_max_tokens: int = Field(
         200_000, ge=1, description="Tokens of one run, prompt and completion, after which it asks the model no more"
@@ -88,6 +105,16 @@ class Settings(EnvironmentSettings):
     server_lease_seconds: float = Field(
         15, ge=1, description="Silence of a server, seconds, after which another one goes on with its runs"
     )
+    approve: list[str] = Field(
+        [],
+        description="Calls that wait for a person: risks (write, execute) and names of tools",
+        examples=["write,execute"],
+    )
+    after_untrusted: Literal["ask", "allow"] = Field(
+        "ask",
+        description="What becomes of calls that write or execute once a run has read text from outside: ask, allow",
+    )
+    approval_timeout: float = Field(300, gt=0, description="Seconds that a call waits for a person; then it is denied")
     tool_shortlist: int = Field(16, ge=1, description="Most tools offered to a model; of more, the fittest are")
 
 

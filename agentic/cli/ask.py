@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from asyncio import get_running_loop
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,20 +32,23 @@ def ask(
     """Ask one question and print the answer."""
     text = typer.get_text_stream("stdin").read() if question == "-" else question
 
+    # A person is asked where there is one who sees the question and can type.
+    approvals = not as_json and question != "-" and sys.stdin.isatty() and sys.stderr.isatty()
+
     async def work(kernel: Kernel) -> bool:
         value = Choice(agent, model).value(kernel.settings.default_model)
-        return await _ask(kernel, text, value, user, as_json=as_json)
+        return await _ask(kernel, text, value, user, as_json=as_json, approvals=approvals)
 
     if not with_kernel(work):
         raise typer.Exit(1)
 
 
-async def _ask(kernel: Kernel, text: str, model: str, user: str | None, *, as_json: bool) -> bool:
+async def _ask(kernel: Kernel, text: str, model: str, user: str | None, *, as_json: bool, approvals: bool) -> bool:
     from agentic.messages import Message
     from agentic.runtime.request import RunRequest
 
     principal = await principal_of(kernel, user)
-    request = RunRequest(model=model, messages=(Message("user", text),))
+    request = RunRequest(model=model, messages=(Message("user", text),), approvals=approvals)
     live = await kernel.engine.start(request, principal)
     # Ctrl-C stops the answer; what came of it is stored.
     get_running_loop().add_signal_handler(signal.SIGINT, live.cancel)

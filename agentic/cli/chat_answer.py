@@ -9,10 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from agentic.cli.approval import ask_person
 from agentic.cli.chat_fold import Fold
 from agentic.cli.plain import is_answered
 from agentic.cli.steps import printable
 from agentic.events import (
+    ApprovalGiven,
     CitationAdded,
     Event,
     FileAdded,
@@ -82,6 +84,9 @@ class Screen:
         async for batch in live.batches(first_quiet_s=TICK_S, quiet_s=TICK_S):
             for _, _, last in batch:
                 answer.take(last)
+            if live.approvals.waiting:
+                answer.end()
+                await ask_person(live, self._console)
             answer.draw()
         answer.end()
         for line in self._remarks(live):
@@ -120,7 +125,7 @@ class _Answer:
         if isinstance(event, TextDelta):
             self._write(printable(event.text))
             return
-        if self._fold is None and isinstance(event, (ThinkingDelta, ToolCallStarted, Progress)):
+        if self._fold is None and isinstance(event, (ThinkingDelta, ToolCallStarted, ApprovalGiven, Progress)):
             self._end_line()
             self._fold = Fold(self._console)
         if self._fold is not None:

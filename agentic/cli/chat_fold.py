@@ -13,7 +13,15 @@ from rich.segment import ControlType
 from rich.text import Text
 
 from agentic.cli.steps import call, printable
-from agentic.events import Event, ModelStarted, Progress, ThinkingDelta, ToolCallFinished, ToolCallStarted
+from agentic.events import (
+    ApprovalGiven,
+    Event,
+    ModelStarted,
+    Progress,
+    ThinkingDelta,
+    ToolCallFinished,
+    ToolCallStarted,
+)
 
 _ANEW = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
 
@@ -56,6 +64,8 @@ class Fold:
         elif isinstance(event, ToolCallFinished):
             ended = self._calls.setdefault(event.id, _Call(event.tool, f"{event.tool}()", now))
             ended.seconds, ended.error = event.seconds, event.error
+        elif isinstance(event, ApprovalGiven):
+            self._doing, self._since = "approved" if event.approved else "denied", now
         elif isinstance(event, ModelStarted):
             self._doing, self._since, self._thinking_since = f"waiting for {event.model}", now, None
         elif isinstance(event, Progress):

@@ -98,7 +98,12 @@ class Talk:
         """Ask, and show the answer; whether there was one. Raises what :meth:`Engine.start` raises."""
         from agentic.runtime.request import RunRequest
 
-        request = RunRequest(model=self.model, messages=(Message("user", text),), session_id=self.session_id)
+        request = RunRequest(
+            model=self.model,
+            messages=(Message("user", text),),
+            session_id=self.session_id,
+            approvals=self.screen.is_terminal,
+        )
         self._live = live = await self.kernel.engine.start(request, self.principal)
         answered = await self._answers(live)
         if _is_stored(live):

@@ -29,6 +29,8 @@ def doctor() -> None:
 
 async def _examine(kernel: Kernel) -> list[tuple[bool, str]]:
     """What was found, each with whether it works."""
+    from agentic.kernel import unknown_approvals
+
     settings = kernel.settings
     findings = [(True, f"settings: data in {settings.data_dir.absolute()}")]
     cause = await kernel.storage.health()
@@ -38,6 +40,10 @@ async def _examine(kernel: Kernel) -> list[tuple[bool, str]]:
             findings.append((False, str(plugin)))
         elif plugin.state == "not_configured":
             findings.append((True, f"plugin {plugin.title}: not configured. {plugin.fix}"))
+    findings += [
+        (False, f"APPROVE: '{name}' is neither a risk nor an installed tool, so nothing is asked for it")
+        for name in unknown_approvals(settings, kernel.catalog)
+    ]
     findings += await _tools(kernel)
     findings += await _models(kernel)
     # Where storage does not answer there is no telling of users, and its own line says so.

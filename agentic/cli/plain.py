@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
+from agentic.cli.approval import ask_person
 from agentic.cli.steps import encodable, printable, step
 from agentic.events import Event, Notice, RunFailed, RunFinished, TextDelta, ThinkingDelta
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 
 async def print_answer(live: LiveRun, *, steps: bool) -> bool:
-    """Print a run's answer, with its thinking and steps where ``steps`` is set; whether it was answered."""
+    """Print a run's answer, with its thinking and steps where ``steps`` is set; whether it was answered.
+
+    Where the run was asked for with approvals, the person at the terminal is asked.
+    """
     # A program gets the text as it is; a terminal would obey what is in it.
     clean = printable if sys.stdout.isatty() else encodable
     console = Console(stderr=True, highlight=False, style="dim")
@@ -31,6 +35,8 @@ async def print_answer(live: LiveRun, *, steps: bool) -> bool:
                     console.print(printable(event.text), end="", markup=False, soft_wrap=True)
             elif (steps or isinstance(event, Notice)) and (line := step(event)):
                 console.print(printable(line), markup=False, soft_wrap=True)
+        if live.approvals.waiting:
+            await ask_person(live, console)
     if live.text:
         typer.echo()
     if isinstance(ended_with, RunFailed):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
-from agentic.errors import AgenticError, ModelError
+from agentic.errors import AgenticError, BudgetExceeded, ModelError, RunEnded
 from agentic.events import ModelFinished, ModelStarted
 from agentic.messages import Json, Message, Usage
 from agentic.models.directory import Chosen
@@ -16,12 +16,24 @@ logger = logging.getLogger(__name__)
 
 
 class Caller:
-    """Calls one model for one run; ``whole``: nobody reads the run along."""
+    """Calls one model for one run; ``whole``: nobody reads the run along.
 
-    def __init__(self, chosen: Chosen, log: Log, purse: Purse, *, whole: bool = False) -> None:
+    ``refuse`` is awaited before an error is raised because of a limit, or after the end.
+    """
+
+    def __init__(
+        self,
+        chosen: Chosen,
+        log: Log,
+        purse: Purse,
+        *,
+        refuse: Callable[[AgenticError], Awaitable[None]],
+        whole: bool = False,
+    ) -> None:
         self.chosen = chosen
         self._log = log
         self._purse = purse
+        self._refuse = refuse
         self._whole = whole
 
     async def stream(
@@ -34,9 +46,8 @@ class Caller:
         mode: str = "none",
     ) -> AsyncGenerator[ModelDelta, None]:
         """The provider's own deltas. Raises ModelError if the answer ends without a finish."""
-        self._purse.take_model_call()
         info, provider = self.chosen.info, self.chosen.provider
-        self._log.emit(ModelStarted(provider=provider.name, model=info.id, mode=mode))
+        await self._begin(ModelStarted(provider=provider.name, model=info.id, mode=mode))
         request = ModelRequest(
             model=info.id, messages=messages, tools=tools, schema=schema, sampling=sampling, whole=self._whole
         )
@@ -64,6 +75,14 @@ class Caller:
             await self._close(deltas)
             self._purse.spend(usage)
             self._log.note(ModelFinished(usage=usage, finish=finish or "error", error=error))
+
+    async def _begin(self, started: ModelStarted) -> None:
+        try:
+            self._purse.take_model_call()
+            self._log.emit(started)
+        except (BudgetExceeded, RunEnded) as error:
+            await self._refuse(error)
+            raise
 
     async def _close(self, deltas: AsyncIterator[ModelDelta] | None) -> None:
         close = getattr(deltas, "aclose", None)

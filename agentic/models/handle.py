@@ -86,7 +86,7 @@ class ModelHandle(Model):
         messages = delimited(messages, self._untrusted)
         if self.info.tool_mode != "native":
             messages = as_plain(messages, write_calls)
-        return self._caller.stream(messages, schema=schema, sampling=self._wishes.sampling)
+        return self._caller.stream(messages, schema=schema, sampling=self._sampling(schema))
 
     async def complete(
         self,
@@ -126,6 +126,12 @@ class ModelHandle(Model):
                 emit(ThinkingDelta(delta.thinking))
 
         return await whole(self.stream(messages, tools=tools, schema=schema), show)
+
+    def _sampling(self, schema: Json | None) -> Sampling:
+        """The client's; but its limits are meant for the answer, and would cut what an agent asks for by a schema."""
+        if schema is None or schema == self._wishes.answer_schema:
+            return self._wishes.sampling
+        return replace(self._wishes.sampling, max_tokens=None, stop=())
 
     def _ask(self, messages: Sequence[Message], tools: Sequence[ToolSpec], schema: Json | None) -> Ask:
         """A forced choice speaks of the client's tools, so those alone are offered then."""

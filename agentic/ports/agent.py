@@ -24,7 +24,9 @@ class Fit:
 class Task:
     """What every agent bids on: the last user message's text, all messages before it, and what is at hand.
 
-    ``fit`` ranks the installed tools, best first. ``tool_choice`` speaks of the client's tools.
+    ``fit`` ranks the installed tools, best first. ``tool_choice`` speaks of the client's tools. ``answer_schema`` is
+    the JSON Schema that the client wants the answer to keep to: what is said through ``model.complete(say=True)`` does,
+    an agent that lets the model write its answer otherwise passes it on.
     """
 
     text: str
@@ -33,6 +35,7 @@ class Task:
     tool_choice: ToolChoice
     model: ModelInfo
     fit: Sequence[Fit]
+    answer_schema: Json | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class ToolSpec:
     """A tool as a model sees it.
 
     ``client``: the client runs it, not the server. ``untrusted``: its results are handed on as delimited data.
+    ``parallel``: it may run beside other calls.
     """
 
     name: str
@@ -53,6 +54,7 @@ class ToolSpec:
     suggest: Callable[[str], Json | None] | None = field(default=None, compare=False)
     client: bool = False
     untrusted: bool = False
+    parallel: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,9 +24,9 @@ class Tools(Protocol):
         """Run the calls, in parallel where their tools allow it; results come in the order of the calls.
 
         After a restart, what the run's log knows of a call answers it: its result, or that it may have happened where
-        it was cut off and its tool is not idempotent. A failing or unknown tool gives a result with ``error`` set, for
-        the model to read. Calls of the client's tools end the run, after the server's have been run: this method does
-        not return then.
+        it was cut off and its tool is not idempotent. A failing, unknown or denied tool gives a result with ``error``
+        set, for the model to read. Where a person is asked, this waits for the answer. Calls of the client's tools end
+        the run, after the server's have been run: this method does not return then.
         """
         ...
 

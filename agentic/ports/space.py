@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from agentic.ports.blobs import BlobStore
+from agentic.ports.http import HttpClient
 from agentic.ports.storage import StorageBackend
 
 Role = Literal["admin", "user"]
@@ -22,7 +23,11 @@ class Principal:
 
 
 class Space(Protocol):
-    """One principal's belongings under one plugin. Keys need no prefix: nobody else can reach them."""
+    """One principal's belongings under one plugin. Keys need no prefix: nobody else can reach them.
+
+    ``http`` fetches whatever a model, a page or a user names; no other client may.
+    """
 
     storage: StorageBackend
     blobs: BlobStore
+    http: HttpClient

@@ -18,10 +18,11 @@ Risk = Literal["read", "write", "execute"]
 class Traits:
     """What the kernel must know of a tool to run it well.
 
-    ``risk``: reads, writes or executes. ``untrusted``: its results come from strangers and are handed to the model as
-    delimited data. ``timeout_s``: seconds until it is cancelled. ``parallel``: may run beside other calls.
-    ``idempotent``: a call may be repeated after a restart of the server; one that must happen at most once says False.
-    ``examples``: plain requests that this tool serves; the router and models without tool calling choose by them.
+    ``risk``: reads, writes or executes; what does more than read may need a person's approval. ``untrusted``: its
+    results come from strangers and are handed to the model as delimited data. ``timeout_s``: seconds until it is
+    cancelled. ``parallel``: may run beside other calls. ``idempotent``: a call may be repeated after a restart of the
+    server; one that must happen at most once says False. ``examples``: plain requests that this tool serves; the router
+    and models without tool calling choose by them.
     """
 
     risk: Risk = "read"

@@ -1,7 +1,10 @@
-"""What a run may spend: model calls, tool calls, tokens, seconds. Each limit is a setting, and told when it is hit."""
+"""What a run may spend: steps, tool calls, tokens, seconds. Each limit is a setting, and told when it is hit."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from agentic.errors import BudgetExceeded
@@ -55,3 +58,49 @@ class Budget:
     def time_is_up(self) -> str:
         """What is said when the seconds have run out."""
         return f"Stopped: the limit of {self.limits.seconds:g} seconds a run (RUN_MAX_SECONDS) was reached."
+
+
+class Clock:
+    """Rings once a run has worked for its seconds. While a person is asked it stands still."""
+
+    def __init__(self) -> None:
+        self._left_s = 0.0
+        self._since = 0.0
+        self._pauses = 0
+        self._ring: Callable[[], None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, seconds: float, ring: Callable[[], None]) -> None:
+        """Call ``ring`` after so many seconds of work."""
+        self._left_s, self._ring = seconds, ring
+        self._go_on()
+
+    def stop(self) -> None:
+        """Never ring."""
+        self._halt()
+        self._ring = None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """While this is held, by however many, no time passes."""
+        self._pauses += 1
+        if self._pauses == 1:
+            self._halt()
+        try:
+            yield
+        finally:
+            self._pauses -= 1
+            if not self._pauses:
+                self._go_on()
+
+    def _go_on(self) -> None:
+        if self._ring is not None and not self._pauses:
+            loop = asyncio.get_running_loop()
+            self._since = loop.time()
+            self._timer = loop.call_later(self._left_s, self._ring)
+
+    def _halt(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._left_s -= asyncio.get_running_loop().time() - self._since

@@ -11,7 +11,7 @@ import asyncio
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from agentic.errors import SessionNotFound
@@ -40,11 +40,15 @@ def written(message: Message, **marks: object) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a request adds to a conversation: all messages for the model, those to be stored, and where the log ends."""
+    """What a request adds to a conversation: all messages for the model, those to be stored, and where the log ends.
+
+    ``at`` is when it came, in the documented form: it may be stored after its answer has been written.
+    """
 
     messages: tuple[Message, ...]
     new: tuple[Message, ...]
     length: int
+    at: str = field(default_factory=timestamp)
 
 
 class Conversations:
@@ -69,10 +73,10 @@ class Conversations:
     async def turn(self, session_id: str, sent: Sequence[Message], *, new: bool) -> Turn:
         """Join what is stored with what was sent."""
         if new:
-            return Turn(named(sent), tuple(sent), 0)
+            return Turn(answered(named(sent)), tuple(sent), 0)
         stored = await self._log(session_id)
         messages, added = join(stored, sent)
-        return Turn(messages, added, len(stored))
+        return Turn(answered(messages), added, len(stored))
 
     async def begin(self, session_id: str, turn: Turn, *, new: bool, run_id: str, answer: Sequence[Json] = ()) -> None:
         """Store the request's messages, and the answer where it is there already, from :func:`written`.
@@ -80,8 +84,8 @@ class Conversations:
         Raises Conflict if the conversation has gone on in between.
         """
         key = PREFIX + session_id
-        items = [*(written(message, run_id=run_id) for message in turn.new), *answer]
-        head = {"created_at": timestamp(), "title": _title(turn.new)} if new else (await self.head(session_id)).value
+        items = [*(written(message, run_id=run_id, timestamp=turn.at) for message in turn.new), *answer]
+        head = {"created_at": turn.at, "title": _title(turn.new)} if new else (await self.head(session_id)).value
         await asyncio.gather(
             self._storage.append(key, items, if_length=turn.length),
             self._storage.save(key, head, if_version=0 if new else None),
@@ -185,6 +189,12 @@ def join(stored: Sequence[Json], sent: Sequence[Message]) -> tuple[tuple[Message
     return named((*before, *past, *fresh)), (*new_systems, *fresh)
 
 
+def brought(sent: Sequence[Message]) -> list[Message]:
+    """The results of calls that a client brings: those after its last assistant message, whatever it says besides."""
+    answers = [n for n, message in enumerate(sent) if message.role == "assistant"]
+    return [message for message in sent[answers[-1] + 1 if answers else 0 :] if message.role == "tool"]
+
+
 def named(messages: Sequence[Message]) -> tuple[Message, ...]:
     """The messages, each tool result with the name of its tool: OpenAI's clients send the call's id alone."""
     names = {call.id: call.name for message in messages for call in message.tool_calls}
@@ -194,6 +204,20 @@ def named(messages: Sequence[Message]) -> tuple[Message, ...]:
         else message
         for message in messages
     )
+
+
+def answered(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The messages without calls that never came to a result: a client may drop what it was to run, models may not."""
+    results = {message.tool_call_id for message in messages if message.role == "tool"}
+    kept = []
+    for message in messages:
+        calls = tuple(call for call in message.tool_calls if call.id in results)
+        if calls != message.tool_calls:
+            message = replace(message, tool_calls=calls)  # noqa: PLW2901
+            if not (calls or message.content):
+                continue
+        kept.append(message)
+    return tuple(kept)
 
 
 def _overlap(seen: Sequence[Message], talk: Sequence[Message]) -> int:

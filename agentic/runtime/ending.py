@@ -1,38 +1,42 @@
-"""How a run came out: what its agent's work ended with, as the run's last event."""
+"""The last event of a run: how its agent's work came out."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any
 
 from agentic.errors import AgenticError, BudgetExceeded
-from agentic.events import EndReason, Event, ModelFinished, Notice, RunFailed, RunFinished
+from agentic.events import Decided, EndReason, Event, ModelFinished, Notice, RunFailed, RunFinished
 from agentic.runtime.files import links
+from agentic.runtime.raised import raised
 from agentic.runtime.record import failed
 from agentic.runtime.run import LiveRun
 
 logger = logging.getLogger(__name__)
 
 
-def raised(work: asyncio.Task[None]) -> BaseException | None:
-    """What the agent's work came to grief on; of an exception group the limit that was hit, or a bug, or the first."""
+async def outcome(live: LiveRun, working: Coroutine[Any, Any, None], limit_s: float) -> Event:
+    """Wait until the agent is done, or is ended, and say how it came out; it may work for ``limit_s`` seconds."""
+    work = asyncio.ensure_future(working)
+    live.attach(work)
+    left_s = max(0, limit_s - live.spent_s)
+    live.clock.start(left_s, partial(live.end, "length", live.budget.time_is_up))
+    await asyncio.wait([work, live.abandoned], return_when=asyncio.FIRST_COMPLETED)
+    live.clock.stop()
     if not work.done():
-        return None
-    if work.cancelled():
-        return AgenticError("The run failed inside the server: its agent was cancelled, and not by the server.")
-    errors = list(_single(work.exception()))
-    errors.sort(key=lambda error: (not isinstance(error, BudgetExceeded), isinstance(error, AgenticError)))
-    return errors[0] if errors else None
-
-
-def _single(error: BaseException | None) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _single(inner)
-    elif error is not None:
-        yield error
+        logger.error("[Engine] Agent does not let go and is left behind: run=%s agent=%s", live.id, live.agent)
+    error = raised(work)
+    if live.ended_early is not None:
+        return finished(live, *live.ended_early)
+    if isinstance(error, BudgetExceeded):
+        return finished(live, "length", error.message)
+    if error is not None:
+        return failure(live, error)
+    return finished(live, "length" if last_finish(live) == "length" else "stop", "")
 
 
 def finished(live: LiveRun, reason: EndReason, told: str) -> RunFinished:
@@ -47,8 +51,11 @@ def finished(live: LiveRun, reason: EndReason, told: str) -> RunFinished:
 
 
 def last_finish(live: LiveRun) -> str:
-    """How the run's last model call ended; empty where there was none."""
-    for entry in reversed(live.channel.entries):
+    """How the agent's last model call ended; a router's calls come before the first decision, and do not count."""
+    entries = live.channel.entries
+    # A run that goes on is decided on once more: what its agent asked before is the agent's all the same.
+    decided = next((n for n, entry in enumerate(entries) if isinstance(entry.event, Decided)), len(entries))
+    for entry in reversed(entries[decided:]):
         if isinstance(entry.event, ModelFinished):
             return entry.event.finish
     return ""

@@ -11,22 +11,23 @@ from functools import partial
 from typing import Any
 
 from agentic import content
-from agentic.errors import AgenticError, BadRequest, BudgetExceeded, Cancelled, ModelError, NotFound, RateLimited
-from agentic.events import Entry, Event, Notice, Resumed, RunFinished, RunStarted
+from agentic.errors import AgenticError, Cancelled, Conflict, NotFound, RateLimited
+from agentic.events import Entry, Resumed, RunFinished, RunStarted
 from agentic.messages import Json
-from agentic.models.directory import Chosen, Directory
+from agentic.models.directory import Directory
 from agentic.ports.space import Principal
 from agentic.runtime.budget import Budget, Limits
-from agentic.runtime.conversations import Conversations, Turn
-from agentic.runtime.ending import failure, finished, last_finish, log_end, raised
+from agentic.runtime.casting import Casting
+from agentic.runtime.conversations import Conversations, Turn, brought
+from agentic.runtime.ending import failure, log_end, outcome
 from agentic.runtime.equipment import Equipment
 from agentic.runtime.files import file_key
 from agentic.runtime.journal import Finish, Journal
 from agentic.runtime.opening import Opening
 from agentic.runtime.presence import Presence
-from agentic.runtime.record import Records, answer, failed
+from agentic.runtime.record import Records, answer, failed, so_far
 from agentic.runtime.request import RunRequest
-from agentic.runtime.resume import PATIENCE_S, Claims, Left, patiently, refusal
+from agentic.runtime.resume import Claims, Left, refusal
 from agentic.runtime.router import Route, Router
 from agentic.runtime.run import LiveRun
 from agentic.runtime.spaces import Scope, of_user
@@ -54,9 +55,8 @@ class Engine:
         *,
         presence: Presence,
     ) -> None:
-        self._equipment = equipment
         self._router = router
-        self._directory = directory
+        self._casting = Casting(equipment, router, directory)
         self._everything = everything
         self._limits = limits
         self._presence = presence
@@ -114,6 +114,19 @@ class Engine:
         """Hold a session's turn: wait for its runs, and let those that come wait."""
         return self._turns.turn(_turn_key(session_id, principal))
 
+    async def explain(self, request: RunRequest, principal: Principal) -> Json:
+        """What :meth:`start` would decide now, and why; see :func:`explained`. Nothing is run or stored.
+
+        Raises what the run would fail with: ModelNotFound, SessionNotFound, BadRequest, or a ModelError. An installed
+        router is asked as it would be, which may call the model.
+        """
+        route = self._router.read(request.model)
+        session_id = await self._session(request, principal)
+        turn = await self.conversations(principal).turn(session_id or "", request.messages, new=session_id is None)
+        # It is never set going: whoever judges the task needs a run to look at, and its budget and log to use.
+        unborn = LiveRun(self._presence.new_run_id(), request, principal, session_id or "", Budget(self._limits))
+        return await self._casting.explain(unborn, route, turn)
+
     def read_model(self, model: str) -> Route:
         """What a ``model`` value asks for, see :meth:`Router.read`."""
         return self._router.read(model)
@@ -137,8 +150,31 @@ class Engine:
             return await self.conversations(principal).delete(session_id)
 
     async def get_trace(self, run_id: str, principal: Principal) -> list[Json]:
-        """The stored events of a run of this principal. Raises NotFound."""
+        """The events of a run of this principal: the stored ones, or those so far. Raises NotFound."""
+        live = self.at_work(principal).get(run_id)
+        # Nothing is told of an answer before its request is stored; a run that waits for its turn has none yet.
+        if live is not None and (live.opening is None or await live.opening.wait()) and live.channel.last is None:
+            told = so_far(live)
+            # One that waits to be gone on with has not read its log yet.
+            if told:
+                return told
         return await Records(of_user(self._everything, principal).storage).trace(run_id)
+
+    def at_work(self, principal: Principal) -> dict[str, LiveRun]:
+        """The runs of this principal that have not ended, by id."""
+        alive = (live for live in self._running.values() if live.channel.last is None)
+        return {live.id: live for live in alive if live.principal.id == principal.id}
+
+    async def approve(self, run_id: str, call_id: str, principal: Principal, *, approved: bool, reason: str) -> None:
+        """Approve or deny a call that waits, see :meth:`Approvals.answer`.
+
+        Raises NotFound where this principal has no such run, and Conflict where the call does not wait.
+        """
+        live = self.at_work(principal).get(run_id)
+        if live is None:
+            await Records(of_user(self._everything, principal).storage).session_of(run_id)
+            raise Conflict("The run has ended: none of its calls waits for approval any more.")
+        live.approvals.answer(call_id, approved=approved, by=principal.name, reason=reason)
 
     def suspend_all(self) -> None:
         """Stop what runs, because the server stops: what has a checkpoint is gone on with after the next start."""
@@ -174,9 +210,9 @@ class Engine:
             if not self._at_work(session_id, principal):
                 await conversations.head(session_id)
             return session_id
-        if not request.messages or request.messages[-1].role != "tool":
+        run_id = next((message.tool_call_id.rpartition("-")[0] for message in brought(request.messages)), "")
+        if not run_id:
             return None
-        run_id = request.messages[-1].tool_call_id.rpartition("-")[0]
         try:
             session_id = await Records(of_user(self._everything, principal).storage).session_of(run_id)
             await conversations.head(session_id)
@@ -204,7 +240,7 @@ class Engine:
         live.opening = opening = Opening(
             conversations, live.session_id, turn, new=new, run_id=live.id, failed=live.cancel
         )
-        return await self._see_through(live, journal, self._work(live, journal, route, turn), opening.finish)
+        return await self._see_through(live, journal, self._casting.work(live, journal, route, turn), opening.finish)
 
     async def _answer_again(self, live: LiveRun, left: Left) -> Entry:
         """A run from its checkpoint to its record."""
@@ -223,71 +259,20 @@ class Engine:
         route = Route(left.agent, left.model, reason="it was at work when its server ended")
         refused = refusal(left, past)
         turn = Turn(left.messages, (), 0)
-        working = _refuse(refused) if refused else self._work(live, journal, route, turn)
+        working = _refuse(refused) if refused else self._casting.work(live, journal, route, turn)
         return await self._see_through(live, journal, working, partial(conversations.finish, live.session_id))
 
     async def _see_through(
         self, live: LiveRun, journal: Journal, working: Coroutine[Any, Any, None], finish: Finish
     ) -> Entry:
         """Let the agent work, and store what came of it, or what it takes to go on."""
-        outcome = await self._outcome(live, working)
+        event = await outcome(live, working, self._limits.seconds)
         if live.suspended:
             await journal.release()
             return live.channel.conclude(failed(Cancelled(SUSPENDED), live.budget.usage))
-        last = live.channel.conclude(outcome)
+        last = live.channel.conclude(event)
         await journal.store(last, finish)
         return last
-
-    async def _outcome(self, live: LiveRun, working: Coroutine[Any, Any, None]) -> Event:
-        """Wait until the agent is done, or is ended, and say how it came out."""
-        work = asyncio.ensure_future(working)
-        live.attach(work)
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(max(0, self._limits.seconds - live.spent_s), live.end, "length", live.budget.time_is_up)
-        await asyncio.wait([work, live.abandoned], return_when=asyncio.FIRST_COMPLETED)
-        timer.cancel()
-        if not work.done():
-            logger.error("[Engine] Agent does not let go and is left behind: run=%s agent=%s", live.id, live.agent)
-        error = raised(work)
-        if live.ended_early is not None:
-            return finished(live, *live.ended_early)
-        if isinstance(error, BudgetExceeded):
-            return finished(live, "length", error.message)
-        if error is not None:
-            return failure(live, error)
-        return finished(live, "length" if last_finish(live) == "length" else "stop", "")
-
-    async def _model(self, route: Route) -> Chosen:
-        return await (self._directory.find(route.model) if route.model else self._directory.default())
-
-    async def _work(self, live: LiveRun, journal: Journal, route: Route, turn: Turn) -> None:
-        """Resolve the model, decide on the agent, and let it act."""
-        patience_s = PATIENCE_S if live.restored is not None else 0
-        chosen = await patiently(lambda: self._model(route), patience_s)
-        if live.request.wishes.answer_schema is not None and not chosen.info.schema:
-            raise BadRequest(f"The model '{chosen.id}' cannot be held to a response_format.", param="response_format")
-        if not chosen.info.vision and any(message.images for message in turn.messages):
-            raise BadRequest(f"The model '{chosen.id}' takes no pictures; ask one that does.", param="messages")
-        task = self._equipment.task(live, chosen, turn)
-        agent, decided = self._router.decide(route, task)
-        live.agent = decided.agent
-        live.model_id = chosen.id
-        live.channel.emit(decided)
-        # A stranger's agent may put the user's words into its reason.
-        bids = " ".join(f"{bid['agent']}={bid['fitness']}" for bid in decided.bids)
-        logger.info("[Router] Agent selected: run=%s agent=%s bids: %s", live.id, decided.agent, bids or "asked for")
-        if chosen.info.notice:
-            live.channel.emit(Notice(chosen.info.notice))
-            logger.info("[Engine] %s", chosen.info.notice)
-        try:
-            await agent.run(self._equipment.agent_run(live, journal, chosen, task, turn))
-        except ModelError:
-            # What is known of the model may be out of date, such as whether it takes tools.
-            self._directory.doubt(chosen)
-            raise
-        except SystemExit as error:
-            # Out of a task it would end the server.
-            raise RuntimeError("the agent called sys.exit") from error
 
 
 async def _refuse(error: AgenticError) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from agentic.events import Event
+from agentic.models.ask import Ranker
 from agentic.models.caller import Caller
 from agentic.models.directory import Chosen
-from agentic.models.handle import ModelHandle
+from agentic.models.handle import ModelHandle, Wishes
 from agentic.ports.agent import Agent, Task
 from agentic.ports.model import ToolSpec
 from agentic.ports.tool import Tool
+from agentic.runtime.approval import Gate, Policy, source_in
 from agentic.runtime.conversations import Turn
 from agentic.runtime.files import RunFiles
 from agentic.runtime.fitness import Fitness, Fits
@@ -32,13 +35,24 @@ class Installed:
 
 
 class Equipment:
-    """Makes the handles of runs, each bound to its user."""
+    """Makes the handles of runs, each bound to its user. ``rank`` picks tools for models that cannot."""
 
-    def __init__(self, installed: Installed, everything: Scope, fitness: Fitness, *, shortlist: int) -> None:
+    def __init__(
+        self,
+        installed: Installed,
+        everything: Scope,
+        fitness: Fitness,
+        *,
+        shortlist: int,
+        policy: Policy,
+        rank: Ranker | None = None,
+    ) -> None:
         self._installed = installed
         self._everything = everything
         self._fitness = fitness
         self._shortlist = shortlist
+        self._rank = rank or fitness.near
+        self._policy = policy
         self._untrusted = frozenset(spec.name for spec in installed.specs if spec.untrusted)
 
     def task(self, live: LiveRun, chosen: Chosen, turn: Turn) -> Task:
@@ -53,16 +67,28 @@ class Equipment:
             tool_choice=choice,
             model=chosen.info,
             fit=() if choice == "none" else Fits(self._fitness.quick, text),
+            answer_schema=live.request.wishes.answer_schema,
+        )
+
+    def router_model(self, live: LiveRun, chosen: Chosen) -> ModelHandle:
+        """The model as a router may ask it: counted and logged as any call, but nothing of it reaches the user."""
+        return ModelHandle(
+            Caller(chosen, live.channel, live.budget, whole=True, refuse=live.refuse),
+            log=_Unheard(),
+            wishes=Wishes(),
+            rank=self._rank,
+            untrusted=self._untrusted,
+            new_call_id=live.new_call_id,
         )
 
     def agent_run(self, live: LiveRun, journal: Journal, chosen: Chosen, task: Task, turn: Turn) -> AgentRun:
         """The chosen agent's run. A client's tool hides a tool of the server that has the same name."""
         wishes = live.request.wishes
         model = ModelHandle(
-            Caller(chosen, live.channel, live.budget, whole=live.request.whole),
+            Caller(chosen, live.channel, live.budget, whole=live.request.whole, refuse=live.refuse),
             log=live.channel,
             wishes=wishes,
-            rank=self._fitness.near,
+            rank=self._rank,
             untrusted=self._untrusted,
             new_call_id=live.new_call_id,
         )
@@ -71,9 +97,12 @@ class Equipment:
             self._installed.tools,
             channel=live.channel,
             budget=live.budget,
+            gate=self._gate(live, turn),
             context_of=self._contexts(live),
             plugin_of=lambda tool: self._installed.tool_plugins[tool],
             hand_over=lambda: live.end("tool_calls", ""),
+            claim=live.claim,
+            refuse=live.refuse,
             replay=live.replay,
             keep=journal.flush,
         )
@@ -88,6 +117,11 @@ class Equipment:
             space=space,
             checkpoint=journal.checkpoint,
         )
+
+    def _gate(self, live: LiveRun, turn: Turn) -> Gate:
+        """Who lets the run's calls through; what it read before a restart counts on."""
+        source = source_in(turn.messages, self._untrusted) or live.replay.source
+        return Gate(self._policy, live.approvals, live.channel, can_ask=live.request.approvals, source=source)
 
     def _contexts(self, live: LiveRun) -> Callable[[str, str], Context]:
         principal = live.principal
@@ -117,3 +151,13 @@ class Equipment:
             return ours
         taken = {spec.name for spec in client}
         return (*(spec for spec in ours if spec.name not in taken), *client)
+
+
+class _Unheard:
+    """A log for what a router's model says and thinks: none of it is part of the answer."""
+
+    def emit(self, event: Event) -> None:
+        """Keep nothing."""
+
+    def note(self, event: Event) -> None:
+        """Keep nothing."""

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentic.errors import Cancelled, Conflict, StorageError
-from agentic.events import Checkpointed, Entry, coalesce, entry_to_json
+from agentic.events import Checkpointed, Entry, entry_to_json
 from agentic.messages import Json, Message, dump, message_to_json
 from agentic.ports.space import Principal
 from agentic.ports.storage import StorageBackend
 from agentic.runtime.presence import Presence
-from agentic.runtime.record import PREFIX, answer
+from agentic.runtime.record import PREFIX, answer, coalesce
 from agentic.runtime.request import request_to_json
 from agentic.runtime.run import LiveRun
 from agentic.runtime.spaces import Scope, of_user

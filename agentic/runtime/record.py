@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from agentic.errors import AgenticError, NotFound
-from agentic.events import Entry, HandedOver, RunFailed, RunFinished
+from agentic.events import Entry, HandedOver, RunFailed, RunFinished, TextDelta, ThinkingDelta, entry_to_json
 from agentic.messages import Json, Message, ToolCall, Usage
 from agentic.ports.storage import StorageBackend
 from agentic.runtime.conversations import written
@@ -49,6 +49,37 @@ def failed(error: AgenticError, usage: Usage = Usage()) -> RunFailed:
         retry_after_s=error.retry_after_s,
         usage=usage,
     )
+
+
+def so_far(live: LiveRun) -> list[Json]:
+    """The events of a run that is at work, as they will be stored."""
+    return [entry_to_json(entry) for entry in coalesce(live.channel.entries)]
+
+
+def coalesce(entries: Iterable[Entry]) -> list[Entry]:
+    """Join neighbouring deltas of one kind, so that a stored log has one entry a stretch and not one a token."""
+    joined: list[Entry] = []
+    texts: list[str] = []
+
+    def close() -> None:
+        if texts:
+            first = joined[-1]
+            joined[-1] = first._replace(event=type(first.event)("".join(texts)))  # type: ignore[call-arg]
+            texts.clear()
+
+    for entry in entries:
+        event = entry.event
+        if isinstance(event, (TextDelta, ThinkingDelta)):
+            if texts and type(joined[-1].event) is type(event):
+                texts.append(event.text)
+                continue
+            close()
+            texts.append(event.text)
+        else:
+            close()
+        joined.append(entry)
+    close()
+    return joined
 
 
 def answer(live: LiveRun, last: Entry) -> list[Json]:

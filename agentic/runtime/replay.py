@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agentic.events import Entry, HandedOver, Resumed, TextDelta, ThinkingDelta, ToolCallFinished, ToolCallStarted
+from agentic.events import (
+    ApprovalGiven,
+    ApprovalNeeded,
+    Entry,
+    HandedOver,
+    Resumed,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallFinished,
+    ToolCallStarted,
+)
 from agentic.messages import Json, ToolCall
 
 _TAKEN_BACK = (TextDelta, ThinkingDelta, HandedOver)
@@ -13,12 +23,17 @@ _TAKEN_BACK = (TextDelta, ThinkingDelta, HandedOver)
 
 @dataclass(slots=True)
 class Logged:
-    """A call in the log; ``end`` is None where it was cut off. ``redone``: its id belongs to work that is done anew."""
+    """A call in the log; ``end`` is None where it was cut off. ``redone``: its id belongs to work that is done anew.
+
+    ``untrusted`` is its tool's trait; ``waits``: it was cut off before a person had allowed it.
+    """
 
     id: str
     tool: str
     arguments: Json
     redone: bool
+    untrusted: bool = False
+    waits: bool = False
     end: ToolCallFinished | None = None
 
     @property
@@ -43,9 +58,14 @@ class Replay:
         for entry in entries:
             event = entry.event
             if isinstance(event, ToolCallStarted):
-                self._calls[event.id] = Logged(event.id, event.tool, event.arguments, entry.number > since)
+                self._calls[event.id] = Logged(
+                    event.id, event.tool, event.arguments, entry.number > since, event.untrusted
+                )
+            elif isinstance(event, (ApprovalNeeded, ApprovalGiven)) and event.id in self._calls:
+                self._calls[event.id].waits = not (isinstance(event, ApprovalGiven) and event.approved)
             elif isinstance(event, ToolCallFinished) and event.id in self._calls:
                 self._calls[event.id].end = event
+                self._calls[event.id].waits = False
 
     def find(self, call: ToolCall) -> Logged | None:
         """What the log knows of a call, None for a new one."""
@@ -58,6 +78,11 @@ class Replay:
                 other.redone = False
                 return other
         return None
+
+    @property
+    def source(self) -> str:
+        """The first untrusted tool that has come to an end, which has brought in the words of strangers."""
+        return next((call.tool for call in self.finished() if call.untrusted), "")
 
     def finished(self) -> list[Logged]:
         """The calls that have an end, in their order."""

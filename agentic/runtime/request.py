@@ -13,7 +13,11 @@ from agentic.ports.model import Sampling, ToolSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """One request for an answer. ``session_id`` None starts a new conversation; ``whole``: nobody reads along."""
+    """One request for an answer.
+
+    ``session_id`` None starts a new conversation; ``whole``: nobody reads along; ``approvals``: somebody is there to
+    approve calls.
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -23,6 +27,7 @@ class RunRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
     traceparent: str = ""
     whole: bool = False
+    approvals: bool = False
 
 
 def request_to_json(request: RunRequest) -> Json:
@@ -39,6 +44,7 @@ def request_to_json(request: RunRequest) -> Json:
         "wishes": asdict(request.wishes),
         "options": dict(request.options),
         "traceparent": request.traceparent,
+        "approvals": request.approvals,
     }
 
 
@@ -54,4 +60,5 @@ def request_from_json(data: Mapping[str, Any]) -> RunRequest:
         options=data["options"],
         traceparent=data["traceparent"],
         whole=True,
+        approvals=data["approvals"],
     )

@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from agentic.errors import AgenticError, Conflict, Forbidden, ModelUnavailable
 from agentic.events import (
+    ApprovalGiven,
+    ApprovalNeeded,
     Entry,
     ModelFinished,
     ModelStarted,
+    Resumed,
     RunFailed,
     RunFinished,
     ToolCallStarted,
@@ -145,7 +148,7 @@ class Claims:
         since = kept.value["number"]
         if isinstance(entries[-1].event, (RunFinished, RunFailed)):
             # All that may be missing is the answer in the conversation.
-            live.channel = Channel(entries[:-1], entries[-1])
+            live.take_over(Channel(entries[:-1], entries[-1]))
             return Past(length=len(log), tries=tries, since=since, last=entries[-1])
         restore(live, entries, kept.value)
         return Past(length=len(log), tries=tries, since=since)
@@ -158,8 +161,8 @@ def restore(live: LiveRun, entries: list[Entry], checkpoint: Mapping[str, Any]) 
     live.restored = checkpoint["data"]
     live.replay = Replay(entries, checkpoint["number"])
     live.calls = max(checkpoint["calls"], last_call_number(entries))
-    live.spent_s = entries[-1].at
-    live.channel = Channel(without_said(entries, checkpoint["number"]), entries[-1])
+    live.spent_s = _seconds_of_work(entries)
+    live.take_over(Channel(without_said(entries, checkpoint["number"]), entries[-1]))
     for entry in entries:
         _count(live.budget, entry)
 
@@ -185,6 +188,24 @@ async def patiently(find: Callable[[], Awaitable[Found]], patience_s: float) -> 
             if time.monotonic() >= until:
                 raise
             await asyncio.sleep(PAUSE_S)
+
+
+def _seconds_of_work(entries: Sequence[Entry]) -> float:
+    """How long a run has worked: while a person is asked its clock stands still."""
+    worked, before = 0.0, 0.0
+    asked: set[str] = set()
+    for entry in entries:
+        if not asked:
+            worked += entry.at - before
+        before = entry.at
+        if isinstance(entry.event, ApprovalNeeded):
+            asked.add(entry.event.id)
+        elif isinstance(entry.event, ApprovalGiven):
+            asked.discard(entry.event.id)
+        elif isinstance(entry.event, Resumed):
+            # What waited then is asked about anew.
+            asked.clear()
+    return worked
 
 
 def _count(budget: Budget, entry: Entry) -> None:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from agentic.errors import AgenticError, BudgetExceeded
 from agentic.events import Citation, CitationAdded, EndReason, Entry, Notice, Progress, TextDelta, ThinkingDelta
-from agentic.messages import Json, Message
+from agentic.messages import Json, Message, ToolCall
 from agentic.ports.agent import Task
 from agentic.ports.model import Model
 from agentic.ports.run import Run, Tools
 from agentic.ports.space import Principal, Space
-from agentic.runtime.budget import Budget
+from agentic.runtime.approval import Approvals
+from agentic.runtime.budget import Budget, Clock
 from agentic.runtime.channel import Channel
 from agentic.runtime.opening import Opening
 from agentic.runtime.replay import Replay
 from agentic.runtime.request import RunRequest
 
+PAUSE_S = 0.05
+"""Seconds that an agent is kept waiting for a refusal, so that one that tries again for ever harms nobody."""
 GRACE_S = 5.0
 """Seconds that a cancelled agent has to let go; then its run ends without it."""
 
@@ -102,10 +107,17 @@ class LiveRun:
         self.spent_s = 0.0
         self.calls = 0
         self.channel = Channel()
+        self.clock = Clock()
+        self.approvals = Approvals(self.channel, self.clock)
         self.ended_early: tuple[EndReason, str] | None = None
         self.opening: Opening | None = None
         self.abandoned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._work: asyncio.Task[None] | None = None
+
+    def take_over(self, channel: Channel) -> None:
+        """Go on with the log that another server has begun."""
+        self.channel = channel
+        self.approvals = Approvals(channel, self.clock)
 
     @property
     def text(self) -> str:
@@ -125,6 +137,10 @@ class LiveRun:
         """The next tool call's id: stable, and telling of which run it is."""
         self.calls += 1
         return f"{self.id}-{self.calls}"
+
+    def claim(self, call: ToolCall) -> ToolCall:
+        """The call under an id of this run, by which the client's next request is known to go on from here."""
+        return call if call.id.startswith(f"{self.id}-") else replace(call, id=self.new_call_id())
 
     async def batches(
         self, *, first_quiet_s: float | None = None, quiet_s: float | None = None
@@ -162,6 +178,15 @@ class LiveRun:
         if self._work is not None:
             self._work.cancel()
             asyncio.get_running_loop().call_later(GRACE_S, self._abandon)
+
+    async def refuse(self, error: AgenticError) -> None:
+        """Do what is due before a handle raises ``error``: a limit that was hit ends the run, whatever its agent does.
+
+        An agent that catches the error and tries again at once must not keep the event loop from everybody else.
+        """
+        if isinstance(error, BudgetExceeded):
+            self.end("length", error.message)
+        await asyncio.sleep(PAUSE_S)
 
     def attach(self, work: asyncio.Task[None]) -> None:
         """Take the task that does the agent's work, so that ``end`` can cancel it."""

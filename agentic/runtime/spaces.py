@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agentic.errors import StorageError
+from agentic.errors import FetchError, StorageError
 from agentic.ports.blobs import Blob, BlobStore
+from agentic.ports.http import Fetched, HttpClient
 from agentic.ports.space import Principal, Space
 from agentic.ports.storage import StorageBackend, Stored
 
@@ -149,16 +150,32 @@ class NoBlobs(BlobStore):
         return StorageError("No store of files is installed. Install a plugin that brings one.")
 
 
+class NoHttp(HttpClient):
+    """Stands where there is no network to be reached: nothing is fetched."""
+
+    async def get(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 20,
+        max_bytes: int = 5_000_000,
+    ) -> Fetched:
+        """Raises FetchError."""
+        raise FetchError("Nothing can be fetched here.")
+
+
 @dataclass(frozen=True, slots=True)
 class Scope(Space):
-    """A part of storage and of files."""
+    """A part of storage and of files, and the client for addresses that strangers name."""
 
     storage: StorageBackend
     blobs: BlobStore
+    http: HttpClient = field(default_factory=NoHttp)
 
     def under(self, path: str) -> Scope:
         """The part of this one under a path of one or more names."""
-        return Scope(ScopedStorage(self.storage, f"{path}/"), ScopedBlobs(self.blobs, f"{path}/"))
+        return Scope(ScopedStorage(self.storage, f"{path}/"), ScopedBlobs(self.blobs, f"{path}/"), self.http)
 
     async def clear(self, path: str) -> int:
         """Remove everything under a path; how many keys that were."""

@@ -8,12 +8,14 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from agentic.kernel import Kernel
-from agentic.server import health, routes_auth, routes_chat, routes_conversations, routes_models
+from agentic.server import health, routes_auth, routes_chat, routes_conversations, routes_models, routes_routing
 from agentic.server.auth import Authentication
 from agentic.server.errors import install_handlers
 from agentic.server.limits import BodyLimit, NoSniff, Unbroken
 
-ROUTERS = (routes_chat.router, routes_models.router, routes_conversations.router, routes_auth.router, health.router)
+ROUTERS = tuple(
+    module.router for module in (routes_chat, routes_models, routes_conversations, routes_routing, routes_auth, health)
+)
 
 
 def create_app(kernel: Kernel) -> FastAPI:

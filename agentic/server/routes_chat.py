@@ -42,6 +42,17 @@ router = APIRouter(prefix="/v1", route_class=_Direct)
 async def create_chat_completion(request: Request) -> Response:
     """Answer a conversation, streamed or whole, in OpenAI's format."""
     kernel: Kernel = request.app.state.kernel
+    body, wanted = await read_chat(request)
+    live = await kernel.engine.start(wanted, request.state.principal)
+    if body.stream:
+        usage = body.stream_options is not None and bool(body.stream_options.include_usage)
+        return EventStream(live, Completion(live, wanted.model, include_usage=usage), _headers)
+    return await _whole(request, live, wanted)
+
+
+async def read_chat(request: Request) -> tuple[ChatRequest, RunRequest]:
+    """What the request asks for, as sent and in the kernel's words. Raises BadRequest that names the field at fault."""
+    kernel: Kernel = request.app.state.kernel
     body = _read(await request.body())
     wanted = to_run_request(
         body,
@@ -49,11 +60,7 @@ async def create_chat_completion(request: Request) -> Response:
         session_id=request.headers.get("x-session-id"),
         traceparent=request.headers.get("traceparent", ""),
     )
-    live = await kernel.engine.start(wanted, request.state.principal)
-    if body.stream:
-        usage = body.stream_options is not None and bool(body.stream_options.include_usage)
-        return EventStream(live, Completion(live, wanted.model, include_usage=usage), _headers)
-    return await _whole(request, live, wanted)
+    return body, wanted
 
 
 def _read(data: bytes) -> ChatRequest:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
 from agentic.kernel import Kernel
 from agentic.messages import Json, dump
 from agentic.runtime.files import shown_as
+from agentic.runtime.run import LiveRun
 
 router = APIRouter(prefix="/api")
+
+
+class Approval(BaseModel):
+    """A person's answer; ``reason`` is told to the model where it is no."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    call_id: str
+    approve: bool
+    reason: Annotated[str, Field(max_length=1000)] | None = None
 
 
 @router.get("/conversations")
@@ -45,10 +58,30 @@ async def delete_conversation(request: Request, session_id: str) -> Response:
 
 @router.get("/runs/{run_id}")
 async def get_run(request: Request, run_id: str) -> Response:
-    """The stored events of a run of the caller's."""
+    """The events of a run of the caller's: all of them, or those so far of one at work; ``waiting`` needs approval."""
+    engine, principal = request.app.state.kernel.engine, request.state.principal
+    events = await engine.get_trace(run_id, principal)
+    live = engine.at_work(principal).get(run_id)
+    state = {"state": "ended", "waiting": []} if live is None else _state(live)
+    return _answer({"run_id": run_id, "session_id": events[0].get("session_id"), **state, "events": events})
+
+
+@router.get("/runs")
+async def list_runs_at_work(request: Request) -> Response:
+    """The caller's runs at work, with the calls that wait for approval."""
+    at_work = request.app.state.kernel.engine.at_work(request.state.principal)
+    runs = [{"run_id": run_id, "session_id": live.session_id, **_state(live)} for run_id, live in at_work.items()]
+    return _answer({"runs": runs})
+
+
+@router.post("/runs/{run_id}/approvals")
+async def answer_approval(request: Request, run_id: str, body: Approval) -> Response:
+    """Approve or deny a call of a run of the caller's: 409 if it does not wait."""
     kernel: Kernel = request.app.state.kernel
-    events = await kernel.engine.get_trace(run_id, request.state.principal)
-    return _answer({"run_id": run_id, "session_id": events[0].get("session_id"), "events": events})
+    await kernel.engine.approve(
+        run_id, body.call_id, request.state.principal, approved=body.approve, reason=body.reason or ""
+    )
+    return _answer({"run_id": run_id, "call_id": body.call_id, "approved": body.approve})
 
 
 @router.get("/runs/{run_id}/files/{name}")
@@ -71,6 +104,11 @@ async def _from(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[byt
     yield first
     async for piece in pieces:
         yield piece
+
+
+def _state(live: LiveRun) -> Json:
+    waiting = [{field.name: getattr(one, field.name) for field in fields(one)} for one in live.approvals.waiting]
+    return {"state": "at_work", "waiting": waiting}
 
 
 def _answer(body: Json) -> Response:

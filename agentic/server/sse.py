@@ -149,7 +149,7 @@ class EventStream(Response):
         return {"type": "http.response.start", "status": 200, "headers": headers}
 
 
-async def leaving(receive: Receive, left: Callable[[], None]) -> None:
+async def leaving(receive: Receive, left: Callable[[], object]) -> None:
     """Call ``left`` when the client disconnects. The body must have been read."""
     with suppress(asyncio.CancelledError):
         while (await receive())["type"] != "http.disconnect":
@@ -157,7 +157,7 @@ async def leaving(receive: Receive, left: Callable[[], None]) -> None:
         left()
 
 
-async def until_left(receive: Receive, answer: Awaitable[T], left: Callable[[], None]) -> T:
+async def until_left(receive: Receive, answer: Awaitable[T], left: Callable[[], object]) -> T:
     """Wait for an answer, and call ``left`` if the client goes away before it is there."""
     watching = asyncio.create_task(leaving(receive, left))
     try:

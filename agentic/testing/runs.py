@@ -235,7 +235,13 @@ def _spec(name: str, outcome: Outcome) -> ToolSpec:
         return ToolSpec(name, f"The scripted tool {name}", ANY_ARGUMENTS)
     traits = outcome.traits
     return ToolSpec(
-        name, outcome.description, schema_of(outcome), traits.examples, outcome.suggest, untrusted=traits.untrusted
+        name,
+        outcome.description,
+        schema_of(outcome),
+        traits.examples,
+        outcome.suggest,
+        untrusted=traits.untrusted,
+        parallel=traits.parallel,
     )
 
 

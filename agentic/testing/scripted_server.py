@@ -14,8 +14,9 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 from agentic.messages import Json
 from agentic.testing.scripted_answers import Answer, says
@@ -26,11 +27,15 @@ Answering = Callable[[Json], "Answer | str"]
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """A request as it came: ``body`` is the decoded JSON, or None; header names are in lower case."""
+    """A request as it came: ``body`` is the decoded JSON, or None; header names are in lower case.
+
+    ``query`` holds the parameters of the address, decoded.
+    """
 
     path: str
     body: Any
     headers: dict[str, str]
+    query: dict[str, str] = field(default_factory=dict)
 
 
 class ScriptedServer(ABC):
@@ -133,7 +138,8 @@ class ScriptedServer(ABC):
             await exchange.refuse(Answer(status=400, error="invalid character in JSON"))
             return
         headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
-        self.requests.append(RecordedRequest(scope["path"], body, headers))
+        query = dict(parse_qsl(scope.get("query_string", b"").decode(), keep_blank_values=True))
+        self.requests.append(RecordedRequest(scope["path"], body, headers, query))
         await exchange.answer(body)
 
 

@@ -128,14 +128,26 @@ class StreamOptions(Lenient):
     include_usage: bool | None = None
 
 
+class Extension(BaseModel):
+    """What only this server knows; a slip in it is told, since nobody else's key can be meant.
+
+    ``approvals``: the client will ask a person about calls that need approval.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    approvals: bool = False
+
+
 class ChatRequest(Lenient):
-    """The fields that are honoured; ``session_id`` is this server's own."""
+    """The fields that are honoured; ``session_id`` and ``agentic`` are this server's own."""
 
     model: str | None = None
     messages: Annotated[list[BodyMessage], Field(min_length=1)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     session_id: str | None = None
+    agentic: Extension | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None

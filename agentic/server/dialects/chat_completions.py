@@ -11,6 +11,8 @@ from typing import Any
 
 from agentic.errors import AgenticError
 from agentic.events import (
+    ApprovalGiven,
+    ApprovalNeeded,
     Citation,
     CitationAdded,
     Decided,
@@ -35,7 +37,8 @@ from agentic.server.errors import error_body
 from agentic.server.sse import escape_line_breaks, failure
 
 DONE = b"data: [DONE]\n\n"
-STEPS = (ToolCallStarted, ToolCallFinished, Progress, Notice, CitationAdded, FileAdded)
+PLAIN_STEPS = (ToolCallStarted, ToolCallFinished, ApprovalNeeded, ApprovalGiven, Progress, Notice, FileAdded)
+STEPS = (*PLAIN_STEPS, CitationAdded)
 SHOWN_CHARACTERS = 500
 """How much of a tool's result is shown among the reasoning; ``agentic`` has it whole."""
 
@@ -112,7 +115,11 @@ class Completion:
         origin: Json = {"run_id": self._live.id, "session_id": self._live.session_id}
         if self._decided is not None:
             origin["agent"] = self._decided.agent
-            origin["decision"] = {"reason": self._decided.reason, "bids": list(self._decided.bids)}
+            origin["decision"] = {
+                "reason": self._decided.reason,
+                "bids": list(self._decided.bids),
+                "router": self._decided.router,
+            }
         return origin
 
     def _decide(self, entry: Entry) -> bytes:
@@ -186,7 +193,7 @@ WRITERS: dict[type[Event], Callable[[Completion, Entry], bytes]] = {
     HandedOver: Completion._hand_over,
     RunFinished: Completion._finish,
     RunFailed: Completion._fail,
-    **dict.fromkeys((ToolCallStarted, ToolCallFinished, Progress, Notice, FileAdded), Completion._step),
+    **dict.fromkeys(PLAIN_STEPS, Completion._step),
 }
 
 

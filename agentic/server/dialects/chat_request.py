@@ -59,6 +59,7 @@ def to_run_request(body: ChatRequest, *, default_model: str, session_id: str | N
         raise BadRequest("tools: two of them have the same name.", param="tools")
     return RunRequest(
         whole=not body.stream,
+        approvals=body.agentic is not None and body.agentic.approvals,
         model=body.model or default_model,
         messages=tuple(_message(message, n) for n, message in enumerate(body.messages)),
         session_id=session_id or body.session_id,

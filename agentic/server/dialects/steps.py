@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentic.events import Event, Notice, Progress, ToolCallFinished, ToolCallStarted
+from agentic.events import ApprovalGiven, ApprovalNeeded, Event, Notice, Progress, ToolCallFinished, ToolCallStarted
 from agentic.messages import dump
 
 
@@ -17,6 +17,10 @@ def line(event: Event, *, shown: int | None = None) -> str:
     if isinstance(event, ToolCallFinished):
         result = event.result if shown is None or len(event.result) <= shown else f"{event.result[:shown]}…"
         return f"← {'error: ' if event.error else ''}{result}"
+    if isinstance(event, ApprovalNeeded):
+        return f"? {event.tool} waits for approval: {event.reason}"
+    if isinstance(event, ApprovalGiven):
+        return f"{'✓ approved' if event.approved else '✗ denied'}{f': {event.reason}' if event.reason else ''}"
     if isinstance(event, Progress):
         return f"… {event.title}"
     if isinstance(event, Notice):

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from agentic import Json, Tool, ToolContext, ToolError, ToolRetry, Traits
+from agentic import Json, Tool, ToolContext, ToolError, Traits
+from agentic.workers import Words, WorkerPool
 from agentic_data_analysis import requests
 from agentic_data_analysis.operations import Operation, operation_named
-from agentic_data_analysis.pool import Pool
 from agentic_data_analysis.settings import Settings
 
 MAX_CHARACTERS = 10_000_000
@@ -83,7 +83,20 @@ class DataAnalysisTool(Tool):
     args = Arguments
 
     def __init__(self, settings: Settings) -> None:
-        self.pool = Pool(settings.data_analysis_timeout, settings.data_analysis_memory_mb)
+        limit = settings.data_analysis_timeout
+        self.pool = WorkerPool(
+            "agentic_data_analysis.worker",
+            timeout_s=limit,
+            memory_mb=settings.data_analysis_memory_mb,
+            words=Words(
+                busy="Other analyses take all workers. Try again in a moment.",
+                slow=f"The analysis did not finish within {limit:g} s and was stopped. Give fewer rows or columns.",
+                died="The analysis was cut off: it took too much memory or time. Give fewer rows or columns.",
+                absent="The analysis could not be started; the server's log says more.",
+            ),
+            # One thread is enough for columns of this size, and each more one reserves memory.
+            variables={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+        )
         self.traits = Traits(timeout_s=settings.data_analysis_timeout + _MARGIN_S, examples=_EXAMPLES)
 
     def suggest(self, text: str) -> Json | None:
@@ -97,12 +110,7 @@ class DataAnalysisTool(Tool):
         """
         if len(args.data) > MAX_CHARACTERS:
             raise ToolError(f"The data has {len(args.data)} characters; at most {MAX_CHARACTERS} can be analysed.")
-        said = await self.pool.compute(args.model_dump(exclude={"data"}), args.data)
-        if "retry" in said:
-            raise ToolRetry(said["retry"])
-        if "error" in said:
-            raise ToolError(said["error"])
-        return str(said["answer"])
+        return await self.pool.ask(args.model_dump(exclude={"data"}), args.data.encode("utf-8", "replace"))
 
     async def aclose(self) -> None:
         """End the workers; without this they end with the server."""

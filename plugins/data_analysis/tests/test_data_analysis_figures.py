@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from agentic import ToolError, ToolRetry
 from agentic_data_analysis.tool import Arguments, DataAnalysisTool
 from agentic_data_analysis.worker import answer
 
@@ -26,7 +27,12 @@ ORDERS = json.dumps(
 
 def said(data: str, **given: Any) -> dict[str, str]:
     args = Arguments(data=data, **given)
-    return answer(args.model_dump(exclude={"data"}), args.data)
+    try:
+        return {"answer": answer(args.model_dump(exclude={"data"}), args.data.encode())}
+    except ToolRetry as error:
+        return {"retry": error.message}
+    except ToolError as error:
+        return {"error": error.message}
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agentic import Json, Tool, ToolContext, ToolError, ToolRetry, Traits
+from agentic import Json, Tool, ToolContext, Traits
+from agentic.workers import Words, WorkerPool
 from agentic_math import requests
-from agentic_math.pool import Pool
 from agentic_math.settings import Settings
 
 _MARGIN_S = 5
@@ -49,7 +49,18 @@ class MathTool(Tool):
     args = Arguments
 
     def __init__(self, settings: Settings) -> None:
-        self.pool = Pool(settings.math_timeout, settings.math_memory_mb)
+        limit = settings.math_timeout
+        self.pool = WorkerPool(
+            "agentic_math.worker",
+            timeout_s=limit,
+            memory_mb=settings.math_memory_mb,
+            words=Words(
+                busy="All workers are busy with long computations. Try again in a moment.",
+                slow=f"The computation did not finish within {limit:g} s and was stopped. Try a smaller one.",
+                died="The computation was cut off: it took too much memory or time. Try a smaller one.",
+                absent="The calculator could not be started; the server's log says more.",
+            ),
+        )
         self.traits = Traits(timeout_s=settings.math_timeout + _MARGIN_S, examples=_EXAMPLES)
 
     def suggest(self, text: str) -> Json | None:
@@ -62,12 +73,7 @@ class MathTool(Tool):
 
         Raises ToolRetry for what cannot be read, ToolError for what cannot be computed within the limits.
         """
-        said = await self.pool.compute(args.expression)
-        if "retry" in said:
-            raise ToolRetry(said["retry"])
-        if "error" in said:
-            raise ToolError(said["error"])
-        return str(said["answer"])
+        return await self.pool.ask({"expression": args.expression})
 
     async def aclose(self) -> None:
         """End the workers; without this they end with the server."""

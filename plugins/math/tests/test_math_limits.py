@@ -35,7 +35,15 @@ async def tool() -> AsyncIterator[MathTool]:
 def loose_compute() -> Callable[[str], dict[str, str]]:
     from agentic_math.worker import compute
 
-    return compute
+    def said(expression: str) -> dict[str, str]:
+        try:
+            return {"answer": compute(expression)}
+        except ToolRetry as error:
+            return {"retry": error.message}
+        except ToolError as error:
+            return {"error": error.message}
+
+    return said
 
 
 async def ask(tool: MathTool, expression: str) -> str:

@@ -6,11 +6,10 @@ import ast
 import re
 
 MAX_REQUEST = 20_000
-_BLOCK = re.compile(
-    r"^[ \t]*```[ \t]*(python3?|py)?[ \t\r]*\n(.*?)^[ \t]*```[ \t\r]*$", re.DOTALL | re.MULTILINE | re.IGNORECASE
-)
+# People open a block in the middle of a line, too.
+_BLOCK = re.compile(r"```[ \t]*(python3?|py)?[ \t\r]*\n(.*?\n)[ \t]*```", re.DOTALL | re.IGNORECASE)
 _WISH = re.compile(
-    r"\b(run|runs|execute|evaluate|try (it |this )?out|start|launch"
+    r"\b(run|runs|execute|evaluate|plot|draw|compute|calculate|simulate|try (it |this )?out|start|launch"
     r"|what (does|do|will|would|is) (it|this|that|the (code|program|script|snippet))\b"
     r".{0,40}\b(print|output|return|give|do|result)"
     r"|(what|which) (is|are) the (output|result)|output of (this|the)|print(s|ed)? by"
@@ -19,7 +18,7 @@ _WISH = re.compile(
 )
 _NO_WISH = re.compile(
     r"\b((do ?n['o]t|do not|never|without) (run|execut)\w*|not (run|execute)"
-    r"|why\b|explain\b|review\b|refactor\b|translate\b"
+    r"|why\b|complexity\b|explain\b|review\b|refactor\b|translate\b"
     r"|(run|running) time\b|how (do|can|would|should) (i|you|one) (run|execute|start))",
     re.IGNORECASE,
 )

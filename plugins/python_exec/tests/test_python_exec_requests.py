@@ -16,6 +16,7 @@ NOT_MEANT = [
     f"Review this code before I run it:\n{PROGRAM}",
     f"How do I run this?\n{PROGRAM}",
     f"What is the running time of this?\n{PROGRAM}",
+    f"What is the time complexity of this, computed by hand?\n{PROGRAM}",
     f"Run both:\n{PROGRAM}\n{PROGRAM}",
     "Run print(1)",
     "Run this:\n```js\nconsole.log(1)\n```",
@@ -41,6 +42,8 @@ MEANT = [
     f"Ejecuta este programa:\n{PROGRAM}",
     "Run this:\n```py\nprint(sum(range(10)))\n```",
     "Run this:\n```\nprint(sum(range(10)))\n```",
+    f"Run this: {PROGRAM}",
+    f"Plot what this gives: {PROGRAM}",
     "Run this:\r\n```Python\r\nprint(sum(range(10)))\r\n```",
 ]
 

@@ -11,6 +11,11 @@ cannot be sure of yourself; call several at once where they do not need each oth
 go on. If a tool fails, mend the call or find another way. Answer as soon as you know enough, in the user's language, \
 and do not speak of tools or steps."""
 
+LAST_STEP = """
+
+Your steps are used up: no tool can be called any more. Answer now with what is known, and say what could not be \
+found out."""
+
 
 class React(Agent):
     """One step after another: the model thinks, calls tools, sees what they return, and goes on or answers."""
@@ -43,8 +48,15 @@ class React(Agent):
             if reply.text and not reply.text[-1].isspace():
                 # What was said before the calls does not run into what follows.
                 run.say("\n\n")
-        await run.model.complete(messages, say=True)
+        await run.model.complete(last(messages), say=True)
         run.notice(f"Stopped after {self._max_steps} {'step' if self._max_steps == 1 else 'steps'}.")
+
+
+def last(messages: Sequence[Message]) -> list[Message]:
+    """The messages for the answer at the cap: told in front, since nothing may stand between results and answer."""
+    if messages[0].role != "system":
+        return [Message("system", LAST_STEP.strip()), *messages]
+    return [Message("system", messages[0].text + LAST_STEP), *messages[1:]]
 
 
 def observations(reply: Reply, results: Sequence[ToolResult]) -> list[Message]:

@@ -11,7 +11,7 @@ from agentic import Agent, Fit, Message, Reply, ToolCall, ToolError, Usage
 from agentic.testing.agent import AgentConformance
 from agentic.testing.runs import FakeRun, calls, client_tool, make_task
 from agentic_react import agentic_agents, agentic_settings
-from agentic_react.agent import INSTRUCTION, React
+from agentic_react.agent import INSTRUCTION, LAST_STEP, React
 from agentic_react.settings import Settings
 
 
@@ -139,3 +139,39 @@ async def test_setting_is_the_cap() -> None:
     assert (agent.name, agent.plain, agent.rank) == ("react", False, 10)
     run = FakeRun(replies=[calls(lookup(1)), "So far."], tools={"lookup": "42"})
     assert (await run.answer(agent)).endswith("Stopped after 1 step.")
+
+
+async def test_at_the_cap_the_model_is_told_so_in_front_of_what_is_known() -> None:
+    run = FakeRun(replies=[calls(lookup(1)), "So far."], tools={"lookup": "42"})
+    await run.answer(React(1))
+    first, *others = run.model.requests[-1].messages
+    assert (first.role, first.text) == ("system", INSTRUCTION + LAST_STEP)
+    assert tuple(others[:1]) == run.model.requests[0].messages[1:]
+    assert others[-1].role == "tool", "nothing stands between results and answer"
+
+
+async def test_at_the_cap_without_tools_it_is_told_so_as_well() -> None:
+    run = FakeRun("Hi", replies=[calls(ToolCall("1", "ghost", {})), "Hello"])
+    assert await run.answer(React(1)) == "Hello\n\nStopped after 1 step."
+    assert [message.role for message in run.model.requests[-1].messages] == ["system", "user", "assistant", "tool"]
+
+
+async def test_failing_call_leaves_those_beside_it_their_results() -> None:
+    tools = {"lookup": "42", "broken": ToolError("closed")}
+    replies = [calls(lookup(1), ToolCall("b", "broken", {}), ToolCall("g", "ghost", {}), lookup(2)), "It is 42."]
+    run = FakeRun(replies=replies, tools=tools)
+    assert await run.answer(React(5)) == "It is 42."
+    results = [message for message in run.model.requests[1].messages if message.role == "tool"]
+    assert [(result.tool_call_id, result.name) for result in results] == [
+        ("call-1", "lookup"), ("b", "broken"), ("g", "ghost"), ("call-2", "lookup")
+    ]  # fmt: skip
+    assert [results[0].text, results[1].text, results[3].text] == ["42", "closed", "42"]
+
+
+async def test_servers_calls_run_before_the_clients_are_handed_over() -> None:
+    wanted = [lookup(1), ToolCall("r", "ring", {})]
+    run = FakeRun(
+        replies=[calls(*wanted, text="One moment.")], tools={"lookup": "42"}, client_tools=[client_tool("ring")]
+    )
+    assert await run.answer(React(5)) == "One moment."
+    assert (run.tools.called, run.tools.handed_over) == ([wanted[0]], (wanted[1],))

@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 
-from agentic import Json
+from agentic.messages import Json
 
 _PASSED_ON = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """All that a worker is given of the environment: what finding the libraries may need, and no secret."""
@@ -24,13 +25,13 @@ class WorkerDied(Exception):
 class Process:
     """A worker process. Its methods block: call them in a thread; only ``kill`` may be called from anywhere."""
 
-    def __init__(self, seconds: float, memory_mb: int) -> None:
+    def __init__(self, module: str, seconds: float, memory_mb: int, variables: Mapping[str, str]) -> None:
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         # Answers shall come in the same order every time.
-        environment["PYTHONHASHSEED"] = "0"
+        environment.update({"PYTHONHASHSEED": "0", **variables})
         self._popen = subprocess.Popen(
-            [sys.executable, "-P", "-s", "-m", "agentic_math.worker", str(seconds), str(memory_mb)],
+            [sys.executable, "-P", "-s", "-m", module, str(seconds), str(memory_mb)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -43,11 +44,12 @@ class Process:
         """Whether the process still runs."""
         return self._popen.poll() is None
 
-    def ask(self, request: Json) -> Json:
-        """Send a request and wait for its answer. Raises WorkerDied."""
+    def ask(self, request: Json, payload: bytes) -> Json:
+        """Send a request with its payload and wait for the answer. Raises WorkerDied."""
         assert self._popen.stdin is not None
         try:
-            self._popen.stdin.write(json.dumps(request).encode() + b"\n")
+            self._popen.stdin.write(json.dumps({"request": request, "bytes": len(payload)}).encode() + b"\n")
+            self._popen.stdin.write(payload)
             self._popen.stdin.flush()
         except OSError as error:
             raise WorkerDied(self.end()) from error

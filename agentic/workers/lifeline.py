@@ -45,7 +45,7 @@ def guarded(seconds: float) -> Iterator[None]:
 
 
 def _watch_input(on: bool) -> None:
-    """Have SIGIO sent when the other end of standard input goes away; nobody writes to it during a computation."""
+    """Have SIGIO sent when the other end of standard input goes away; nobody writes to it while the other works."""
     if not sys.platform.startswith("linux"):
         return
     import fcntl

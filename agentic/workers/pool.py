@@ -1,16 +1,18 @@
-"""A few warm workers: one analysis each, ended when it takes too long, and replaced when they die."""
+"""A few warm workers: one request each, ended when it takes too long, and replaced when they die."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TypeVar
 
-from agentic import Json, ToolError
-from agentic_data_analysis.process import Process, WorkerDied
+from agentic.errors import ToolError, ToolRetry
+from agentic.messages import Json
+from agentic.workers.process import Process, WorkerDied
 
 logger = logging.getLogger(__name__)
 _STARTING_S = 30
@@ -18,14 +20,38 @@ _LEAST_S = 0.5
 T = TypeVar("T")
 
 
-class Pool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What a model is told where no answer comes: all workers ``busy``, too ``slow``, it ``died``, it is ``absent``."""
+
+    busy: str
+    slow: str
+    died: str
+    absent: str
+
+
+class WorkerPool:
     """At most ``size`` workers, started when they are first needed.
 
-    ``timeout_s`` holds for an analysis together with its wait for a free worker.
+    ``module`` is run with ``python -m`` and calls :func:`agentic.workers.serve`. ``timeout_s`` holds for a request
+    together with its wait for a free worker; ``memory_mb`` bounds a worker's address space. Of the environment workers
+    see ``variables`` alone, and what finding libraries needs.
     """
 
-    def __init__(self, timeout_s: float, memory_mb: int, size: int = 2) -> None:
+    def __init__(
+        self,
+        module: str,
+        *,
+        timeout_s: float,
+        memory_mb: int,
+        words: Words,
+        size: int = 2,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.timeout_s = timeout_s
+        self._module = module
+        self._words = words
+        self._variables = variables or {}
         self.memory_mb = memory_mb
         self._size = size
         self._idle: list[Process] = []
@@ -37,20 +63,29 @@ class Pool:
         """The ids of the processes that wait for work."""
         return tuple(worker.pid for worker in self._idle)
 
-    async def compute(self, request: Json, data: str) -> Json:
-        """The worker's answer. Raises ToolError when time, memory or the worker itself ran out."""
+    async def ask(self, request: Json, payload: bytes = b"") -> str:
+        """The worker's answer. Raises the ToolError or ToolRetry that its work raised.
+
+        Raises ToolError as well when time, memory or the worker itself ran out.
+        """
         asked = time.monotonic()
         try:
             async with asyncio.timeout(self.timeout_s):
                 await self._free.acquire()
         except TimeoutError:
-            raise ToolError("Other analyses take all workers. Try again in a moment.") from None
+            raise ToolError(self._words.busy) from None
         try:
             worker = await self._worker()
             waited = time.monotonic() - asked
-            return await self._ask(worker, request, data, max(self.timeout_s - waited, _LEAST_S))
+            said = await self._ask(worker, request, payload, max(self.timeout_s - waited, _LEAST_S))
         finally:
             self._free.release()
+        if "retry" in said:
+            raise ToolRetry(said["retry"])
+        if "error" in said:
+            raise ToolError(said["error"])
+        answer: str = said["answer"]
+        return answer
 
     async def aclose(self) -> None:
         """End the idle workers."""
@@ -67,13 +102,13 @@ class Pool:
             worker = self._idle.pop()
             if worker.alive:
                 return worker
-            logger.warning("[DataAnalysis] Worker: an idle one was gone; starting another")
+            logger.warning("[Workers] %s: an idle one was gone; starting another", self._module)
             await self._in_thread(worker.end)
         return await self._start()
 
     async def _start(self) -> Process:
         started = time.monotonic()
-        starting = self._executor().submit(Process, self.timeout_s, self.memory_mb)
+        starting = self._executor().submit(Process, self._module, self.timeout_s, self.memory_mb, self._variables)
         try:
             worker = await asyncio.wrap_future(starting)
         except asyncio.CancelledError:
@@ -82,24 +117,20 @@ class Pool:
         try:
             await self._answer_of(worker, worker.read, _STARTING_S)
         except (WorkerDied, TimeoutError) as error:
-            logger.error("[DataAnalysis] Worker: did not start: %s", error)
-            raise ToolError("The analysis could not be started; the server's log says more.") from error
-        logger.info("[DataAnalysis] Worker: started in %.1f s", time.monotonic() - started)
+            logger.error("[Workers] %s: did not start: %s", self._module, error)
+            raise ToolError(self._words.absent) from error
+        logger.info("[Workers] %s: started in %.1f s", self._module, time.monotonic() - started)
         return worker
 
-    async def _ask(self, worker: Process, request: Json, data: str, seconds: float) -> Json:
+    async def _ask(self, worker: Process, request: Json, payload: bytes, seconds: float) -> Json:
         try:
-            said = await self._answer_of(worker, lambda: worker.ask(request, data), seconds)
+            said = await self._answer_of(worker, lambda: worker.ask(request, payload), seconds)
         except TimeoutError:
-            logger.info("[DataAnalysis] Analysis: stopped after %.1f s", seconds)
-            raise ToolError(
-                f"The analysis did not finish within {self.timeout_s:g} s and was stopped. Give fewer rows or columns."
-            ) from None
+            logger.info("[Workers] %s: stopped after %.1f s", self._module, seconds)
+            raise ToolError(self._words.slow) from None
         except WorkerDied as error:
-            logger.warning("[DataAnalysis] Worker: ended in mid-analysis with code %d", error.code)
-            raise ToolError(
-                "The analysis was cut off: it took too much memory or time. Give fewer rows or columns."
-            ) from None
+            logger.warning("[Workers] %s: ended in the middle of its work with code %d", self._module, error.code)
+            raise ToolError(self._words.died) from None
         if said.get("last"):
             await self._in_thread(worker.end)
         else:
@@ -125,7 +156,7 @@ class Pool:
 
     def _executor(self) -> ThreadPoolExecutor:
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._size * 2, thread_name_prefix="data-analysis")
+            self._threads = ThreadPoolExecutor(self._size * 2, thread_name_prefix="workers")
         return self._threads
 
 

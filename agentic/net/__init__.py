@@ -1,0 +1,1 @@
+"""The client for addresses that strangers name: what it may reach, and how it gets there."""

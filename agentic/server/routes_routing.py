@@ -1,0 +1,37 @@
+"""``/api/route``: which agent would answer a request, and why."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from agentic.errors import Cancelled
+from agentic.kernel import Kernel
+from agentic.messages import dump
+from agentic.server.dialects.chat_body import ChatRequest
+from agentic.server.routes_chat import read_chat
+from agentic.server.sse import until_left
+
+router = APIRouter(prefix="/api")
+
+
+@router.post(
+    "/route",
+    openapi_extra={"requestBody": {"content": {"application/json": {"schema": ChatRequest.model_json_schema()}}}},
+)
+async def explain_route(request: Request) -> Response:
+    """Which agent would answer this chat completion, with all bids and reasons; nothing is run or stored."""
+    kernel: Kernel = request.app.state.kernel
+    _, wanted = await read_chat(request)
+    explaining = asyncio.create_task(kernel.engine.explain(wanted, request.state.principal))
+    try:
+        # An installed router may call the model, and nobody is to wait for what nobody will read.
+        await until_left(request.receive, asyncio.wait([explaining]), explaining.cancel)
+    finally:
+        explaining.cancel()
+    if explaining.cancelled():
+        raise Cancelled("The client went away before the explanation was there.")
+    # What tools have read from the request may be more than FastAPI's own encoder can write.
+    return Response(dump(explaining.result()), media_type="application/json")

@@ -1,0 +1,17 @@
+"""Warm worker processes that can be killed, for libraries that may take for ever, or all the memory.
+
+In the plugin, a pool of them::
+
+    pool = WorkerPool("agentic_math.worker", timeout_s=10, memory_mb=1024, words=Words(slow="Too long.", …))
+    said = await pool.ask({"expression": "2^10"})
+
+In ``agentic_math/worker.py``, what each of them does::
+
+    if __name__ == "__main__":
+        serve(compute)
+"""
+
+from agentic.workers.pool import Words, WorkerPool
+from agentic.workers.work import serve
+
+__all__ = ["Words", "WorkerPool", "serve"]

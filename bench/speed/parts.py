@@ -1,0 +1,125 @@
+"""What single parts cost: finding plugins, calling a tool through the toolbox, a program in the sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+PLUGINS = 100
+CALLS = 3000
+PROGRAMS = 40
+DISCOVER = """
+import time
+from agentic.catalog.discovery import discover
+began = time.perf_counter()
+found = len(discover())
+print(found, (time.perf_counter() - began) * 1000)
+"""
+
+
+def measured() -> Iterator[str]:
+    """A line a part."""
+    yield _discovery()
+    yield asyncio.run(_toolbox())
+    yield asyncio.run(_sandbox())
+
+
+def _discovery() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(PLUGINS):
+            info = Path(folder, f"bench_plugin_{number}-1.0.dist-info")
+            info.mkdir()
+            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: bench-plugin-{number}\nVersion: 1.0\n")
+            (info / "entry_points.txt").write_text(f"[agentic]\nbench_{number} = bench_plugin_{number}\n")
+        times = []
+        for _ in range(5):
+            told = subprocess.run(
+                [sys.executable, "-c", f"import sys; sys.path.append({folder!r}){DISCOVER}"],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout.split()
+            times.append(float(told[1]))
+    return f"- finding {told[0]} installed plugins: {statistics.median(times):.0f} ms"
+
+
+async def _toolbox() -> str:
+    """What the kernel adds to a tool call: its events, limits, checks, record."""
+    from agentic import ToolCall, ToolSpec, tool
+    from agentic.runtime.approval import Approvals, Gate, Policy
+    from agentic.runtime.budget import Budget, Clock, Limits
+    from agentic.runtime.channel import Channel
+    from agentic.runtime.toolbox import Toolbox
+    from agentic.testing.tool import FakeContext
+
+    @tool()
+    async def add(a: int, b: int) -> str:
+        """Add two numbers."""
+        return str(a + b)
+
+    context = FakeContext()
+    channel, budget = Channel(), Budget(Limits(tool_calls=CALLS * 2))
+    gate = Gate(Policy(), Approvals(channel, Clock()), channel, can_ask=False)
+
+    async def refuse(error: Exception) -> None:
+        raise error
+
+    toolbox = Toolbox(
+        [ToolSpec("add", add.description, {"type": "object"})],
+        {"add": add},
+        channel=channel,
+        budget=budget,
+        gate=gate,
+        refuse=refuse,
+        context_of=lambda call_id, plugin: context,
+        plugin_of=lambda name: "bench",
+        hand_over=lambda: None,
+    )
+
+    async def bare(n: int) -> object:
+        return await add.run(add.args.model_validate({"a": n, "b": 2}), context)  # type: ignore[union-attr]
+
+    async def boxed(n: int) -> object:
+        return await toolbox.call([ToolCall(f"c{n}", "add", {"a": n, "b": 2})])
+
+    added = await _cpu_us(boxed) - await _cpu_us(bare)
+    return f"- a tool call through the toolbox: {added:.0f} µs more than the tool and its validation"
+
+
+async def _cpu_us(call: Callable[[int], Awaitable[object]]) -> float:
+    began = time.process_time()
+    for number in range(CALLS):
+        await call(number)
+    return (time.process_time() - began) / CALLS * 1e6
+
+
+async def _sandbox() -> str:
+    from agentic import NotConfigured
+    from agentic.testing.tool import call
+    from agentic_python_exec.settings import Settings
+    from agentic_python_exec.tool import made
+
+    with tempfile.TemporaryDirectory() as folder:
+        tool = made(Settings(), Path(folder))
+        if isinstance(tool, NotConfigured):
+            return f"- a program in the sandbox: not measured, {tool.fix}"
+        try:
+            warm, plain = [], []
+            for number in range(PROGRAMS):
+                began = time.perf_counter()
+                await call(tool, {"code": f"print({number})"})
+                warm.append(time.perf_counter() - began)
+                began = time.perf_counter()
+                alone = [sys.executable, "-I", "-c", f"print({number})"]
+                await asyncio.to_thread(subprocess.run, alone, check=True, capture_output=True)
+                plain.append(time.perf_counter() - began)
+        finally:
+            await tool.aclose()
+    mine, theirs = statistics.median(warm[5:]) * 1000, statistics.median(plain[5:]) * 1000
+    return f"- `print(1)` in the sandbox, warm: {mine:.1f} ms; `python -I` alone: {theirs:.1f} ms ({mine / theirs:.2f})"

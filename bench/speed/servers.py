@@ -1,0 +1,111 @@
+"""The servers that are measured: the scripted model server, the bare one, and this project's."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.speed.load import Target
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The three servers; ``cold_s``: seconds from this project's start to its first answer, ``idle_mb`` after it."""
+
+    targets: list[Target]
+    cold_s: float
+    idle_mb: float
+
+
+def start(servers: ExitStack, folder: Path) -> Started:
+    """Start the three on free ports; ``folder`` takes the data of this project's, which has one user with a key."""
+    model_port, bare_port, our_port = _free_port(), _free_port(), _free_port()
+    uvicorn = [sys.executable, "-m", "uvicorn", "--log-level", "error", "--no-access-log"]
+    environment = {
+        **os.environ,
+        "OLLAMA_HOST": f"http://127.0.0.1:{model_port}",
+        "DATA_DIR": str(folder / "data"),
+        "SERVER_PORT": str(our_port),
+        "LOG_LEVEL": "WARNING",
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'bench/speed/plugin'}",
+    }
+    model = servers.enter_context(
+        _server([*uvicorn, "bench.speed.model:app", "--port", str(model_port)], environment, model_port)
+    )
+    bare = servers.enter_context(
+        _server([*uvicorn, "bench.speed.bare:app", "--port", str(bare_port)], environment, bare_port)
+    )
+    agentic = [sys.executable, "-m", "agentic"]
+    subprocess.run(
+        [*agentic, "users", "add", "bench", "--role", "user"],
+        input="measure this\n",
+        text=True,
+        env=environment,
+        check=True,
+        capture_output=True,
+    )
+    key = subprocess.run(
+        [*agentic, "keys", "create", "bench", "--name", "b"],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    began = time.perf_counter()
+    ours = servers.enter_context(_server([*agentic, "serve"], environment, our_port))
+    cold_s, idle_mb = time.perf_counter() - began, memory_mb(ours)
+    path = "/v1/chat/completions"
+    targets = [
+        Target("model server alone", f"http://127.0.0.1:{model_port}/api/chat", {}, model, is_model=True),
+        Target("bare", f"http://127.0.0.1:{bare_port}{path}", {}, bare),
+        Target("agentic", f"http://127.0.0.1:{our_port}{path}", {"Authorization": f"Bearer {key}"}, ours),
+    ]
+    return Started(targets, cold_s, idle_mb)
+
+
+def memory_mb(pid: int) -> float:
+    """Resident memory of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@contextmanager
+def _server(command: list[str], environment: dict[str, str], port: int) -> Iterator[int]:
+    """The process id of a server that answers."""
+    process = subprocess.Popen(command, env=environment, cwd=ROOT)
+    try:
+        _wait(f"http://127.0.0.1:{port}/health", process)
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=1)
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return
+    raise SystemExit("a server ended before it answered")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,66 @@
+"""Plan and execute: all steps are planned at once, run as a graph, and the answer made of them is checked."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from agentic import Agent, AgenticError, Bid, Run, Task, ToolCall
+from agentic_plan_execute.bid import bid
+from agentic_plan_execute.direct import answer_directly, needs_no_plan
+from agentic_plan_execute.prompts import call_id
+from agentic_plan_execute.state import State, first
+
+if TYPE_CHECKING:
+    from agentic_plan_execute.graph import Workflow
+
+
+class PlanExecute(Agent):
+    """Plans once for many steps, so that it asks the model less often than one step after another would."""
+
+    name = "plan_execute"
+    description = "Plans all steps, runs them side by side, answers, and checks the answer"
+    rank = 5
+
+    def __init__(self, max_rounds: int) -> None:
+        self._max_rounds = max_rounds
+        self._workflow: Workflow | None = None
+
+    def bid(self, task: Task) -> Bid:
+        """A little above the fittest tool where several independent things are asked for."""
+        return bid(task)
+
+    async def run(self, run: Run) -> None:
+        """At most ``max_rounds`` rounds; then the best answer is given, with what could not be verified."""
+        if needs_no_plan(run):
+            await answer_directly(run)
+            return
+        rounds = 1 if run.model.info.tool_mode == "fit" else self._max_rounds
+        state = await self._walk(first(rounds), run)
+        if state["handed_over"]:
+            # Ends the run, so it happens outside of the graph, which then is not cut off in the middle.
+            await run.tools.call(
+                [ToolCall(call_id(run.id, step["id"]), step["tool"], step["input"]) for step in state["handed_over"]]
+            )
+
+    async def _walk(self, state: State, run: Run) -> State:
+        if self._workflow is None:
+            self._workflow = await asyncio.to_thread(_workflow)
+        try:
+            async with aclosing(self._workflow.walk(state, run)) as states:
+                async for found in states:
+                    state = found
+        except AgenticError:
+            if state["final_output"] and not state["said"]:
+                # A limit was reached, or the model went away, while a better answer was sought: this one is there.
+                run.say(state["final_output"])
+            raise
+        return state
+
+
+def _workflow() -> Workflow:
+    module = importlib.import_module("agentic_plan_execute.graph")
+    workflow: Workflow = module.Workflow()
+    return workflow

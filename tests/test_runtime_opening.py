@@ -1,0 +1,100 @@
+"""When a turn is stored: together with an answer that comes at once, before one that lets people wait."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from agentic import Message, Run
+from agentic.events import RunFailed, TextDelta
+from agentic.runtime.opening import PATIENCE_S
+from agentic.testing.memory_storage import MemoryStorage
+from tests.kernel_in_memory import House, events
+
+
+class NotedStorage(MemoryStorage):
+    """Keeps what was appended to conversations, a list a write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[list[str]] = []
+
+    async def append(self, key: str, items: Sequence[Any], *, if_length: int | None = None) -> int:
+        length = await super().append(key, items, if_length=if_length)
+        if "/conversations/" in key:
+            self.written.append([item["role"] for item in items])
+        return length
+
+
+async def at_once(run: Run) -> None:
+    run.say("It is 42.")
+
+
+async def after_a_while(run: Run) -> None:
+    await asyncio.sleep(PATIENCE_S * 3)
+    run.say("It is 42.")
+
+
+async def test_first_answer_that_comes_at_once_is_stored_with_its_request() -> None:
+    house = House(at_once, storage=NotedStorage())
+    await (await house.ask()).log()
+    assert house.storage.written == [["user", "assistant"]]
+
+
+async def test_request_is_stored_while_its_answer_lets_people_wait() -> None:
+    house = House(after_a_while, storage=NotedStorage())
+    live = await house.ask()
+    await asyncio.sleep(PATIENCE_S * 2)
+    assert house.storage.written == [["user"]]
+    await live.log()
+    assert house.storage.written == [["user"], ["assistant"]]
+
+
+async def test_request_is_stored_before_anybody_reads_of_the_answer() -> None:
+    house = House(at_once, storage=NotedStorage())
+    async for batch in (await house.ask()).batches():
+        if any(isinstance(entry.event, TextDelta) for entry in batch):
+            assert house.storage.written[0][0] == "user"
+            return
+    pytest.fail("there was no answer")
+
+
+async def test_later_turn_is_stored_before_its_answer() -> None:
+    house = House(at_once, storage=NotedStorage())
+    first = await house.ask()
+    await first.log()
+    again = await house.ask(messages=(Message("user", "And now?"),), session_id=first.session_id)
+    await again.log()
+    assert house.storage.written == [["user", "assistant"], ["user"], ["assistant"]]
+
+
+async def test_run_whose_agent_fails_at_once_keeps_the_request() -> None:
+    async def fails(run: Run) -> None:
+        raise RuntimeError("a bug")
+
+    house = House(fails, storage=NotedStorage())
+    live = await house.ask("keep me")
+    assert isinstance(events(await live.log())[-1], RunFailed)
+    assert (await house.conversation(live))[0]["content"] == "keep me"
+
+
+@pytest.mark.parametrize("act", [at_once, after_a_while])
+async def test_run_leaves_nothing_for_the_garbage_collector(act: Any) -> None:
+    house = House(act)
+    gc.collect()
+    gc.disable()
+    try:
+        live = await house.ask()
+        async for _ in live.batches():
+            continue
+        gone = weakref.ref(live.channel)
+        del live, _
+        await asyncio.sleep(0.01)
+        assert gone() is None
+    finally:
+        gc.enable()
