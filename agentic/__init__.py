@@ -22,7 +22,7 @@ from agentic.errors import (
 from agentic.events import Citation, File
 from agentic.hookspecs import hookimpl
 from agentic.messages import Json, Message, ToolCall, Usage
-from agentic.ports.agent import Agent, Bid, Fit, Task
+from agentic.ports.agent import Agent, Bid, Fit, Shape, Task
 from agentic.ports.blobs import Blob, BlobStore
 from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.http import Fetched, HttpClient
@@ -70,6 +70,7 @@ __all__ = [
     "Router",
     "Run",
     "Sampling",
+    "Shape",
     "StorageBackend",
     "StorageError",
     "Stored",

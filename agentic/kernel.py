@@ -109,7 +109,7 @@ def unknown_approvals(settings: Settings, catalog: Catalog) -> list[str]:
 def _engine(
     settings: Settings, catalog: Catalog, directory: Directory, everything: Scope, presence: Presence
 ) -> Engine:
-    specs = [_spec(tool) for tool in catalog.tools().values()]
+    specs = [spec_of(tool) for tool in catalog.tools().values()]
     embedding = partial(_local_embedder, catalog)
     fitness = Fitness(specs, embedding)
     rank = ClientFitness(fitness.near, embedding).near
@@ -163,7 +163,7 @@ def _withheld_provider(catalog: Catalog) -> str:
     return ""
 
 
-def _spec(tool: Tool) -> ToolSpec:
+def spec_of(tool: Tool) -> ToolSpec:
     """The tool as models see it. Made once: schemas are dear."""
     args = tool.args
     return ToolSpec(

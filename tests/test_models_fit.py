@@ -136,6 +136,22 @@ async def test_response_format_is_kept_also_for_results() -> None:
     assert asked.requests[0].schema == wishes.answer_schema
 
 
+async def test_model_is_not_asked_for_what_may_be_left_out() -> None:
+    properties = {"place": {"type": "string"}, "units": {"enum": ["metric", "imperial"]}}
+    parameters: Json = {"type": "object", "properties": properties, "required": ["place"]}
+    tool = ToolSpec("weather", "Tells the weather", parameters)
+    bench = ModelBench('{"place": "Oslo"}', tool_mode="fit", fits=["weather"])
+    reply = await bench.model.complete([Message("user", "How is Oslo?")], tools=[tool])
+    assert reply.calls[0].arguments == {"place": "Oslo"}
+    assert bench.requests[0].schema["properties"] == {"place": {"type": "string"}}
+
+
+async def test_model_that_fails_to_fill_in_answers_without_the_tool() -> None:
+    bench = ModelBench(ModelError("the JSON was cut"), "I do not know.", tool_mode="fit", fits=["weather"])
+    reply = await bench.model.complete([Message("user", "How is Oslo?")], tools=[WEATHER])
+    assert (reply.text, reply.calls) == ("I do not know.", ())
+
+
 async def test_costs_of_filling_in_are_counted() -> None:
     asked = bench(deltas('{"place": "Rome"}'), fits=["weather"])
     assert (await asked.complete("x", tools=[WEATHER])).usage == Usage(10, 5)

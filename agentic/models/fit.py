@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
+from agentic.errors import ModelError
 from agentic.messages import Json, Message, ToolCall, Usage
 from agentic.models.ask import Ask
 from agentic.models.plain import as_plain, write_calls
@@ -70,12 +71,27 @@ async def _fill_in(ask: Ask, tool: ToolSpec, text: str) -> tuple[Json | None, Us
         Message("system", ARGUMENTS.format(name=tool.name, description=tool.description)),
         Message("user", text),
     ]
-    written = await whole(ask.caller.stream(prompt, schema=tool.parameters, sampling=ask.deciding, mode="fit"))
+    schema = _needed(tool.parameters)
+    try:
+        written = await whole(ask.caller.stream(prompt, schema=schema, sampling=ask.deciding, mode="fit"))
+    except ModelError as error:
+        # Small models lose themselves in a text; where the server is gone, the answer's own call will tell.
+        logger.info("[Models] No arguments for %s: %s", tool.name, error.code)
+        return None, Usage()
     try:
         arguments = json.loads(written.text)
     except (ValueError, RecursionError):
         return None, written.usage
     return (arguments if isinstance(arguments, dict) else None), written.usage
+
+
+def _needed(parameters: Json) -> Json:
+    """The schema without what may be left out: such a model would make it up."""
+    required = parameters.get("required")
+    if not required:
+        return parameters
+    kept = {name: one for name, one in parameters["properties"].items() if name in required}
+    return {**parameters, "properties": kept}
 
 
 def suggestion(tool: ToolSpec, text: str) -> Json | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,12 +21,48 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How a request is built, the same facts for every agent; counts leave out quotations, code and data.
+
+    ``targets``: things in its longest row, 3 in "Rome, Oslo and Bern"; ``bullets``: points of a written list;
+    ``joins``: words such as "and"; ``then``: signs that one step waits for another; ``apart``: signs of things side by
+    side ("compare", "each"); ``points_back``: words such as "it" and "its"; ``nested``: a question within a question;
+    ``addresses``: of web pages; ``refuses_tools``: it asks not to search, run or look up; ``follows_up``: it may lean
+    on what was said before.
+
+    Judged from all of them, from 0 to 1: ``tool``, how likely an installed tool helps, and ``parts``, how likely the
+    work falls into parts that do not need each other's results (0: one step, or a chain of them).
+    """
+
+    words: int = 0
+    sentences: int = 0
+    questions: int = 0
+    targets: int = 1
+    bullets: int = 0
+    joins: int = 0
+    then: int = 0
+    apart: int = 0
+    points_back: int = 0
+    nested: int = 0
+    code: bool = False
+    data: bool = False
+    addresses: int = 0
+    formula: bool = False
+    refuses_tools: bool = False
+    small_talk: bool = False
+    follows_up: bool = False
+    tool: float = 0.0
+    parts: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What every agent bids on: the last user message's text, all messages before it, and what is at hand.
 
     ``fit`` ranks the installed tools, best first. ``tool_choice`` speaks of the client's tools. ``answer_schema`` is
     the JSON Schema that the client wants the answer to keep to: what is said through ``model.complete(say=True)`` does,
-    an agent that lets the model write its answer otherwise passes it on.
+    an agent that lets the model write its answer otherwise passes it on. ``read`` gives the request's shape; use
+    ``shape``.
     """
 
     text: str
@@ -36,6 +72,12 @@ class Task:
     model: ModelInfo
     fit: Sequence[Fit]
     answer_schema: Json | None = None
+    read: Callable[[], Shape] = Shape
+
+    @property
+    def shape(self) -> Shape:
+        """How the request is built, read when somebody first looks."""
+        return self.read()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class Casting:
     async def explain(self, unborn: LiveRun, route: Route, turn: Turn) -> Json:
         """What :meth:`work` would decide, and why, see :func:`explained`; raises what it would raise."""
         chosen = await self._model(unborn.request, route, turn)
-        task = self._equipment.task(unborn, chosen, turn)
+        task = await self._equipment.task(unborn, chosen, turn, bidding=route.bidding)
         _, decided = await self._router.choose(route, task, self._equipment.router_model(unborn, chosen))
         return explained(decided, task, chosen.id)
 
@@ -38,7 +38,7 @@ class Casting:
         """Resolve the model, decide on the agent, and let it act."""
         patience_s = PATIENCE_S if live.restored is not None else 0
         chosen = await patiently(lambda: self._model(live.request, route, turn), patience_s)
-        task = self._equipment.task(live, chosen, turn)
+        task = await self._equipment.task(live, chosen, turn, bidding=route.bidding)
         agent, decided = await self._router.choose(route, task, self._equipment.router_model(live, chosen))
         live.agent = decided.agent
         live.model_id = chosen.id

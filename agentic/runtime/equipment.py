@@ -18,6 +18,7 @@ from agentic.runtime.conversations import Turn
 from agentic.runtime.files import RunFiles
 from agentic.runtime.fitness import Fitness, Fits
 from agentic.runtime.journal import Journal
+from agentic.runtime.reading import Reading
 from agentic.runtime.run import AgentRun, LiveRun
 from agentic.runtime.spaces import Scope, of_conversation, of_plugin, of_user
 from agentic.runtime.toolbox import Context, Toolbox
@@ -55,18 +56,22 @@ class Equipment:
         self._policy = policy
         self._untrusted = frozenset(spec.name for spec in installed.specs if spec.untrusted)
 
-    def task(self, live: LiveRun, chosen: Chosen, turn: Turn) -> Task:
-        """What the agents bid on."""
+    async def task(self, live: LiveRun, chosen: Chosen, turn: Turn, *, bidding: bool) -> Task:
+        """What the agents bid on. Where they do not, nothing is judged until somebody looks."""
         asked = next((n for n in range(len(turn.messages) - 1, -1, -1) if turn.messages[n].role == "user"), 0)
         text = turn.messages[asked].text if turn.messages else ""
         choice = live.request.wishes.tool_choice
+        reading = Reading(self._fitness, text, turn.messages[:asked])
+        if bidding and choice == "auto" and self._installed.specs:
+            await reading.settle()
         return Task(
             text=text,
             history=turn.messages[:asked],
             client_tools=live.request.client_tools,
             tool_choice=choice,
             model=chosen.info,
-            fit=() if choice == "none" else Fits(self._fitness.quick, text),
+            fit=() if choice == "none" else Fits(lambda: reading.fits),
+            read=lambda: reading.shape,
             answer_schema=live.request.wishes.answer_schema,
         )
 

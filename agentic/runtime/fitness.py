@@ -1,8 +1,8 @@
 """How well tools fit a request, judged by the tools' own examples.
 
-Two judges: a cheap one for every request (rules and words, well under a millisecond) and a dearer one for models that
-cannot choose by themselves (vectors of the in-process embedder, some milliseconds). Nothing is trained: each tool
-brings its own examples, so that installing one changes nothing for the others.
+Two judges: a cheap one for every request (rules, words and letters, about a millisecond) and a dearer one where the
+cheap one is not sure, and for models that cannot choose by themselves (vectors of the in-process embedder, some
+milliseconds). Each tool brings its own examples, so that installing one changes nothing for the others.
 """
 
 from __future__ import annotations
@@ -11,28 +11,23 @@ import asyncio
 import itertools
 import logging
 import math
-import re
 import time
-from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from functools import cache
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, overload
 
+from agentic.messages import Json
 from agentic.models.fit import LONGEST, suggestion
 from agentic.ports.agent import Fit
 from agentic.ports.embedder import Embedder
 from agentic.ports.model import ToolSpec
+from agentic.runtime.judges import evidence, judges, likely, said_plainly, weighed
+from agentic.runtime.likeness import NEAREST, Wording
+from agentic.runtime.shape import first_part
 
 logger = logging.getLogger(__name__)
 
-WORD = re.compile(r"[^\W\d_]{2,}|\d+")
-STOP_WORDS = frozenset(
-    (
-        "a an and any are as at be but by can could do does for from get give has have how i if in is it its just let "
-        "me my of on or our please show so some tell than that the their them then there these they this to us was we "
-        "were what when where which who will with would you your"
-    ).split()
-)
 NO_TOOL = (
     "Hello, how are you?",
     "Thank you very much",
@@ -50,34 +45,93 @@ FAILED_S = 60.0
 Embedding = Callable[[], Awaitable[Embedder | None]]
 
 
-def words(text: str) -> set[str]:
-    """The words that carry meaning, with a plural's ``s`` taken off."""
-    found = (word for word in WORD.findall(text.lower()) if word not in STOP_WORDS)
-    return {word[:-1] if len(word) > 3 and word.endswith("s") else word for word in found}
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The vectors of the tools' examples: ``rows`` of shape ``(examples, dimensions)`` a tool of ``known``, and
+    ``centroids``, of which the first stands for plain conversation.
+    """
+
+    embedder: str
+    known: Sequence[str]
+    rows: Sequence[Any]
+    centroids: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """``raw`` fits by tool, above 0 where it fits rather than not; the arguments that rules read; the ``evidence``."""
+
+    raw: dict[str, float]
+    suggested: dict[str, Json]
+    evidence: dict[str, list[float]]
+
+    def fits(self) -> list[Fit]:
+        """Best first; what a rule has read comes before what is only alike."""
+        return sorted((self._fit(tool, likely(raw)) for tool, raw in self.raw.items()), key=lambda fit: -fit.score)
+
+    def _fit(self, tool: str, chance: float) -> Fit:
+        if tool in self.suggested:
+            return Fit(tool, 0.95 + 0.05 * chance, self.suggested[tool])
+        return Fit(tool, 0.9 * chance)
 
 
 class Fitness:
-    """Judges the tools of one catalog. Made once, at start.
+    """Judges the tools of one catalog. Made once, at start; what it needs for it is read at the first request.
 
     A request of more than LONGEST characters is judged by its beginning.
     """
 
     def __init__(self, specs: Sequence[ToolSpec], embedding: Embedding) -> None:
         self._specs = {spec.name: spec for spec in specs}
-        self._wording = _Wording(specs)
         self._embedding = embedding
-        self._centroids: tuple[list[str], list[Any]] | None = None
+        self._learned: Learned | None = None
         self._failed_at = -math.inf
         self._lock = asyncio.Lock()
 
+    @cached_property
+    def wording(self) -> Wording:
+        """The words and letters of all examples; some ten milliseconds at the first use."""
+        return Wording(self._specs.values(), judges().common)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the first use is behind."""
+        return "wording" in self.__dict__
+
     def quick(self, text: str) -> list[Fit]:
-        """Every tool with its fit, best first: 0.95 and more where a rule reads arguments, else by shared words.
+        """Every tool with its fit, best first: 0.95 and more where a rule reads arguments, else by words and letters.
 
         Tools that fit alike stay in the catalog's order, which is by rank.
         """
-        likeness = self._wording.likeness(words(text[:LONGEST]))
-        fits = [_fit(spec, text, likeness.get(spec.name, 0.0)) for spec in self._specs.values()]
-        return sorted(fits, key=lambda fit: -fit.score)
+        return self.judge(text).fits()
+
+    def judge(self, text: str, before: str = "") -> Judged:
+        """Every tool, judged cheaply; ``before``: the user's last turn, where this one leans on it."""
+        text = text[: LONGEST + 1]
+        own = self.wording.judge(text[:LONGEST])
+        earlier = self.wording.judge(before[:LONGEST]) if before else {}
+        first = self.wording.judge(part) if (part := first_part(text[:LONGEST])) else {}
+        suggested = {name: read for name, spec in self._specs.items() if (read := suggestion(spec, text)) is not None}
+        found = {name: evidence(own[name], name in suggested, earlier.get(name), first.get(name)) for name in own}
+        speaks = any(one.nearest for one in (*own.values(), *earlier.values()))
+        weights = judges().fit
+        raw = {name: weighed(weights, one) if speaks else -math.inf for name, one in found.items()}
+        return Judged(raw, suggested, found)
+
+    async def judge_near(self, text: str, quick: Judged) -> tuple[Judged, Any] | None:
+        """The tools judged with vectors too, and the request's vector; None where the judges know no such embedder."""
+        plain = said_plainly(text[:LONGEST])
+        found = await self._embed(plain)
+        if found is None or found[0].embedder != judges().embedder:
+            return None
+        learned, vector = found
+        weights, near = judges().near_fit, dict(quick.evidence)
+        for name, rows in zip(learned.known, learned.rows, strict=True):
+            near[name] = [*near[name], *_nearness(rows @ vector)]
+        raw = {
+            name: weighed(weights, one if len(one) + 1 == len(weights) else [*one, 0, 0]) for name, one in near.items()
+        }
+        return Judged(raw, quick.suggested, near), vector
 
     async def near(self, text: str, tools: Sequence[ToolSpec]) -> list[Fit]:
         """The tools that are nearer to the text than plain conversation is, best first; rules come before vectors.
@@ -89,11 +143,16 @@ class Fitness:
         ruled = [fit for fit in fits if fit.suggested is not None]
         if ruled:
             return ruled
-        nearest = await self._nearest(text[:LONGEST], names)
-        return [fit for fit in fits if fit.score >= 0.5] if nearest is None else nearest
+        found = await self._embed(text[:LONGEST])
+        if found is None:
+            return [fit for fit in fits if fit.score >= 0.5]
+        learned, vector = found
+        scores = {name: float(row @ vector) for name, row in zip(["", *learned.known], learned.centroids, strict=True)}
+        nearer = [Fit(name, score) for name, score in scores.items() if name in names and score > scores[""]]
+        return sorted(nearer, key=lambda fit: -fit.score)
 
-    async def _nearest(self, text: str, names: Collection[str]) -> list[Fit] | None:
-        """The tools by their vectors; None where no embedder is at hand."""
+    async def _embed(self, text: str) -> tuple[Learned, Any] | None:
+        """The examples' vectors and the text's; None where no embedder is at hand."""
         if self._has_just_failed():
             return None
         try:
@@ -101,36 +160,33 @@ class Fitness:
             if embedder is None or (learned := await self._learn(embedder)) is None:
                 return None
             [vector] = await embedder.embed([text], "query")
-            known, centroids = learned
-            scores = {name: float(row @ vector) for name, row in zip(["", *known], centroids, strict=True)}
         except (Exception, SystemExit):
             self._failed_at = time.monotonic()
             logger.exception("[Router] Embedder failed, so words decide for the next %g s", FAILED_S)
             return None
-        found = [Fit(name, score) for name, score in scores.items() if name in names and score > scores[""]]
-        return sorted(found, key=lambda fit: -fit.score)
+        return learned, vector
 
-    async def _learn(self, embedder: Embedder) -> tuple[list[str], list[Any]] | None:
-        """The tools that have examples, and a vector for plain conversation followed by one a tool; embedded once.
+    async def _learn(self, embedder: Embedder) -> Learned | None:
+        """The vectors of all examples, embedded once.
 
         None where it has just failed for somebody who came before.
         """
         async with self._lock:
-            if self._centroids is None and not self._has_just_failed():
+            if self._learned is None and not self._has_just_failed():
                 try:
-                    self._centroids = await self._embedded(embedder)
+                    self._learned = await self._embedded(embedder)
                 except (Exception, SystemExit):
                     self._failed_at = time.monotonic()
                     raise
-        return self._centroids
+        return self._learned
 
-    async def _embedded(self, embedder: Embedder) -> tuple[list[str], list[Any]]:
+    async def _embedded(self, embedder: Embedder) -> Learned:
         known = [name for name, spec in self._specs.items() if spec.examples]
         groups = [NO_TOOL, *(self._specs[name].examples for name in known)]
         vectors = await embedder.embed([text for group in groups for text in group], "passage")
         ends = itertools.accumulate(len(group) for group in groups)
         rows = [vectors[end - len(group) : end] for group, end in zip(groups, ends, strict=True)]
-        return known, [_centroid(row) for row in rows]
+        return Learned(embedder.id, known, rows[1:], [_centroid(row) for row in rows])
 
     def _has_just_failed(self) -> bool:
         return time.monotonic() - self._failed_at < FAILED_S
@@ -139,8 +195,8 @@ class Fitness:
 class Fits(Sequence[Fit]):
     """Every tool's fit for a text, judged when somebody first looks: where no agent bids, nobody does."""
 
-    def __init__(self, judge: Callable[[str], Sequence[Fit]], text: str) -> None:
-        self._judged = cache(lambda: judge(text))
+    def __init__(self, judge: Callable[[], Sequence[Fit]]) -> None:
+        self._judge = judge
 
     @overload
     def __getitem__(self, place: int) -> Fit: ...
@@ -149,49 +205,16 @@ class Fits(Sequence[Fit]):
     def __getitem__(self, place: slice) -> Sequence[Fit]: ...
 
     def __getitem__(self, place: int | slice) -> Fit | Sequence[Fit]:
-        return self._judged()[place]
+        return self._judge()[place]
 
     def __len__(self) -> int:
-        return len(self._judged())
+        return len(self._judge())
 
 
-class _Wording:
-    """The words of all tools' examples and names, prepared so that a request is held against those it shares."""
-
-    def __init__(self, specs: Iterable[ToolSpec]) -> None:
-        texts = {spec.name: [words(text) for text in (*spec.examples, spec.name.replace("_", " "))] for spec in specs}
-        used = Counter(word for own in texts.values() for word in set().union(*own))
-        # The fewer tools use a word, the more it tells; likeness needs the squares of these weights only.
-        self._weights = {word: (1.0 + math.log((1 + len(texts)) / (1 + count))) ** 2 for word, count in used.items()}
-        self._examples = [(tool, self._length(example)) for tool, own in texts.items() for example in own]
-        self._holders: dict[str, list[int]] = {word: [] for word in used}
-        for place, example in enumerate(example for own in texts.values() for example in own):
-            for word in example:
-                self._holders[word].append(place)
-
-    def likeness(self, asked: Collection[str]) -> dict[str, float]:
-        """The tools that share words with what is asked: each one's best cosine of it and an example, 0 to 1."""
-        shared: defaultdict[int, float] = defaultdict(float)
-        for word in asked:
-            for place in self._holders.get(word, ()):
-                shared[place] += self._weights[word]
-        length = self._length(asked)
-        best: dict[str, float] = {}
-        for place, weight in shared.items():
-            tool, own = self._examples[place]
-            best[tool] = max(best.get(tool, 0.0), weight / math.sqrt(length * own))
-        return best
-
-    def _length(self, text: Iterable[str]) -> float:
-        """The square of a text's length."""
-        return sum(self._weights.get(word, 1.0) for word in text)
-
-
-def _fit(spec: ToolSpec, text: str, likeness: float) -> Fit:
-    suggested = suggestion(spec, text)
-    if suggested is not None:
-        return Fit(spec.name, 0.95 + 0.05 * likeness, suggested)
-    return Fit(spec.name, 0.9 * likeness)
+def _nearness(cosines: Any) -> list[float]:
+    """The highest cosine, and the mean of the NEAREST highest."""
+    best = sorted(cosines.tolist(), reverse=True)[:NEAREST]
+    return [best[0], sum(best) / len(best)]
 
 
 def _centroid(rows: Any) -> Any:

@@ -34,6 +34,11 @@ class Route:
     plain: bool = False
     reason: str = ""
 
+    @property
+    def bidding(self) -> bool:
+        """Whether the agents bid: the client has settled neither the agent nor that only a model answers."""
+        return not self.agent and not self.plain
+
 
 class Router:
     """Chooses among the installed agents: by auction, or by ``chooser``, which has ``timeout_s`` seconds for it."""

@@ -20,7 +20,7 @@ from typing import Any, TypeGuard
 from agentic.errors import ToolError
 from agentic.events import Citation
 from agentic.messages import Json, Message, ToolCall, Usage, dump
-from agentic.ports.agent import Agent, Fit, Task
+from agentic.ports.agent import Agent, Fit, Shape, Task
 from agentic.ports.model import ModelInfo, Reply, ToolSpec
 from agentic.ports.run import Budget, Run, Tools
 from agentic.ports.space import Principal
@@ -54,6 +54,7 @@ def make_task(
     tool_choice: str = "auto",
     model: ModelInfo | None = None,
     fit: Sequence[Fit] = (),
+    read: Callable[[], Shape] = Shape,
 ) -> Task:
     """A task with everything but its text left at what is usual."""
     return Task(
@@ -63,6 +64,7 @@ def make_task(
         tool_choice=tool_choice,
         model=model or ModelInfo(id="scripted", tool_mode="native", schema=True, context=8192, default=True),
         fit=fit,
+        read=read,
     )
 
 

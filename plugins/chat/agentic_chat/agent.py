@@ -6,7 +6,7 @@ from agentic import Agent, Bid, ModelError, Run, Task
 
 
 class Chat(Agent):
-    """Plain conversation. It is the fitter the less any installed tool fits."""
+    """Plain conversation. It is the fitter the less any installed tool helps."""
 
     name = "chat"
     description = "Talks with the model, without tools of the server"
@@ -22,8 +22,8 @@ class Chat(Agent):
             return Bid(0.8, "there is no text for a tool to work on")
         if not task.fit:
             return Bid(0.8, "no tool is installed")
-        best = task.fit[0]
-        return Bid(round(0.8 * (1 - best.score), 3), f"the nearest tool, {best.tool}, fits {best.score:.2f}")
+        tool = task.shape.tool
+        return Bid(round(1 - tool, 3), f"no tool of the server helps ({1 - tool:.2f})")
 
     async def run(self, run: Run) -> None:
         """One model call; calls of the client's tools end the run.

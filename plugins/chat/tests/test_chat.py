@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentic import Agent, Fit, Message, ModelError, ToolCall
+from agentic import Agent, Fit, Message, ModelError, Shape, ToolCall
 from agentic.testing.agent import AgentConformance
 from agentic.testing.runs import FakeRun, calls, client_tool, make_task
 from agentic_chat import agentic_agents
@@ -63,10 +63,10 @@ def test_bids_high_where_the_client_settles_which_tools_are_called(choice: str) 
     assert Chat().bid(task).fitness == 0.95
 
 
-def test_bids_the_lower_the_better_a_tool_fits() -> None:
-    bids = [Chat().bid(make_task("x", fit=(Fit("math", score),))).fitness for score in (0, 0.3, 0.6, 1)]
-    assert bids == sorted(bids, reverse=True)
-    assert (bids[0], bids[-1]) == (0.8, 0)
+def test_bids_the_lower_the_likelier_a_tool_helps() -> None:
+    fit = (Fit("math", 0.5),)
+    bids = [Chat().bid(make_task("x", fit=fit, read=lambda n=n: Shape(tool=n))).fitness for n in (0.0, 0.3, 0.6, 1.0)]
+    assert bids == [1, 0.7, 0.4, 0]
 
 
 @pytest.mark.parametrize("text", ["Hello", " \n"])

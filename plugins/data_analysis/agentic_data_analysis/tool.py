@@ -10,24 +10,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from agentic import Json, Tool, ToolContext, ToolError, Traits
 from agentic.workers import Words, WorkerPool
 from agentic_data_analysis import requests
+from agentic_data_analysis.examples import EXAMPLES
 from agentic_data_analysis.operations import Operation, operation_named
 from agentic_data_analysis.settings import Settings
 
 MAX_CHARACTERS = 10_000_000
 _MARGIN_S = 5
-_EXAMPLES = (
-    'Average of the "price" fields in [{"price": 3}, {"price": 5}]',
-    "Summarise this CSV: region,sales\\nnorth,10\\nsouth,20",
-    "What is the total revenue by region in this table?",
-    "Give me statistics of this JSON data",
-    "Which product in this list has the highest price?",
-    "How many values are missing in each column of this CSV?",
-    "Median and standard deviation of the ages in these records",
-    "Are height and weight correlated in this data?",
-    "What is the 90th percentile of the response times in this JSON?",
-    "Count the orders per customer in this JSON",
-    "What are the most common categories in this CSV?",
-)
 
 
 def _as_text(value: Any) -> Any:
@@ -97,7 +85,7 @@ class DataAnalysisTool(Tool):
             # One thread is enough for columns of this size, and each more one reserves memory.
             variables={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
         )
-        self.traits = Traits(timeout_s=settings.data_analysis_timeout + _MARGIN_S, examples=_EXAMPLES)
+        self.traits = Traits(timeout_s=settings.data_analysis_timeout + _MARGIN_S, examples=EXAMPLES)
 
     def suggest(self, text: str) -> Json | None:
         """The data in a plain request, with the operation and columns that it names; None if it asks for no figures."""

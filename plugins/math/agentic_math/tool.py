@@ -9,24 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from agentic import Json, Tool, ToolContext, Traits
 from agentic.workers import Words, WorkerPool
 from agentic_math import requests
+from agentic_math.examples import EXAMPLES
 from agentic_math.settings import Settings
 
 _MARGIN_S = 5
-_EXAMPLES = (
-    "Multiply 48 by 152",
-    "How much is 3/8 plus 5/12?",
-    "What is 18 percent of 250?",
-    "Find x such that 3x + 5 = 20",
-    "Which x satisfy x squared minus 5x plus 6 equals 0?",
-    "Differentiate x times the sine of x",
-    "Find the area under x^2 between 0 and 3",
-    "What is the determinant of the matrix [[1, 2], [3, 4]]?",
-    "How many miles are 42 kilometres?",
-    "Factor x^3 - 1",
-    "Is 7919 a prime number?",
-    "What is the limit of sin(x)/x as x goes to 0?",
-    "Add up all whole numbers from 1 to 100",
-)
 
 
 class Arguments(BaseModel):
@@ -61,7 +47,7 @@ class MathTool(Tool):
                 absent="The calculator could not be started; the server's log says more.",
             ),
         )
-        self.traits = Traits(timeout_s=settings.math_timeout + _MARGIN_S, examples=_EXAMPLES)
+        self.traits = Traits(timeout_s=settings.math_timeout + _MARGIN_S, examples=EXAMPLES)
 
     def suggest(self, text: str) -> Json | None:
         """The expression that a plain request asks for, else None."""

@@ -1,46 +1,32 @@
-"""Its bid: above the fittest tool where several independent things are asked for, else well below."""
+"""Its bid: above an agent for one step after another where a tool helps and the work falls into parts, else below."""
 
 from __future__ import annotations
 
-import pytest
-
-from agentic import Fit
+from agentic import Fit, Shape
 from agentic.testing.runs import make_task
 from agentic_plan_execute.bid import bid
 from agentic_plan_execute.clauses import clauses
 
-REACTS = 0.1 + 0.85 * 0.6
 FIT = (Fit("weather", 0.6),)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "What is the weather in Paris and also the population of Rome?",
-        "Compare the weather in Paris and the weather in Rome",
-        "Please find:\n- the weather in Paris\n- the population of Rome\n- 17 * 23",
-        "Search the weather, analyze this data, and retrieve my documents",
-        "Give me both the weather in Paris and the height of Mont Blanc.",
-    ],
-)
-def test_several_independent_things_are_its_own(text: str) -> None:
-    found = bid(make_task(text, fit=FIT))
-    assert found.fitness > REACTS
-    assert "things at once" in found.reason
+def bid_for(**shape: float) -> float:
+    return bid(make_task("Compare Rome, Oslo and Bern", fit=FIT, read=lambda: Shape(**shape))).fitness  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "What is the weather in Paris?",
-        "Find the capital of France, then its population, and also the area of that city",
-        "First look up the rate; after that convert 5 dollars; next tell me both",
-        "How much is 3 + 4?",
-        "Hello",
-    ],
-)
-def test_one_thing_or_one_after_another_is_for_others(text: str) -> None:
-    assert bid(make_task(text, fit=FIT)).fitness < REACTS
+def test_work_in_parts_is_its_own_and_its_reason_counts_them() -> None:
+    assert bid_for(tool=0.9, parts=0.9) > 0.85
+    found = bid(make_task("Compare Rome, Oslo and Bern", fit=FIT, read=lambda: Shape(targets=3, tool=0.9, parts=0.9)))
+    assert "3 things side by side" in found.reason
+
+
+def test_one_step_or_a_chain_is_for_others() -> None:
+    assert bid_for(tool=0.9, parts=0.1) < 0.75
+    assert "one step or a chain" in bid(make_task("Weather in Rome", fit=FIT, read=lambda: Shape(tool=0.9))).reason
+
+
+def test_where_no_tool_helps_parts_change_nothing() -> None:
+    assert bid_for(tool=0.05, parts=0.9) < 0.1
 
 
 def test_where_the_client_settles_the_calls_or_no_tool_is_there_it_bids_low() -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agentic import Json, NotConfigured, StorageError, Tool, ToolContext, ToolResult, Traits
 from agentic_python_exec import requests
 from agentic_python_exec.backends import impossible
+from agentic_python_exec.examples import EXAMPLES
 from agentic_python_exec.media_types import media_type
 from agentic_python_exec.outcome import Outcome, Request
 from agentic_python_exec.pool import Pool
@@ -22,19 +23,6 @@ from agentic_python_exec.settings import Settings
 logger = logging.getLogger(__name__)
 _MARGIN_S = 120
 """For the wait for a free sandbox, and for the first use, which makes the runtime."""
-_EXAMPLES = (
-    "Run this Python program and tell me what it prints",
-    "Write and run a Python script that lists the prime numbers below 1000",
-    "Plot a sine curve from 0 to 10",
-    "Simulate 10,000 throws of two dice and draw a histogram of their sums",
-    "Use pandas to compute the average of each column of this table",
-    "Make a bar chart of these sales figures: January 120, February 95, March 160",
-    "Sort these names with Python and count how often each occurs",
-    "Fit a straight line to these measurements with numpy and plot it",
-    "Execute the following code",
-    "Generate a CSV file with 100 random rows",
-    "Test this function with a few inputs: does it handle empty lists?",
-)
 
 
 class Arguments(BaseModel):
@@ -60,7 +48,7 @@ class PythonExec(Tool):
     def __init__(self, settings: Settings, data_dir: Path) -> None:
         self.pool = Pool(settings, data_dir)
         self.traits = Traits(
-            risk="execute", timeout_s=min(settings.python_exec_timeout + _MARGIN_S, 3600), examples=_EXAMPLES
+            risk="execute", timeout_s=min(settings.python_exec_timeout + _MARGIN_S, 3600), examples=EXAMPLES
         )
         if settings.python_exec_backend == "unsafe":
             logger.warning(

@@ -28,13 +28,15 @@ class React(Agent):
         self._max_steps = max_steps
 
     def bid(self, task: Task) -> Bid:
-        """As high as the fittest installed tool."""
+        """As likely as a tool is to help, a little lower where the work falls into parts that need not each other."""
         if task.tool_choice != "auto":
             return Bid(0.2, "the client has settled which tools are called")
         if not task.fit:
             return Bid(0.1, "no tool is installed")
-        best = task.fit[0]
-        return Bid(round(0.1 + 0.85 * best.score, 3), f"{best.tool} fits {best.score:.2f}")
+        shape, best = task.shape, task.fit[0]
+        fitness = shape.tool * (1 - 0.25 * shape.parts)
+        work = "falls into parts" if shape.parts > 0.5 else "is one step or a chain"
+        return Bid(round(fitness, 3), f"a tool helps ({shape.tool:.2f}), {best.tool} first; the work {work}")
 
     async def run(self, run: Run) -> None:
         """At most ``max_steps`` steps with tools; then it answers with what is known, and says so."""

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from pydantic import ValidationError
 
-from agentic import Agent, Fit, Message, Reply, ToolCall, ToolError, Usage
+from agentic import Agent, Fit, Message, Reply, Shape, ToolCall, ToolError, Usage
 from agentic.testing.agent import AgentConformance
 from agentic.testing.runs import FakeRun, calls, client_tool, make_task
 from agentic_react import agentic_agents, agentic_settings
@@ -113,10 +113,23 @@ async def test_usage_of_all_steps_is_counted() -> None:
     assert (run.budget.model_calls, run.budget.tool_calls, run.budget.usage) == (2, 1, Usage(20, 10))
 
 
-def test_bids_as_high_as_the_fittest_tool() -> None:
-    bids = [React(5).bid(make_task("x", fit=(Fit("math", score),))).fitness for score in (0, 0.3, 0.6, 1)]
+def bid_for(shape: Shape) -> float:
+    return React(5).bid(make_task("x", fit=(Fit("math", 0.5),), read=lambda: shape)).fitness
+
+
+def test_bids_as_high_as_a_tool_is_likely_to_help() -> None:
+    bids = [bid_for(Shape(tool=tool)) for tool in (0, 0.3, 0.6, 1)]
     assert bids == sorted(bids)
-    assert (bids[0], bids[-1]) == (0.1, 0.95)
+    assert (bids[0], bids[-1]) == (0, 1)
+
+
+def test_bids_lower_for_parts_that_need_not_each_other() -> None:
+    assert bid_for(Shape(tool=0.9)) > bid_for(Shape(tool=0.9, parts=1)) > bid_for(Shape(tool=0.5))
+
+
+def test_bid_says_which_tool_and_what_work() -> None:
+    task = make_task("x", fit=(Fit("math", 0.5),), read=lambda: Shape(tool=0.9, parts=0.8))
+    assert React(5).bid(task).reason == "a tool helps (0.90), math first; the work falls into parts"
 
 
 @pytest.mark.parametrize("choice", ["none", "required", "ring"])

@@ -1,0 +1,26 @@
+"""The tools that requests are judged against: the installed plugins' own, and stand-ins for those that are missing."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from agentic import ToolSpec
+from agentic.catalog.load import load
+from agentic.catalog.settings import Settings
+from agentic.kernel import spec_of
+
+STANDINS = Path(__file__).with_name("standins.toml")
+
+
+def specs() -> list[ToolSpec]:
+    """One spec a tool, installed ones first."""
+    catalog = load(Settings(_env_file=None))
+    installed = [spec_of(tool) for tool in catalog.tools().values()]
+    names = {spec.name for spec in installed}
+    written = tomllib.loads(STANDINS.read_text("utf-8"))
+    return installed + [
+        ToolSpec(name, tool["description"], {}, tuple(tool["examples"].strip().split("\n")))
+        for name, tool in written.items()
+        if name not in names
+    ]
