@@ -16,6 +16,7 @@ from agentic import (
     Run,
     Sampling,
     StorageError,
+    Tool,
     ToolCall,
     ToolContext,
     ToolSpec,
@@ -453,3 +454,29 @@ async def test_record_that_cannot_be_read_keeps_no_other_run_from_going_on(hung:
     await second.storage.save(f"{OPEN}a_run", {"of": "another version"})
     await second.finish(live.id)
     assert await second.answers(live) == [("One half, the other half.", False)]
+
+
+async def test_tools_offered_are_the_same_after_a_restart(hung: asyncio.Event) -> None:
+    """Another version of a tool, or of the judges, may rank them otherwise by then."""
+    offered: list[list[str]] = []
+
+    def named(name: str, example: str) -> Tool:
+        @tool(name=name, examples=[example])
+        async def one() -> str:
+            """Do it."""
+            return "done"
+
+        return one
+
+    async def act(run: Run) -> None:
+        offered.append([spec.name for spec in run.tools.specs])
+        if run.restored is None:
+            await run.checkpoint({})
+            hung.set()
+            await asyncio.Event().wait()
+
+    first = Server(act, tools=[named("a", "Measure the tower"), named("b", "Sing a song")], shortlist=1)
+    live = await killed(first, hung, text="Measure the tower")
+    second = Server(act, first, tools=[named("a", "Sing a song"), named("b", "Measure the tower")], shortlist=1)
+    await second.finish(live.id)
+    assert offered == [["a"], ["a"]]

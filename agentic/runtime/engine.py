@@ -98,7 +98,7 @@ class Engine:
         if self.is_running(left.run_id):
             return
         live = LiveRun(left.run_id, left.request, left.principal, left.session_id, Budget(self._limits))
-        live.agent = left.agent
+        live.agent, live.shortlist = left.agent, left.shortlist
         live.is_open = True
         self._set_going(live, lambda: self._answer_again(live, left))
 

@@ -149,9 +149,10 @@ class Equipment:
         if task.tool_choice == "none":
             return ()
         ours, client = self._installed.specs, live.request.client_tools
-        if len(ours) > self._shortlist:
-            fittest = {fit.tool for fit in task.fit[: self._shortlist]}
-            ours = [spec for spec in ours if spec.name in fittest]
+        if live.shortlist is None and len(ours) > self._shortlist:
+            live.shortlist = frozenset(fit.tool for fit in task.fit[: self._shortlist])
+        if live.shortlist is not None:
+            ours = [spec for spec in ours if spec.name in live.shortlist]
         if not client:
             return ours
         taken = {spec.name for spec in client}

@@ -144,6 +144,7 @@ class Journal:
             "messages": [message_to_json(message) for message in self._messages],
             "agent": live.agent,
             "model": live.model_id,
+            "shortlist": None if live.shortlist is None else sorted(live.shortlist),
         }
 
     def _record(self, server: str, tries: int) -> Json:

@@ -53,7 +53,10 @@ PATIENCE_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """A run that was left open: what its agent worked on, and with which agent and model."""
+    """A run that was left open: what its agent worked on, and with which agent, model and tools.
+
+    ``shortlist`` is None where all tools were offered; ``shut_out``: its user has been disabled since.
+    """
 
     run_id: str
     principal: Principal
@@ -62,6 +65,7 @@ class Left:
     messages: tuple[Message, ...]
     agent: str
     model: str
+    shortlist: frozenset[str] | None = None
     shut_out: bool = False
 
 
@@ -105,6 +109,7 @@ async def _left(everything: Scope, run_id: str, record: Stored) -> Left | None:
         messages=tuple(message_from_json(message) for message in kept.value["messages"]),
         agent=kept.value["agent"],
         model=kept.value["model"],
+        shortlist=None if (names := kept.value["shortlist"]) is None else frozenset(names),
     )
 
 
