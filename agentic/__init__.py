@@ -22,7 +22,7 @@ from agentic.errors import (
 from agentic.events import Citation, File
 from agentic.hookspecs import hookimpl
 from agentic.messages import Json, Message, ToolCall, Usage
-from agentic.ports.agent import Agent, Bid, Fit, Shape, Task
+from agentic.ports.agent import GENERAL, Agent, Bid, Fit, Shape, Task
 from agentic.ports.blobs import Blob, BlobStore
 from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.http import Fetched, HttpClient
@@ -34,6 +34,7 @@ from agentic.ports.storage import StorageBackend, Stored
 from agentic.ports.tool import NotConfigured, Tool, ToolContext, ToolResult, Traits
 
 __all__ = [
+    "GENERAL",
     "AddressRefused",
     "Agent",
     "AgenticError",

@@ -154,11 +154,19 @@ def _written(annotation: Any) -> Any:
     return _AsWritten(annotation) if isinstance(annotation, str) else annotation
 
 
+OTHERS = {
+    "GENERAL": f"`{agentic.GENERAL}`: the highest bid of an agent that is for no request in particular.",
+    "Json": "A JSON object: `dict[str, Any]`.",
+    "hookimpl": "Marks a function of a plugin as a hook.",
+}
+"""What is neither a class nor a function, and so has no docstring of its own."""
+
+
 def _name(name: str, value: Any) -> list[str]:
     if inspect.isclass(value) or inspect.isfunction(value):
         text = _as_markdown(inspect.getdoc(value) or "")
     else:
-        text = {"Json": "A JSON object: `dict[str, Any]`.", "hookimpl": "Marks a function of a plugin as a hook."}[name]
+        text = OTHERS[name]
     members = [f"- `{member}`: {line}" for member, line in _members(value)] if inspect.isclass(value) else []
     return [f"### {name}", "", *_code(name, value), text, "", *members, *([""] if members else [])]
 

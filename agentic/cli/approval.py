@@ -31,8 +31,7 @@ async def ask_person(live: LiveRun, console: Console) -> None:
     for needed in live.approvals.waiting:
         for line in shown(needed):
             console.print(Text(line), soft_wrap=True)
-        console.print(Text(QUESTION), end="")
-        reading = asyncio.ensure_future(_line())
+        reading = asyncio.ensure_future(_answer(console))
         settled = asyncio.ensure_future(live.approvals.settled(needed.id))
         try:
             await asyncio.wait([reading, settled], return_when=asyncio.FIRST_COMPLETED)
@@ -64,8 +63,8 @@ def _plain(text: str) -> str:
     return printable("".join(spelt)).replace("\n", " ")
 
 
-async def _line() -> str:
-    """The next line that is typed, in lower case; empty where there is none to come."""
+async def _answer(console: Console) -> str:
+    """The line that is typed after the question, in lower case; empty where there is none to come."""
     loop = asyncio.get_running_loop()
     read: asyncio.Future[str] = loop.create_future()
 
@@ -80,6 +79,8 @@ async def _line() -> str:
 
     with _listening() as descriptor:
         loop.add_reader(descriptor, take)
+        # Not before the terminal listens: an answer to what is on the screen must not be dropped.
+        console.print(Text(QUESTION), end="")
         try:
             return await read
         finally:

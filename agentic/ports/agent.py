@@ -80,9 +80,16 @@ class Task:
         return self.read()
 
 
+GENERAL = 0.8
+"""The highest bid of an agent that is for no request in particular."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bid:
-    """An agent's fitness for a task, from 0 to 1, and why."""
+    """An agent's fitness for a task, from 0 to 1, and why.
+
+    Agents for any request bid ``GENERAL`` at most: what lies above is for those made for the very thing asked.
+    """
 
     fitness: float
     reason: str

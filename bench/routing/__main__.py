@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from agentic import Bid, Embedder, Task, ToolSpec
+from agentic import Embedder, ToolSpec
 from agentic.catalog.load import load
 from agentic.catalog.settings import Settings
 from agentic.ports.agent import Agent
@@ -21,18 +21,6 @@ from bench.routing.embedder import embedder
 from bench.routing.keywords import by_keywords
 from bench.routing.requests import Labelled, labelled
 from bench.routing.tools import specs
-
-
-class Planner(Agent):
-    """Stands in for the agent plan_execute where its plugin is not installed, with the same bid."""
-
-    name = "plan_execute"
-    description = "Plans parts, runs them side by side"
-
-    def bid(self, task: Task) -> Bid:
-        """The higher the more the work falls into parts that need not each other."""
-        shape = task.shape
-        return Bid(round(shape.tool * (0.75 + 0.25 * shape.parts), 3), "parts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +46,9 @@ async def _none() -> Embedder | None:
 
 
 def agents() -> dict[str, Agent]:
-    """The installed agents that the labels speak of, and the stand-in."""
+    """The installed agents that the labels speak of."""
     installed = load(Settings(_env_file=None)).agents()
-    return {Planner.name: Planner(), **{n: a for n, a in installed.items() if n in ("chat", "react", "plan_execute")}}
+    return {name: installed[name] for name in ("chat", "react", "plan_execute")}
 
 
 async def judged(requests: Sequence[Labelled], tools: Sequence[ToolSpec], *, vectors: bool) -> list[Outcome]:

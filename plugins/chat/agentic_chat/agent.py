@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentic import Agent, Bid, ModelError, Run, Task
+from agentic import GENERAL, Agent, Bid, ModelError, Run, Task
 
 
 class Chat(Agent):
@@ -19,11 +19,11 @@ class Chat(Agent):
         if task.tool_choice != "auto":
             return Bid(0.95, "the client wants one of its own tools to be called")
         if not task.text.strip():
-            return Bid(0.8, "there is no text for a tool to work on")
+            return Bid(GENERAL, "there is no text for a tool to work on")
         if not task.fit:
-            return Bid(0.8, "no tool is installed")
+            return Bid(GENERAL, "no tool is installed")
         tool = task.shape.tool
-        return Bid(round(1 - tool, 3), f"no tool of the server helps ({1 - tool:.2f})")
+        return Bid(round(GENERAL * (1 - tool), 3), f"no tool of the server helps ({1 - tool:.2f})")
 
     async def run(self, run: Run) -> None:
         """One model call; calls of the client's tools end the run.

@@ -66,7 +66,7 @@ def test_bids_high_where_the_client_settles_which_tools_are_called(choice: str) 
 def test_bids_the_lower_the_likelier_a_tool_helps() -> None:
     fit = (Fit("math", 0.5),)
     bids = [Chat().bid(make_task("x", fit=fit, read=lambda n=n: Shape(tool=n))).fitness for n in (0.0, 0.3, 0.6, 1.0)]
-    assert bids == [1, 0.7, 0.4, 0]
+    assert bids == [0.8, 0.56, 0.32, 0]
 
 
 @pytest.mark.parametrize("text", ["Hello", " \n"])

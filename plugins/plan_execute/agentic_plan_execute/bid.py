@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentic import Bid, Task
+from agentic import GENERAL, Bid, Task
 
 
 def bid(task: Task) -> Bid:
@@ -13,6 +13,5 @@ def bid(task: Task) -> Bid:
         return Bid(0.05, "no tool is installed")
     shape = task.shape
     work = f"{shape.targets} things side by side" if shape.parts > 0.5 else "one step or a chain"
-    return Bid(
-        round(shape.tool * (0.75 + 0.25 * shape.parts), 3), f"a tool helps ({shape.tool:.2f}); the work is {work}"
-    )
+    fitness = GENERAL * shape.tool * (0.75 + 0.25 * shape.parts)
+    return Bid(round(fitness, 3), f"a tool helps ({shape.tool:.2f}); the work is {work}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentic import Agent, Bid, Message, Reply, Run, Task, ToolResult
+from agentic import GENERAL, Agent, Bid, Message, Reply, Run, Task, ToolResult
 
 INSTRUCTION = """You answer with the help of tools. Use a tool where it gives facts, results or effects that you \
 cannot be sure of yourself; call several at once where they do not need each other. Read what they return before you \
@@ -34,7 +34,7 @@ class React(Agent):
         if not task.fit:
             return Bid(0.1, "no tool is installed")
         shape, best = task.shape, task.fit[0]
-        fitness = shape.tool * (1 - 0.25 * shape.parts)
+        fitness = GENERAL * shape.tool * (1 - 0.25 * shape.parts)
         work = "falls into parts" if shape.parts > 0.5 else "is one step or a chain"
         return Bid(round(fitness, 3), f"a tool helps ({shape.tool:.2f}), {best.tool} first; the work {work}")
 

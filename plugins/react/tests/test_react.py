@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from pydantic import ValidationError
 
-from agentic import Agent, Fit, Message, Reply, Shape, ToolCall, ToolError, Usage
+from agentic import GENERAL, Agent, Fit, Message, Reply, Shape, ToolCall, ToolError, Usage
 from agentic.testing.agent import AgentConformance
 from agentic.testing.runs import FakeRun, calls, client_tool, make_task
 from agentic_react import agentic_agents, agentic_settings
@@ -120,7 +120,7 @@ def bid_for(shape: Shape) -> float:
 def test_bids_as_high_as_a_tool_is_likely_to_help() -> None:
     bids = [bid_for(Shape(tool=tool)) for tool in (0, 0.3, 0.6, 1)]
     assert bids == sorted(bids)
-    assert (bids[0], bids[-1]) == (0, 1)
+    assert (bids[0], bids[-1]) == (0, GENERAL)
 
 
 def test_bids_lower_for_parts_that_need_not_each_other() -> None:
