@@ -136,7 +136,14 @@ def ended(api: Api, within_s: float = 10) -> tuple[list[dict[str, Any]], list[di
     """The messages and the events of the only run, once it has ended."""
     session_id, run_id = the_run(api)
     assert eventually(lambda: len(api.conversation(session_id)) > 1, within_s)
-    return api.conversation(session_id)[1:], api.get(f"/api/runs/{run_id}").json()["events"]
+    # The answer is stored a moment before its run is over.
+    assert eventually(lambda: events_of(api, run_id)[-1]["type"] in ("run_finished", "run_failed"), within_s)
+    return api.conversation(session_id)[1:], events_of(api, run_id)
+
+
+def events_of(api: Api, run_id: str) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = api.get(f"/api/runs/{run_id}").json()["events"]
+    return events
 
 
 @pytest.fixture

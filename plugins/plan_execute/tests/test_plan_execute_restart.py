@@ -212,7 +212,14 @@ def _ended(http: httpx.Client) -> tuple[Json, list[Json]]:
     place = f"/api/conversations/{head['session_id']}"
     _wait_for(lambda: len(http.get(place).json()["messages"]) > 1)
     request, answer = http.get(place).json()["messages"]
-    found: list[Json] = http.get(f"/api/runs/{request['run_id']}").json()["events"]
+    found: list[Json] = []
+
+    def is_over() -> bool:
+        found[:] = http.get(f"/api/runs/{request['run_id']}").json()["events"]
+        return found[-1]["type"] in ("run_finished", "run_failed")
+
+    # The answer is stored a moment before its run is over.
+    _wait_for(is_over)
     return answer, found
 
 
