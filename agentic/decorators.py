@@ -41,6 +41,7 @@ def tool(
     untrusted: bool = False,
     timeout_s: float = 30,
     parallel: bool = True,
+    idempotent: bool = True,
     examples: Iterable[str] = (),
 ) -> Callable[[ToolFunction], FunctionTool]:
     """Make an async function a tool.
@@ -52,7 +53,14 @@ def tool(
     """
     if isinstance(examples, str):
         raise TypeError(f"examples are requests, not one text: write examples=[{examples[:80]!r}]")
-    traits = Traits(risk=risk, untrusted=untrusted, timeout_s=timeout_s, parallel=parallel, examples=tuple(examples))
+    traits = Traits(
+        risk=risk,
+        untrusted=untrusted,
+        timeout_s=timeout_s,
+        parallel=parallel,
+        idempotent=idempotent,
+        examples=tuple(examples),
+    )
 
     def decorate(function: ToolFunction) -> FunctionTool:
         called = name or str(getattr(function, "__name__", "tool"))

@@ -188,6 +188,22 @@ class HandedOver(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpointed(Event):
+    """The agent has stored a state from which it can go on."""
+
+    type: ClassVar[str] = "checkpointed"
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed(Event):
+    """The run goes on after a restart, at ``resumed_at`` (wall time); what was said after entry ``since`` is void."""
+
+    type: ClassVar[str] = "resumed"
+    resumed_at: float
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class Notice(Event):
     """Something the user should know: a limit that was hit, a stand-in that answered."""
 
@@ -233,10 +249,13 @@ AnyEvent = (
     | CitationAdded
     | FileAdded
     | HandedOver
+    | Checkpointed
+    | Resumed
     | Notice
     | RunFinished
     | RunFailed
 )
+_KINDS: dict[str, type[Usage | Citation | File]] = {"usage": Usage, "citation": Citation, "file": File}
 EVENTS: dict[str, type[Event]] = {event.type: event for event in get_args(AnyEvent)}
 
 
@@ -252,9 +271,7 @@ def entry_to_json(entry: Entry) -> Json:
     """An entry as it is stored and served: ``{"type", "number", "at", …fields}``."""
     event = entry.event
     data: Json = {"type": event.type, "number": entry.number, "at": round(entry.at, 6)}
-    for field in fields(event):
-        data[field.name] = _plain(getattr(event, field.name))
-    return data
+    return data | {field.name: _plain(getattr(event, field.name)) for field in fields(event)}
 
 
 def entry_from_json(data: Mapping[str, Any]) -> Entry:
@@ -275,14 +292,8 @@ def _plain(value: Any) -> Any:
 
 
 def _revive(name: str, value: Any) -> Any:
-    if name == "usage":
-        return Usage(**value)
-    if name == "citation":
-        return Citation(**value)
-    if name == "file":
-        return File(**value)
+    if name in _KINDS:
+        return _KINDS[name](**value)
     if name == "calls":
         return tuple(call_from_json(call) for call in value)
-    if name == "bids" and isinstance(value, Sequence):
-        return tuple(value)
-    return value
+    return tuple(value) if name == "bids" and isinstance(value, Sequence) else value

@@ -30,6 +30,8 @@ from agentic.runtime.client_fitness import ClientFitness
 from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
 from agentic.runtime.fitness import Fitness
+from agentic.runtime.presence import Presence
+from agentic.runtime.restart import Restart
 from agentic.runtime.router import Router
 from agentic.runtime.spaces import NoBlobs, Scope
 
@@ -47,6 +49,7 @@ class Kernel:
     identity: Identity
     directory: Directory
     engine: Engine
+    restart: Restart
 
 
 @asynccontextmanager
@@ -62,18 +65,21 @@ async def open_kernel(
     catalog = await asyncio.to_thread(load, settings, only=only)
     storage: StorageBackend = catalog.choose("storage_backend", settings.storage, "STORAGE")
     blobs = _blobs(settings, catalog)
-    configured = settings.secret_key.get_secret_value() if settings.secret_key else None
-    secret = await asyncio.to_thread(secret_key, configured, settings.data_dir)
     directory = Directory(catalog.model_providers(), withheld=_withheld_provider(catalog))
     http = GuardedClient(settings.fetch_allow)
+    everything = Scope(storage, blobs, http)
+    presence = Presence(storage, lease_s=settings.server_lease_seconds)
+    identity = await _identity(settings, storage)
+    engine = _engine(settings, catalog, directory, everything, presence)
     kernel = Kernel(
         settings=settings,
         catalog=catalog,
         storage=storage,
         blobs=blobs,
-        identity=Identity(storage, secret=secret, token_hours=settings.jwt_expiration_hours),
+        identity=identity,
         directory=directory,
-        engine=_engine(settings, catalog, directory, Scope(storage, blobs, http)),
+        engine=engine,
+        restart=Restart(engine, everything, presence, identity.users, settings.run_max_seconds),
     )
     async with AsyncExitStack() as closing:
         # What is pushed last is closed first, and one that cannot close keeps no other from closing.
@@ -88,13 +94,21 @@ async def open_kernel(
         yield kernel
 
 
+async def _identity(settings: Settings, storage: StorageBackend) -> Identity:
+    configured = settings.secret_key.get_secret_value() if settings.secret_key else None
+    secret = await asyncio.to_thread(secret_key, configured, settings.data_dir)
+    return Identity(storage, secret=secret, token_hours=settings.jwt_expiration_hours)
+
+
 def unknown_approvals(settings: Settings, catalog: Catalog) -> list[str]:
     """What APPROVE names and is not there: a slip, or a tool whose plugin is out. It does not stop the start."""
     known = {*get_args(Risk), *catalog.tools()}
     return [name for name in settings.approve if name not in known]
 
 
-def _engine(settings: Settings, catalog: Catalog, directory: Directory, everything: Scope) -> Engine:
+def _engine(
+    settings: Settings, catalog: Catalog, directory: Directory, everything: Scope, presence: Presence
+) -> Engine:
     specs = [spec_of(tool) for tool in catalog.tools().values()]
     embedding = partial(_local_embedder, catalog)
     fitness = Fitness(specs, embedding)
@@ -121,7 +135,7 @@ def _engine(settings: Settings, catalog: Catalog, directory: Directory, everythi
     )
     equipment = Equipment(installed, everything, fitness, shortlist=settings.tool_shortlist, policy=policy, rank=rank)
     router = Router(catalog.agents(), _router(settings, catalog), timeout_s=settings.router_timeout)
-    return Engine(equipment, router, directory, everything, limits)
+    return Engine(equipment, router, directory, everything, limits, presence=presence)
 
 
 def _router(settings: Settings, catalog: Catalog) -> Chooser | None:

@@ -34,6 +34,7 @@ from agentic.runtime.channel import Channel
 from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
 from agentic.runtime.fitness import Fitness
+from agentic.runtime.presence import Presence
 from agentic.runtime.request import RunRequest
 from agentic.runtime.router import Router
 from agentic.runtime.run import LiveRun
@@ -138,6 +139,7 @@ class House:
         chooser: Chooser | None = None,
         router_timeout_s: float = 8,
         policy: Policy | None = None,
+        lease_s: float = 15,
     ) -> None:
         agents: Mapping[str, Agent] = {agent.name: agent for agent in ([ActingAgent(act)] if callable(act) else act)}
         self.storage = storage or MemoryStorage()
@@ -157,8 +159,9 @@ class House:
         )
         self.chooser: Any = chooser
         router = Router(agents, chooser, timeout_s=router_timeout_s)
+        self.presence = Presence(self.storage, lease_s=lease_s)
         self.directory = Directory({self.provider.name: self.provider})
-        self.engine = Engine(equipment, router, self.directory, everything, limits or Limits())
+        self.engine = Engine(equipment, router, self.directory, everything, limits or Limits(), presence=self.presence)
 
     async def ask(self, text: str = "Hello", *, who: Principal = ALICE, model: str = "agentic", **more: Any) -> LiveRun:
         messages = more.pop("messages", (Message("user", text),))

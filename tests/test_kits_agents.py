@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import pytest
@@ -19,6 +20,7 @@ from agentic import (
     Usage,
     tool,
 )
+from agentic.messages import message_from_json, message_to_json
 from agentic.testing.agent import TASKS, AgentConformance
 from agentic.testing.runs import FakeRun, calls, make_task
 
@@ -53,6 +55,54 @@ class TestLoop(AgentConformance):
     @pytest.fixture
     def agent(self) -> Agent:
         return Loop()
+
+
+class Resumes(Agent):
+    """The same, from wherever it was when its server ended."""
+
+    name = "resumes"
+    description = "Goes on"
+
+    def bid(self, task: Task) -> Bid:
+        return Bid(0.5, "always as fit")
+
+    async def run(self, run: Run) -> None:
+        steps = [message_from_json(step) for step in run.restored["steps"]] if run.restored else []
+        while True:
+            if steps and steps[-1].tool_calls:
+                steps += await self.observe(run, steps[-1].tool_calls)
+                await self.keep(run, steps)
+            reply = await run.model.complete([*run.messages, *steps], tools=run.tools.specs, say=True)
+            if not reply.calls:
+                return
+            steps.append(Message("assistant", reply.text, tool_calls=reply.calls))
+            await self.keep(run, steps)
+
+    async def observe(self, run: Run, wanted: Sequence[ToolCall]) -> list[Message]:
+        results = await run.tools.call(wanted)
+        pairs = zip(wanted, results, strict=True)
+        return [Message("tool", result.content, tool_call_id=call.id, name=call.name) for call, result in pairs]
+
+    async def keep(self, run: Run, steps: Sequence[Message]) -> None:
+        await run.checkpoint({"steps": [message_to_json(step) for step in steps]})
+
+
+class TestResumes(AgentConformance):
+    @pytest.fixture
+    def agent(self) -> Agent:
+        return Resumes()
+
+
+class SaysAllAgain(Resumes):
+    async def run(self, run: Run) -> None:
+        run.say("Well. ")
+        await super().run(run)
+
+
+class LosesItsCalls(Resumes):
+    async def observe(self, run: Run, wanted: Sequence[ToolCall]) -> list[Message]:
+        await run.checkpoint({"steps": []})
+        return await super().observe(run, wanted)
 
 
 class Overbids(Loop):
@@ -107,6 +157,8 @@ BROKEN_AGENTS: list[tuple[type[Agent], str, tuple[Any, ...]]] = [
     (OffersNothing, "test_client_tools_are_offered_and_handed_over", (["Opened."],)),
     (OffersNothing, "test_tool_results_reach_the_model", ([calls(LOOKUP), "The answer is 42."],)),
     (ForgetsHistory, "test_earlier_messages_reach_the_model", (["It is 42."],)),
+    (SaysAllAgain, "test_goes_on_from_each_of_its_checkpoints", ([calls(LOOKUP), "The answer is 42."],)),
+    (LosesItsCalls, "test_goes_on_from_each_of_its_checkpoints", ([calls(LOOKUP), "The answer is 42."],)),
     (KeepsStateBetweenRuns, "test_runs_side_by_side_stay_apart", (["It is 42."],)),
 ]
 
@@ -125,6 +177,21 @@ async def test_fake_run_keeps_what_happened_and_runs_real_tools() -> None:
     assert run.tools.called == [wanted]
     assert run.model.requests[1].messages[-1].text == "abab"
     assert (run.budget.model_calls, run.budget.tool_calls, run.budget.usage) == (2, 1, Usage(20, 10))
+
+
+async def test_fake_run_goes_on_as_the_kernel_would() -> None:
+    wanted = ToolCall("call-7", "repeat", {"text": "ab"})
+    run = FakeRun("Repeat ab", replies=[calls(wanted), "It is abab."], tools={"repeat": repeat})
+    await run.answer(Resumes())
+    called, answered = run.checkpoints
+    again = run.after(called)
+    assert await again.answer(Resumes()) == "It is abab."
+    assert again.tools.called == [wanted], "it was open"
+    later = run.after(answered)
+    assert await later.answer(Resumes()) == "It is abab."
+    assert later.tools.called == []
+    with pytest.raises(TypeError):
+        await run.checkpoint([1])  # type: ignore[arg-type]
 
 
 async def test_fake_run_without_a_reply_left_says_so() -> None:

@@ -159,6 +159,8 @@ async def test_cancelled_run_leaves_no_task_behind(what: str) -> None:
         await run.model.complete(run.messages, say=True)
 
     house = House(act, tools=[stuck], provider=ScriptedProvider(lambda _request: hang("model")))
+    # The server's own signs of life are no task of the run.
+    house.presence.begin()
     before = asyncio.all_tasks()
     live = await house.ask()
     await began.wait()

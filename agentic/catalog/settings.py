@@ -102,6 +102,9 @@ class Settings(EnvironmentSettings):
     run_max_tokens: int = Field(
         200_000, ge=1, description="Tokens of one run, prompt and completion, after which it asks the model no more"
     )
+    server_lease_seconds: float = Field(
+        15, ge=1, description="Silence of a server, seconds, after which another one goes on with its runs"
+    )
     approve: list[str] = Field(
         [],
         description="Calls that wait for a person: risks (write, execute) and names of tools",

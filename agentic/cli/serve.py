@@ -54,11 +54,15 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
     async def work() -> bool:
         async with open_kernel(settings, only=only) as kernel:
             await _greet(kernel)
-            server = PatientServer(config, kernel.engine.cancel_all)
+            server = PatientServer(config, kernel.engine.suspend_all)
             config.app = create_app(kernel)
-            settling = asyncio.create_task(_settle(kernel))
+            # Sessions with a run that is to be gone on with keep their turn, so this comes before the first request.
+            await kernel.restart.look()
+            beside = [asyncio.create_task(_settle(kernel)), asyncio.create_task(kernel.restart.watch())]
             await server.serve()
-            settling.cancel()
+            for one in beside:
+                one.cancel()
+            kernel.engine.suspend_all()
             return server.started
 
     config = uvicorn.Config(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agentic.events import Citation
-from agentic.messages import Message, ToolCall, Usage
+from agentic.messages import Json, Message, ToolCall, Usage
 from agentic.ports.model import Model, ToolSpec
 from agentic.ports.space import Principal, Space
 from agentic.ports.tool import ToolResult
@@ -23,9 +23,10 @@ class Tools(Protocol):
     async def call(self, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
         """Run the calls, in parallel where their tools allow it; results come in the order of the calls.
 
-        A failing, unknown or denied tool gives a result with ``error`` set, for the model to read. Where a person is
-        asked, this waits for the answer. Calls of the client's tools
-        end the run, after the server's have been run: this method does not return then.
+        After a restart, what the run's log knows of a call answers it: its result, or that it may have happened where
+        it was cut off and its tool is not idempotent. A failing, unknown or denied tool gives a result with ``error``
+        set, for the model to read. Where a person is asked, this waits for the answer. Calls of the client's tools end
+        the run, after the server's have been run: this method does not return then.
         """
         ...
 
@@ -39,7 +40,11 @@ class Budget(Protocol):
 
 
 class Run(Protocol):
-    """One answer in the making. Everything the agent does goes through here, and ends with the run."""
+    """One answer in the making. Everything the agent does goes through here, and ends with the run.
+
+    ``restored`` is the run's last checkpoint where it goes on after a restart, else None. An agent that gets one first
+    answers the calls that were open in it, with their ids, and then asks its model.
+    """
 
     id: str
     task: Task
@@ -50,6 +55,7 @@ class Run(Protocol):
     model: Model
     tools: Tools
     space: Space
+    restored: Json | None
 
     def say(self, text: str) -> None:
         """Add to the answer."""
@@ -68,3 +74,11 @@ class Run(Protocol):
 
     def progress(self, step: str, title: str, state: str) -> None:
         """Tell how a step of the agent's own is getting on."""
+
+    async def checkpoint(self, data: Json) -> None:
+        """Store a state from which this agent can go on in another process; it replaces the one before.
+
+        From the first one on the run outlives its server: it is gone on with after a restart. Worth its writes where
+        work is dear, such as between a model's calls and their results. Raises TypeError for what is no JSON object,
+        and StorageError; the checkpoint before then stands.
+        """

@@ -20,7 +20,8 @@ class Traits:
 
     ``risk``: reads, writes or executes; what does more than read may need a person's approval. ``untrusted``: its
     results come from strangers and are handed to the model as delimited data. ``timeout_s``: seconds until it is
-    cancelled. ``parallel``: may run beside other calls. ``examples``: plain requests that this tool serves; the router
+    cancelled. ``parallel``: may run beside other calls. ``idempotent``: a call may be repeated after a restart of the
+    server; one that must happen at most once says False. ``examples``: plain requests that this tool serves; the router
     and models without tool calling choose by them.
     """
 
@@ -28,6 +29,7 @@ class Traits:
     untrusted: bool = False
     timeout_s: float = 30
     parallel: bool = True
+    idempotent: bool = True
     examples: tuple[str, ...] = ()
 
 

@@ -14,14 +14,16 @@ class Channel:
     """Stamps events with number and time and hands them to a reader as they come.
 
     Writers never wait. ``conclude`` makes the last event; from then on ``emit`` raises RunEnded and no entry is added.
-    ``close`` hands the last event to the reader, once all is stored.
+    ``close`` hands the last event to the reader, once all is stored. ``past`` is what stands of the log of a run that
+    goes on, ``end`` that log's last entry: numbers and time go on from there.
     """
 
-    def __init__(self) -> None:
-        self.entries: list[Entry] = []
+    def __init__(self, past: Sequence[Entry] = (), end: Entry | None = None) -> None:
+        self.entries: list[Entry] = list(past)
         self.last: Entry | None = None
         self.ended = asyncio.Event()
-        self._began = time.perf_counter()
+        self._ahead = end.number - len(past) if end else 0
+        self._began = time.perf_counter() - (end.at if end else 0)
         self._drained = 0
         self._sealed = False
         self._concluded = False
@@ -83,7 +85,7 @@ class Channel:
         self._wake()
 
     def _stamped(self, event: Event) -> Entry:
-        return Entry(len(self.entries) + 1, time.perf_counter() - self._began, event)
+        return Entry(self._ahead + len(self.entries) + 1, time.perf_counter() - self._began, event)
 
     def _wake(self) -> None:
         waiter = self._waiter

@@ -96,6 +96,11 @@ class Conversations:
         if items:
             await self._storage.append(PREFIX + session_id, items)
 
+    async def finish_once(self, session_id: str, run_id: str, items: Sequence[Json]) -> None:
+        """Store what a run has answered, unless its answer is there already."""
+        if run_id in unanswered(await self._log(session_id)):
+            await self.finish(session_id, items)
+
     async def page(self, *, after: str | None, limit: int) -> Sequence[Json]:
         """Heads of conversations, newest first: ``{session_id, user_id, title, created_at, updated_at}``.
 
@@ -146,6 +151,15 @@ class Conversations:
 
     async def _log(self, session_id: str) -> list[Json]:
         return await whole_log(self._storage, PREFIX + session_id)
+
+
+def unanswered(log: Sequence[Json]) -> dict[str, Json]:
+    """The runs whose request is in a conversation's log, and their answer not: run id to the request's last message.
+
+    A request may bring answers as well, from a history that the client has kept, so the last message tells.
+    """
+    last = {item["run_id"]: item for item in log if item.get("run_id")}
+    return {run_id: item for run_id, item in last.items() if item["role"] != "assistant" and not item.get("internal")}
 
 
 def join(stored: Sequence[Json], sent: Sequence[Message]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:

@@ -5,25 +5,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
 
 from agentic import content
-from agentic.errors import AgenticError, BadRequest, BudgetExceeded, Conflict, ModelError, NotFound, RateLimited
-from agentic.events import Decided, EndReason, Event, ModelFinished, Notice, RunFailed, RunFinished, RunStarted
+from agentic.errors import AgenticError, Cancelled, Conflict, NotFound, RateLimited
+from agentic.events import Entry, Resumed, RunFinished, RunStarted
 from agentic.messages import Json
-from agentic.models.directory import Chosen, Directory
+from agentic.models.directory import Directory
 from agentic.ports.space import Principal
 from agentic.runtime.budget import Budget, Limits
+from agentic.runtime.casting import Casting
 from agentic.runtime.conversations import Conversations, Turn, brought
+from agentic.runtime.ending import failure, log_end, outcome
 from agentic.runtime.equipment import Equipment
-from agentic.runtime.files import file_key, links
+from agentic.runtime.files import file_key
+from agentic.runtime.journal import Finish, Journal
 from agentic.runtime.opening import Opening
-from agentic.runtime.raised import raised
-from agentic.runtime.record import Records, so_far
+from agentic.runtime.presence import Presence
+from agentic.runtime.record import Records, answer, failed, so_far
 from agentic.runtime.request import RunRequest
-from agentic.runtime.router import Route, Router, explained
+from agentic.runtime.resume import Claims, Left, refusal
+from agentic.runtime.router import Route, Router
 from agentic.runtime.run import LiveRun
 from agentic.runtime.spaces import Scope, of_user
 from agentic.runtime.turns import Turns
@@ -32,19 +37,30 @@ logger = logging.getLogger(__name__)
 
 LONGEST_QUEUE = 16
 """Runs of one session that may wait for the one at work."""
+SUSPENDED = (
+    "The server stops. It goes on with this run when it is started again; the conversation will have the answer."
+)
 
 
 class Engine:
     """Runs requests. One an application; holds nothing of a run but while it lives."""
 
     def __init__(
-        self, equipment: Equipment, router: Router, directory: Directory, everything: Scope, limits: Limits
+        self,
+        equipment: Equipment,
+        router: Router,
+        directory: Directory,
+        everything: Scope,
+        limits: Limits,
+        *,
+        presence: Presence,
     ) -> None:
-        self._equipment = equipment
         self._router = router
-        self._directory = directory
+        self._casting = Casting(equipment, router, directory)
         self._everything = everything
         self._limits = limits
+        self._presence = presence
+        self._claims = Claims(everything, presence)
         self._turns = Turns()
         self._running: dict[asyncio.Task[None], LiveRun] = {}
 
@@ -60,7 +76,8 @@ class Engine:
         if session_id is not None and len(self._at_work(session_id, principal)) > LONGEST_QUEUE:
             raise RateLimited("Too many requests of this conversation wait for their turn.", retry_after_s=1)
         new = session_id is None
-        live = LiveRun(request, principal, session_id or self.conversations(principal).new_id(), Budget(self._limits))
+        session_id = session_id or self.conversations(principal).new_id()
+        live = LiveRun(self._presence.new_run_id(), request, principal, session_id, Budget(self._limits))
         live.channel.emit(
             RunStarted(
                 at=live.started_at, session_id=live.session_id, model=request.model, traceparent=request.traceparent
@@ -68,10 +85,34 @@ class Engine:
         )
         logger.info("[Engine] Run started: run=%s user=%s session=%s", live.id, principal.id, live.session_id)
         content.log("[Engine] Request: run=%s: %s", live.id, request.messages[-1].text if request.messages else "")
-        task = asyncio.create_task(self._supervise(live, route, new=new), name=live.id)
-        self._running[task] = live
-        task.add_done_callback(self._running.pop)
+        self._presence.begin()
+        self._set_going(live, lambda: self._answer(live, route, new=new))
         return live
+
+    def go_on(self, left: Left) -> None:
+        """Go on with a run that another server has left open, or that could not be stored here.
+
+        It waits for its turn, and until the server at work on it is gone. Where there is nothing left to do for it by
+        then, nothing is done.
+        """
+        if self.is_running(left.run_id):
+            return
+        live = LiveRun(left.run_id, left.request, left.principal, left.session_id, Budget(self._limits))
+        live.agent, live.shortlist = left.agent, left.shortlist
+        live.is_open = True
+        self._set_going(live, lambda: self._answer_again(live, left))
+
+    def is_running(self, run_id: str) -> bool:
+        """Whether a run works or waits here."""
+        return any(live.id == run_id for live in self._running.values())
+
+    def is_at_work(self, session_id: str, principal: Principal) -> bool:
+        """Whether a run of the session works or waits here."""
+        return bool(self._at_work(session_id, principal))
+
+    def turn(self, session_id: str, principal: Principal) -> AbstractAsyncContextManager[None]:
+        """Hold a session's turn: wait for its runs, and let those that come wait."""
+        return self._turns.turn(_turn_key(session_id, principal))
 
     async def explain(self, request: RunRequest, principal: Principal) -> Json:
         """What :meth:`start` would decide now, and why; see :func:`explained`. Nothing is run or stored.
@@ -82,12 +123,9 @@ class Engine:
         route = self._router.read(request.model)
         session_id = await self._session(request, principal)
         turn = await self.conversations(principal).turn(session_id or "", request.messages, new=session_id is None)
-        chosen = await self._model(request, route, turn)
         # It is never set going: whoever judges the task needs a run to look at, and its budget and log to use.
-        unborn = LiveRun(request, principal, session_id or "", Budget(self._limits))
-        task = await self._equipment.task(unborn, chosen, turn, bidding=route.bidding)
-        _, decided = await self._router.choose(route, task, self._equipment.router_model(unborn, chosen))
-        return explained(decided, task, chosen.id)
+        unborn = LiveRun(self._presence.new_run_id(), request, principal, session_id or "", Budget(self._limits))
+        return await self._casting.explain(unborn, route, turn)
 
     def read_model(self, model: str) -> Route:
         """What a ``model`` value asks for, see :meth:`Router.read`."""
@@ -108,7 +146,7 @@ class Engine:
         """
         for live in self._at_work(session_id, principal):
             live.cancel()
-        async with self._turns.turn(_turn_key(session_id, principal)):
+        async with self.turn(session_id, principal):
             return await self.conversations(principal).delete(session_id)
 
     async def get_trace(self, run_id: str, principal: Principal) -> list[Json]:
@@ -116,7 +154,10 @@ class Engine:
         live = self.at_work(principal).get(run_id)
         # Nothing is told of an answer before its request is stored; a run that waits for its turn has none yet.
         if live is not None and (live.opening is None or await live.opening.wait()) and live.channel.last is None:
-            return so_far(live)
+            told = so_far(live)
+            # One that waits to be gone on with has not read its log yet.
+            if told:
+                return told
         return await Records(of_user(self._everything, principal).storage).trace(run_id)
 
     def at_work(self, principal: Principal) -> dict[str, LiveRun]:
@@ -135,16 +176,23 @@ class Engine:
             raise Conflict("The run has ended: none of its calls waits for approval any more.")
         live.approvals.answer(call_id, approved=approved, by=principal.name, reason=reason)
 
-    def cancel_all(self) -> None:
-        """Cancel what runs; what there is of it will be stored."""
+    def suspend_all(self) -> None:
+        """Stop what runs, because the server stops: what has a checkpoint is gone on with after the next start."""
         for live in self._running.values():
-            live.cancel()
+            live.suspend()
 
     async def aclose(self) -> None:
         """Cancel what runs, and wait until it is stored."""
-        self.cancel_all()
+        for live in self._running.values():
+            live.cancel()
         if self._running:
             await asyncio.wait(list(self._running))
+        await self._presence.aclose()
+
+    def _set_going(self, live: LiveRun, answering: Callable[[], Awaitable[Entry]]) -> None:
+        task = asyncio.create_task(self._supervise(live, answering), name=live.id)
+        self._running[task] = live
+        task.add_done_callback(self._running.pop)
 
     def _at_work(self, session_id: str, principal: Principal) -> list[LiveRun]:
         """The runs of a session that work or wait for their turn."""
@@ -172,121 +220,64 @@ class Engine:
             return None
         return session_id
 
-    async def _supervise(self, live: LiveRun, route: Route, *, new: bool) -> None:
+    async def _supervise(self, live: LiveRun, answering: Callable[[], Awaitable[Entry]]) -> None:
         """See a run through: its turn, its agent's work, its end, its record."""
-        conversations = self.conversations(live.principal)
-        records = Records(of_user(self._everything, live.principal).storage)
-        async with self._turns.turn(_turn_key(live.session_id, live.principal)):
+        async with self.turn(live.session_id, live.principal):
             try:
-                turn = await conversations.turn(live.session_id, live.request.messages, new=new)
-                live.opening = opening = Opening(
-                    conversations, live.session_id, turn, new=new, run_id=live.id, failed=live.cancel
-                )
-                last = live.channel.conclude(await self._outcome(live, self._work(live, route, turn)))
-                await records.store(live, last, opening)
+                last = await answering()
             except Exception as error:  # noqa: BLE001 - every run ends with exactly one last event
-                last = live.channel.conclude(self._failure(live, error))
+                last = live.channel.conclude(failure(live, error))
             live.channel.close(last)
-        _log_end(live, last.event)
+        log_end(live, last.event)
         if content.is_allowed():
             content.log("[Engine] Answer: run=%s: %s", live.id, live.text)
 
-    async def _outcome(self, live: LiveRun, working: Coroutine[Any, Any, None]) -> Event:
-        """Wait until the agent is done, or is ended, and say how it came out."""
-        work = asyncio.ensure_future(working)
-        live.attach(work)
-        live.clock.start(self._limits.seconds, partial(live.end, "length", live.budget.time_is_up))
-        await asyncio.wait([work, live.abandoned], return_when=asyncio.FIRST_COMPLETED)
-        live.clock.stop()
-        if not work.done():
-            logger.error("[Engine] Agent does not let go and is left behind: run=%s agent=%s", live.id, live.agent)
-        error = raised(work)
-        if live.ended_early is not None:
-            return _finished(live, *live.ended_early)
-        if isinstance(error, BudgetExceeded):
-            return _finished(live, "length", error.message)
-        if error is not None:
-            return self._failure(live, error)
-        return _finished(live, "length" if _last_finish(live) == "length" else "stop", "")
-
-    async def _work(self, live: LiveRun, route: Route, turn: Turn) -> None:
-        """Resolve the model, decide on the agent, and let it act."""
-        chosen = await self._model(live.request, route, turn)
-        task = await self._equipment.task(live, chosen, turn, bidding=route.bidding)
-        agent, decided = await self._router.choose(route, task, self._equipment.router_model(live, chosen))
-        live.agent = decided.agent
-        live.channel.emit(decided)
-        # A stranger's agent may put the user's words into its reason.
-        bids = " ".join(f"{bid['agent']}={bid['fitness']}" for bid in decided.bids)
-        logger.info(
-            "[Router] Agent selected: run=%s agent=%s by=%s bids: %s",
-            live.id, decided.agent, decided.router, bids or "none",
-        )  # fmt: skip
-        if chosen.info.notice:
-            live.channel.emit(Notice(chosen.info.notice))
-            logger.info("[Engine] %s", chosen.info.notice)
-        try:
-            await agent.run(self._equipment.agent_run(live, chosen, task, turn))
-        except ModelError:
-            # What is known of the model may be out of date, such as whether it takes tools.
-            self._directory.doubt(chosen)
-            raise
-        except SystemExit as error:
-            # Out of a task it would end the server.
-            raise RuntimeError("the agent called sys.exit") from error
-
-    async def _model(self, request: RunRequest, route: Route, turn: Turn) -> Chosen:
-        """The model that the run is to have. Raises BadRequest where it cannot do what the request asks of it."""
-        chosen = await (self._directory.find(route.model) if route.model else self._directory.default())
-        if request.wishes.answer_schema is not None and not chosen.info.schema:
-            raise BadRequest(f"The model '{chosen.id}' cannot be held to a response_format.", param="response_format")
-        if not chosen.info.vision and any(message.images for message in turn.messages):
-            raise BadRequest(f"The model '{chosen.id}' takes no pictures; ask one that does.", param="messages")
-        return chosen
-
-    def _failure(self, live: LiveRun, error: BaseException) -> RunFailed:
-        """The event for an error; what is no AgenticError is a bug, logged with its trace and not told."""
-        if not isinstance(error, AgenticError):
-            logger.error("[Engine] Run failed: run=%s agent=%s", live.id, live.agent, exc_info=error)
-            error = AgenticError(f"The run failed inside the server ({type(error).__name__}). Its log says more.")
-        return RunFailed(
-            status=error.status,
-            message=error.message,
-            error_type=error.type,
-            code=error.code,
-            param=error.param,
-            retry_after_s=error.retry_after_s,
-            usage=live.budget.usage,
+    async def _answer(self, live: LiveRun, route: Route, *, new: bool) -> Entry:
+        """A run from its request to its record."""
+        conversations = self.conversations(live.principal)
+        journal = Journal(live, self._everything, self._presence)
+        turn = await conversations.turn(live.session_id, live.request.messages, new=new)
+        live.opening = opening = Opening(
+            conversations, live.session_id, turn, new=new, run_id=live.id, failed=live.cancel
         )
+        return await self._see_through(live, journal, self._casting.work(live, journal, route, turn), opening.finish)
+
+    async def _answer_again(self, live: LiveRun, left: Left) -> Entry:
+        """A run from its checkpoint to its record."""
+        past = await self._claims.take(live)
+        if past is None:
+            return live.channel.conclude(RunFinished("cancelled"))
+        conversations = self.conversations(live.principal)
+        journal = Journal(live, self._everything, self._presence, past)
+        if past.last is not None:
+            await conversations.finish_once(live.session_id, live.id, answer(live, past.last))
+            await journal.close()
+            return past.last
+        live.channel.note(Resumed(time.time(), past.since))
+        await journal.flush()
+        logger.info("[Engine] Run resumed: run=%s session=%s try=%d", live.id, live.session_id, past.tries)
+        route = Route(left.agent, left.model, reason="it was at work when its server ended")
+        refused = refusal(left, past)
+        turn = Turn(left.messages, (), 0)
+        working = _refuse(refused) if refused else self._casting.work(live, journal, route, turn)
+        return await self._see_through(live, journal, working, partial(conversations.finish, live.session_id))
+
+    async def _see_through(
+        self, live: LiveRun, journal: Journal, working: Coroutine[Any, Any, None], finish: Finish
+    ) -> Entry:
+        """Let the agent work, and store what came of it, or what it takes to go on."""
+        event = await outcome(live, working, self._limits.seconds)
+        if live.suspended:
+            await journal.release()
+            return live.channel.conclude(failed(Cancelled(SUSPENDED), live.budget.usage))
+        last = live.channel.conclude(event)
+        await journal.store(last, finish)
+        return last
+
+
+async def _refuse(error: AgenticError) -> None:
+    raise error
 
 
 def _turn_key(session_id: str, principal: Principal) -> str:
     return f"{principal.id}/{session_id}"
-
-
-def _finished(live: LiveRun, reason: EndReason, told: str) -> RunFinished:
-    if told:
-        live.channel.note(Notice(told))
-        live.tell(told)
-    # What goes on at the client's is not done yet.
-    if reason in ("stop", "length") and (made := links(live.channel.entries, live.text)):
-        live.tell(made)
-    return RunFinished(reason, live.budget.usage)
-
-
-def _last_finish(live: LiveRun) -> str:
-    """How the agent's last model call ended; a router's calls come before the decision."""
-    for entry in reversed(live.channel.entries):
-        if isinstance(entry.event, Decided):
-            break
-        if isinstance(entry.event, ModelFinished):
-            return entry.event.finish
-    return ""
-
-
-def _log_end(live: LiveRun, last: Event) -> None:
-    took = (time.time() - live.started_at) * 1000
-    if isinstance(last, RunFailed):
-        logger.warning("[Engine] Run failed: run=%s status=%d code=%s ms=%.0f", live.id, last.status, last.code, took)
-    elif isinstance(last, RunFinished):
-        logger.info("[Engine] Run finished: run=%s reason=%s ms=%.0f", live.id, last.reason, took)

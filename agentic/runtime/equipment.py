@@ -17,6 +17,7 @@ from agentic.runtime.approval import Gate, Policy, source_in
 from agentic.runtime.conversations import Turn
 from agentic.runtime.files import RunFiles
 from agentic.runtime.fitness import Fitness, Fits
+from agentic.runtime.journal import Journal
 from agentic.runtime.reading import Reading
 from agentic.runtime.run import AgentRun, LiveRun
 from agentic.runtime.spaces import Scope, of_conversation, of_plugin, of_user
@@ -85,7 +86,7 @@ class Equipment:
             new_call_id=live.new_call_id,
         )
 
-    def agent_run(self, live: LiveRun, chosen: Chosen, task: Task, turn: Turn) -> AgentRun:
+    def agent_run(self, live: LiveRun, journal: Journal, chosen: Chosen, task: Task, turn: Turn) -> AgentRun:
         """The chosen agent's run. A client's tool hides a tool of the server that has the same name."""
         wishes = live.request.wishes
         model = ModelHandle(
@@ -96,27 +97,36 @@ class Equipment:
             untrusted=self._untrusted,
             new_call_id=live.new_call_id,
         )
-        gate = Gate(
-            self._policy,
-            live.approvals,
-            live.channel,
-            can_ask=live.request.approvals,
-            source=source_in(turn.messages, self._untrusted),
-        )
         tools = Toolbox(
             self._offered(live, task),
             self._installed.tools,
             channel=live.channel,
             budget=live.budget,
-            gate=gate,
+            gate=self._gate(live, turn),
             context_of=self._contexts(live),
             plugin_of=lambda tool: self._installed.tool_plugins[tool],
             hand_over=lambda: live.end("tool_calls", ""),
             claim=live.claim,
             refuse=live.refuse,
+            replay=live.replay,
+            keep=journal.flush,
         )
         space = of_plugin(self._everything, live.principal, self._installed.agent_plugins[live.agent])
-        return AgentRun(live, task=task, messages=turn.messages, model=model, tools=tools, space=space)
+        journal.began(turn.messages)
+        return AgentRun(
+            live,
+            task=task,
+            messages=turn.messages,
+            model=model,
+            tools=tools,
+            space=space,
+            checkpoint=journal.checkpoint,
+        )
+
+    def _gate(self, live: LiveRun, turn: Turn) -> Gate:
+        """Who lets the run's calls through; what it read before a restart counts on."""
+        source = source_in(turn.messages, self._untrusted) or live.replay.source
+        return Gate(self._policy, live.approvals, live.channel, can_ask=live.request.approvals, source=source)
 
     def _contexts(self, live: LiveRun) -> Callable[[str, str], Context]:
         principal = live.principal
@@ -139,9 +149,10 @@ class Equipment:
         if task.tool_choice == "none":
             return ()
         ours, client = self._installed.specs, live.request.client_tools
-        if len(ours) > self._shortlist:
-            fittest = {fit.tool for fit in task.fit[: self._shortlist]}
-            ours = [spec for spec in ours if spec.name in fittest]
+        if live.shortlist is None and len(ours) > self._shortlist:
+            live.shortlist = frozenset(fit.tool for fit in task.fit[: self._shortlist])
+        if live.shortlist is not None:
+            ours = [spec for spec in ours if spec.name in live.shortlist]
         if not client:
             return ours
         taken = {spec.name for spec in client}

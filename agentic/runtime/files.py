@@ -34,7 +34,8 @@ class RunFiles:
         self._blobs = blobs
         self._run_id = run_id
         self._channel = channel
-        self._taken: set[str] = set()
+        # A run that goes on after a restart has made files already.
+        self._taken = {entry.event.file.name for entry in channel.entries if isinstance(entry.event, FileAdded)}
 
     async def save(self, name: str, media_type: str, data: bytes) -> File:
         """See :meth:`agentic.ports.tool.ToolContext.save_file`. A file that comes after the run's end is not kept."""

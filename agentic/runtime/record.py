@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 
-from agentic.errors import NotFound
-from agentic.events import (
-    Entry,
-    HandedOver,
-    RunFinished,
-    TextDelta,
-    ThinkingDelta,
-    ToolCallFinished,
-    ToolCallStarted,
-    entry_to_json,
-)
-from agentic.messages import Json, Message, ToolCall
+from agentic.errors import AgenticError, NotFound
+from agentic.events import Entry, HandedOver, RunFailed, RunFinished, TextDelta, ThinkingDelta, entry_to_json
+from agentic.messages import Json, Message, ToolCall, Usage
 from agentic.ports.storage import StorageBackend
 from agentic.runtime.conversations import written
-from agentic.runtime.opening import Opening
+from agentic.runtime.replay import Replay
 from agentic.runtime.run import LiveRun
 from agentic.runtime.spaces import whole_log
 
@@ -31,11 +21,6 @@ class Records:
 
     def __init__(self, storage: StorageBackend) -> None:
         self._storage = storage
-
-    async def store(self, live: LiveRun, last: Entry, opening: Opening) -> None:
-        """Write the answer and the log of a run that ends with ``last``."""
-        log = [entry_to_json(entry) for entry in coalesce([*live.channel.entries, last])]
-        await asyncio.gather(opening.finish(answer(live, last)), self._storage.append(PREFIX + live.id, log))
 
     async def session_of(self, run_id: str) -> str:
         """The session that a stored run was a turn of. Raises NotFound."""
@@ -51,6 +36,19 @@ class Records:
         if not events:
             raise NotFound(f"There is no run '{run_id[:64]}'.")
         return events
+
+
+def failed(error: AgenticError, usage: Usage = Usage()) -> RunFailed:
+    """The last event of a run that ends with this error."""
+    return RunFailed(
+        status=error.status,
+        message=error.message,
+        error_type=error.type,
+        code=error.code,
+        param=error.param,
+        retry_after_s=error.retry_after_s,
+        usage=usage,
+    )
 
 
 def so_far(live: LiveRun) -> list[Json]:
@@ -107,14 +105,10 @@ def _handed_over(entries: Sequence[Entry]) -> tuple[ToolCall, ...]:
 
 
 def _own_calls(entries: Sequence[Entry]) -> tuple[list[ToolCall], list[Message]]:
-    """The server's calls that came to a result, and their results: no model goes on from a call without one."""
+    """A call that was cut off by a restart and then run anew has two beginnings in the log, and counts once."""
     calls: list[ToolCall] = []
     results: list[Message] = []
-    for entry in entries:
-        event = entry.event
-        if isinstance(event, ToolCallStarted):
-            calls.append(ToolCall(event.id, event.tool, event.arguments))
-        elif isinstance(event, ToolCallFinished):
-            results.append(Message("tool", event.result, tool_call_id=event.id, name=event.tool))
-    finished = {result.tool_call_id for result in results}
-    return [call for call in calls if call.id in finished], results
+    for call in Replay(entries).finished():
+        calls.append(ToolCall(call.id, call.tool, call.arguments))
+        results.append(Message("tool", call.result, tool_call_id=call.id, name=call.tool))
+    return calls, results

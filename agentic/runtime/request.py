@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from agentic.messages import Message
+from agentic.messages import Json, Message, message_from_json, message_to_json
 from agentic.models.handle import Wishes
-from agentic.ports.model import ToolSpec
+from agentic.ports.model import Sampling, ToolSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +28,37 @@ class RunRequest:
     traceparent: str = ""
     whole: bool = False
     approvals: bool = False
+
+
+def request_to_json(request: RunRequest) -> Json:
+    """A request as it is stored while its run is open."""
+    tools = [
+        {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+        for tool in request.client_tools
+    ]
+    return {
+        "model": request.model,
+        "messages": [message_to_json(message) for message in request.messages],
+        "session_id": request.session_id,
+        "client_tools": tools,
+        "wishes": asdict(request.wishes),
+        "options": dict(request.options),
+        "traceparent": request.traceparent,
+        "approvals": request.approvals,
+    }
+
+
+def request_from_json(data: Mapping[str, Any]) -> RunRequest:
+    """Read a request written by :func:`request_to_json`. Nobody reads along any more."""
+    sampling = {**data["wishes"]["sampling"], "stop": tuple(data["wishes"]["sampling"]["stop"])}
+    return RunRequest(
+        model=data["model"],
+        messages=tuple(message_from_json(message) for message in data["messages"]),
+        session_id=data["session_id"],
+        client_tools=tuple(ToolSpec(**tool, client=True) for tool in data["client_tools"]),
+        wishes=Wishes(**{**data["wishes"], "sampling": Sampling(**sampling)}),
+        options=data["options"],
+        traceparent=data["traceparent"],
+        whole=True,
+        approvals=data["approvals"],
+    )

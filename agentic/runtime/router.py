@@ -25,12 +25,14 @@ logger = logging.getLogger(__name__)
 class Route:
     """What a ``model`` value asks for: an agent by name or any (""), over a model by id or the default one ("").
 
-    ``plain``: the agent that hands messages on as they are, since only a model was named.
+    ``plain``: the agent that hands messages on as they are, since only a model was named. ``reason``: why this agent,
+    where no client has asked for it.
     """
 
     agent: str = ""
     model: str = ""
     plain: bool = False
+    reason: str = ""
 
     @property
     def bidding(self) -> bool:
@@ -88,13 +90,21 @@ class Router:
         Raises ModelNotFound if no agent is installed that could take it.
         """
         if route.agent:
-            return self._agents[route.agent], Decided(route.agent, f"the client asked for {route.agent}")
+            return self._asked_for(route.agent), Decided(
+                route.agent, route.reason or f"the client asked for {route.agent}"
+            )
         if route.plain:
             for name, agent in self._agents.items():
                 if agent.plain:
                     return agent, Decided(name, "the client asked for a model, not for an agent")
             raise ModelNotFound("No installed agent answers for a bare model. Run: agentic plugins list", param="model")
         return self._auction(task)
+
+    def _asked_for(self, name: str) -> Agent:
+        """An agent by name; one that was there when its run began may be gone when the run goes on."""
+        if name not in self._agents:
+            raise ModelNotFound(f"The run cannot go on: its agent '{name}' is not installed any more.", param="model")
+        return self._agents[name]
 
     def _auction(self, task: Task) -> tuple[Agent, Decided]:
         bids = {name: _bid(name, agent, task) for name, agent in self._agents.items()}

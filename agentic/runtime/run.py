@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from agentic.errors import AgenticError, BudgetExceeded
 from agentic.events import Citation, CitationAdded, EndReason, Entry, Notice, Progress, TextDelta, ThinkingDelta
-from agentic.messages import Message, ToolCall
+from agentic.messages import Json, Message, ToolCall
 from agentic.ports.agent import Task
 from agentic.ports.model import Model
 from agentic.ports.run import Run, Tools
@@ -20,6 +19,7 @@ from agentic.runtime.approval import Approvals
 from agentic.runtime.budget import Budget, Clock
 from agentic.runtime.channel import Channel
 from agentic.runtime.opening import Opening
+from agentic.runtime.replay import Replay
 from agentic.runtime.request import RunRequest
 
 PAUSE_S = 0.05
@@ -40,6 +40,7 @@ class AgentRun(Run):
         model: Model,
         tools: Tools,
         space: Space,
+        checkpoint: Callable[[Json], Awaitable[None]],
     ) -> None:
         self.id = live.id
         self.task = task
@@ -50,7 +51,9 @@ class AgentRun(Run):
         self.model = model
         self.tools = tools
         self.space = space
+        self.restored = live.restored
         self._live = live
+        self._checkpoint = checkpoint
         self._channel = live.channel
 
     def say(self, text: str) -> None:
@@ -76,18 +79,35 @@ class AgentRun(Run):
         """See :class:`agentic.ports.run.Run`."""
         self._channel.emit(Progress(step, title, state))
 
+    async def checkpoint(self, data: Json) -> None:
+        """See :class:`agentic.ports.run.Run`."""
+        await self._checkpoint(data)
+
 
 class LiveRun:
-    """One request being answered, as the server holds it: its events as they come, and the means to stop it."""
+    """One request being answered, as the server holds it: its events as they come, and the means to stop it.
 
-    def __init__(self, request: RunRequest, principal: Principal, session_id: str, budget: Budget) -> None:
-        self.id = f"run_{secrets.token_hex(10)}"
+    ``shortlist``: the server's tools that it is offered, where there are too many for all of them.
+    ``is_open``: it has a checkpoint in storage. ``suspended``: it was ended here, to be gone on with after a restart;
+    ``restored``, ``replay`` and ``spent_s`` (seconds of work) are what one that goes on has of its past.
+    """
+
+    def __init__(self, run_id: str, request: RunRequest, principal: Principal, session_id: str, budget: Budget) -> None:
+        self.id = run_id
         self.request = request
         self.principal = principal
         self.session_id = session_id
         self.budget = budget
         self.started_at = time.time()
         self.agent = ""
+        self.model_id = ""
+        self.shortlist: frozenset[str] | None = None
+        self.is_open = False
+        self.suspended = False
+        self.restored: Json | None = None
+        self.replay = Replay()
+        self.spent_s = 0.0
+        self.calls = 0
         self.channel = Channel()
         self.clock = Clock()
         self.approvals = Approvals(self.channel, self.clock)
@@ -95,7 +115,11 @@ class LiveRun:
         self.opening: Opening | None = None
         self.abandoned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._work: asyncio.Task[None] | None = None
-        self._calls = 0
+
+    def take_over(self, channel: Channel) -> None:
+        """Go on with the log that another server has begun."""
+        self.channel = channel
+        self.approvals = Approvals(channel, self.clock)
 
     @property
     def text(self) -> str:
@@ -113,8 +137,8 @@ class LiveRun:
 
     def new_call_id(self) -> str:
         """The next tool call's id: stable, and telling of which run it is."""
-        self._calls += 1
-        return f"{self.id}-{self._calls}"
+        self.calls += 1
+        return f"{self.id}-{self.calls}"
 
     def claim(self, call: ToolCall) -> ToolCall:
         """The call under an id of this run, by which the client's next request is known to go on from here."""
@@ -141,6 +165,11 @@ class LiveRun:
     def cancel(self) -> None:
         """Stop the run: nobody wants its answer any more. It is recorded as cancelled."""
         self.end("cancelled", "")
+
+    def suspend(self) -> None:
+        """Stop the run with its server: one that has a checkpoint is gone on with later, any other is over."""
+        self.suspended = self.is_open and self.ended_early is None
+        self.cancel()
 
     def end(self, reason: EndReason, told: str) -> None:
         """End the run by cancelling its agent; the first reason stands. ``told`` is said to the user."""

@@ -7,14 +7,10 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
-
-from pydantic import BaseModel, ValidationError
 
 from agentic import content
-from agentic.errors import AgenticError, BudgetExceeded, RunEnded, StorageError, ToolError, ToolRetry
-from agentic.events import Citation, CitationAdded, File, HandedOver, Progress, ToolCallFinished, ToolCallStarted
+from agentic.errors import AgenticError, BudgetExceeded, RunEnded
+from agentic.events import CitationAdded, File, HandedOver, Progress, ToolCallFinished, ToolCallStarted
 from agentic.messages import Json, ToolCall
 from agentic.ports.model import ToolSpec
 from agentic.ports.run import Tools
@@ -24,10 +20,10 @@ from agentic.runtime.approval import Gate
 from agentic.runtime.budget import Budget
 from agentic.runtime.channel import Channel
 from agentic.runtime.files import RunFiles
+from agentic.runtime.performing import failing, perform
+from agentic.runtime.replay import Replay
 
 logger = logging.getLogger(__name__)
-
-LONGEST_RESULT = 64_000
 
 
 class Context(ToolContext):
@@ -64,7 +60,8 @@ class Toolbox(Tools):
 
     ``context_of`` makes the context of a call from its id and the tool's plugin; ``hand_over`` ends the run when the
     client must go on; ``claim`` gives a call for the client an id that tells of this run, where it has none;
-    ``refuse`` is awaited before an error is raised because of a limit, or after the end.
+    ``refuse`` is awaited before an error is raised because of a limit, or after the end. ``replay`` is what the log of
+    a run that goes on knows of its calls; ``keep`` writes the log of a run that shall outlive its server.
     """
 
     def __init__(
@@ -80,6 +77,8 @@ class Toolbox(Tools):
         hand_over: Callable[[], None],
         refuse: Callable[[AgenticError], Awaitable[None]],
         claim: Callable[[ToolCall], ToolCall] = lambda call: call,
+        replay: Replay | None = None,
+        keep: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.specs = specs
         self._tools = {spec.name: tools[spec.name] for spec in specs if not spec.client}
@@ -92,7 +91,11 @@ class Toolbox(Tools):
         self._hand_over = hand_over
         self._claim = claim
         self._refuse = refuse
+        self._replay = replay or Replay()
+        self._keep = keep or _keep_nothing
         self._seen: dict[str, list[str]] = {}
+        for past in self._replay.finished():
+            self._results_of(_key(past.tool, past.arguments)).append(past.result)
         self._handed: list[ToolCall] = []
         self._at_work = 0
         self._idle = asyncio.Event()
@@ -111,18 +114,38 @@ class Toolbox(Tools):
             await asyncio.sleep(0)
         ours = [call for call in calls if call.name not in self._client]
         theirs = tuple(call for call in calls if call.name in self._client)
-        self._budget.take_tool_calls(len(ours))
+        known = [self._recall(call) for call in ours]
+        fresh = [call for call, result in zip(ours, known, strict=True) if result is None]
+        self._budget.take_tool_calls(len(fresh))
         self._at_work += 1
         self._idle.clear()
         try:
-            results = await self._run_all(ours)
+            ran = iter(await self._run_all(fresh))
         finally:
             self._at_work -= 1
             if not self._at_work:
                 self._idle.set()
+        results = [result or next(ran) for result in known]
         if theirs:
             await self._give(theirs)
         return results
+
+    def _recall(self, call: ToolCall) -> ToolResult | None:
+        """What the log knows of a call; None for one that is to be run, for the first time or again."""
+        logged = self._replay.find(call)
+        if logged is None or logged.waits:
+            return None
+        if logged.end is not None:
+            return ToolResult(logged.end.result, error=logged.end.error)
+        tool = self._tools.get(call.name)
+        if tool is None or tool.traits.idempotent:
+            return None
+        cut = failing(
+            f"{call.name} was cut off when the server ended: it may have happened, wholly or in part, or not at all. "
+            "It was not repeated. Find out what happened before you call it again."
+        )
+        self._channel.emit(ToolCallFinished(logged.id, call.name, cut.content, error=True))
+        return cut
 
     async def _give(self, theirs: Sequence[ToolCall]) -> None:
         """Hand calls to the client and wait for the run's end.
@@ -170,6 +193,9 @@ class Toolbox(Tools):
             try:
                 await self._gate.admit(call, traits, source, key)
                 admitted = True
+                if not traits.idempotent:
+                    # Only from here on may it have happened: one that still waited is asked about again.
+                    await self._keep()
             finally:
                 # The time that a person takes is not the tool's.
                 began = time.perf_counter()
@@ -181,6 +207,7 @@ class Toolbox(Tools):
         self._channel.emit(ToolCallFinished(call.id, call.name, result.content, result.error, round(seconds, 6)))
         for citation in result.citations:
             self._channel.emit(CitationAdded(citation))
+        await self._keep()
         # The name of an unknown tool is the model's own words.
         logger.info(
             "[Tools] %s: %s in %.0f ms",
@@ -196,98 +223,33 @@ class Toolbox(Tools):
     ) -> ToolResult:
         if tool is None:
             names = ", ".join(spec.name for spec in self.specs)
-            return _error(f"There is no tool '{call.name}'. Tools: {names or 'none'}.")
+            return failing(f"There is no tool '{call.name}'. Tools: {names or 'none'}.")
         if call.malformed:
-            return _error("The arguments are not a JSON object. Call again with one JSON object.")
-        key = f"{call.name} {json.dumps(call.arguments, sort_keys=True)}"
-        seen = self._seen.setdefault(key, [])
+            return failing("The arguments are not a JSON object. Call again with one JSON object.")
+        key = _key(call.name, call.arguments)
+        seen = self._results_of(key)
         if len(seen) >= 2 and seen[-1] == seen[-2]:
-            return _error(
+            return failing(
                 f"{call.name} was called twice with these arguments and gave the same result both times. "
                 "Use that result, or do something else."
             )
-        result = await _run(tool, call.arguments, self._context_of(call.id, plugin), lambda: admit(key))
+        result = await perform(tool, call.arguments, self._context_of(call.id, plugin), lambda: admit(key))
         seen.append(result.content)
         return result
+
+    def _results_of(self, key: str) -> list[str]:
+        """What equal calls have given so far."""
+        return self._seen.setdefault(key, [])
 
     def _is_parallel(self, call: ToolCall) -> bool:
         tool = self._tools.get(call.name)
         return tool is None or tool.traits.parallel
 
 
-async def _run(tool: Tool, arguments: Json, context: ToolContext, admit: Callable[[], Awaitable[None]]) -> ToolResult:
-    """Validate, wait until the call is admitted, and run within the tool's time.
-
-    Whatever goes wrong becomes a result for the model to read.
-    """
-    limit = tool.traits.timeout_s
-    timer = asyncio.timeout(limit)
-    try:
-        args = _validated(tool.args, arguments)
-        await admit()
-        async with timer:
-            result = await tool.run(args, context)
-    except ToolRetry as error:
-        return _error(f"{error.message}\nCorrect the arguments and call again.")
-    except ToolError as error:
-        return _error(error.message)
-    except StorageError as error:
-        logger.warning("[Tools] %s: no storage: %s", tool.name, error.message)
-        return _error(f"{tool.name} failed: {error.message}")
-    except TimeoutError:
-        if timer.expired():
-            return _error(f"{tool.name} took longer than its limit of {limit:g} s and was stopped.")
-        logger.exception("[Tools] Tool failed: %s", tool.name)
-        return _error(f"{tool.name} failed: TimeoutError.")
-    except asyncio.CancelledError:
-        if (task := asyncio.current_task()) is None or task.cancelling():
-            raise
-        # Nobody cancelled the call: something within the tool was, and it let that out.
-        logger.exception("[Tools] Tool failed: %s", tool.name)
-        return _error(f"{tool.name} failed: CancelledError.")
-    except (Exception, SystemExit) as error:
-        # A library that exits must not take the server with it.
-        logger.exception("[Tools] Tool failed: %s", tool.name)
-        return _error(f"{tool.name} failed: {type(error).__name__}.")
-    if isinstance(result, str):
-        result = ToolResult(result)
-    if isinstance(result, ToolResult) and _is_sound(result):
-        return _bounded(result)
-    logger.error("[Tools] Tool returned neither text nor a sound ToolResult, but a %s: %s", type(result), tool.name)
-    return _error(f"{tool.name} failed: what it returned is no result.")
+def _key(tool: str, arguments: Json) -> str:
+    """What equal calls have in common."""
+    return f"{tool} {json.dumps(arguments, sort_keys=True)}"
 
 
-def _validated(schema: type[BaseModel] | Json, arguments: Json) -> Any:
-    """The arguments as the tool wants them; raises ToolRetry that names each field at fault."""
-    if isinstance(schema, type):
-        try:
-            return schema.model_validate(arguments)
-        except ValidationError as error:
-            faults = (f"{'.'.join(map(str, fault['loc'])) or 'input'}: {fault['msg']}" for fault in error.errors())
-            raise ToolRetry(f"The arguments are wrong. {'; '.join(faults)}.") from error
-    import jsonschema
-
-    try:
-        jsonschema.validate(arguments, schema)
-    except jsonschema.ValidationError as error:
-        place = ".".join(map(str, error.absolute_path)) or "input"
-        raise ToolRetry(f"The arguments are wrong. {place}: {error.message}.") from error
-    return arguments
-
-
-def _is_sound(result: ToolResult) -> bool:
-    """Whether the parts of a result are what they should be; nothing checks that where a stranger makes one."""
-    return isinstance(result.content, str) and all(isinstance(one, Citation) for one in result.citations)
-
-
-def _bounded(result: ToolResult) -> ToolResult:
-    """The result, cut where it is longer than any model should be given, and said to be cut."""
-    length = len(result.content)
-    if length <= LONGEST_RESULT:
-        return result
-    note = f"\n[Cut: the first {LONGEST_RESULT:,} of {length:,} characters.]"
-    return replace(result, content=result.content[:LONGEST_RESULT] + note)
-
-
-def _error(message: str) -> ToolResult:
-    return ToolResult(f"Error: {message}", error=True)
+async def _keep_nothing() -> None:
+    """A run that keeps no checkpoint is written at its end."""

@@ -144,6 +144,20 @@ class AgentConformance:
         assert done, "a cancelled agent ends within a second"
         assert running.cancelled(), "an agent does not swallow its cancelling"
 
+    async def test_goes_on_from_each_of_its_checkpoints(self, agent: Agent, tool_replies: Sequence[Scripted]) -> None:
+        _skip_plain(agent)
+        whole = FakeRun("Look up the answer", replies=tool_replies, tools={"lookup": "the secret is 4711"})
+        answered = await whole.answer(agent)
+        if not whole.checkpoints:
+            pytest.skip("the agent keeps no checkpoint")
+        for checkpoint in whole.checkpoints:
+            again = whole.after(checkpoint)
+            assert await again.answer(agent) == answered, "what was said before is not said again"
+            if again.model.requests:
+                assert _read_by_model(again, "the secret is 4711"), "calls that were open are answered first"
+            done = set(checkpoint.results)
+            assert {wanted.id for wanted in again.tools.called}.isdisjoint(done), "what is finished is not done again"
+
     async def test_failing_model_is_not_hidden(self, agent: Agent) -> None:
         run = FakeRun(replies=[ModelUnavailable("the model server is away")] * 10)
         with pytest.raises(ModelError):

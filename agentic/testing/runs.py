@@ -12,13 +12,14 @@ Example::
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from agentic.errors import ToolError
 from agentic.events import Citation
-from agentic.messages import Message, ToolCall, Usage
+from agentic.messages import Json, Message, ToolCall, Usage, dump
 from agentic.ports.agent import Agent, Fit, Shape, Task
 from agentic.ports.model import ModelInfo, Reply, ToolSpec
 from agentic.ports.run import Budget, Run, Tools
@@ -27,7 +28,7 @@ from agentic.ports.tool import Tool, ToolResult
 from agentic.testing.scripted_model import Scripted, ScriptedModel
 from agentic.testing.tool import FakeContext, FakeSpace, call, schema_of
 
-__all__ = ["FakeBudget", "FakeRun", "FakeTools", "ScriptedModel", "calls", "client_tool", "make_task"]
+__all__ = ["FakeBudget", "FakeCheckpoint", "FakeRun", "FakeTools", "ScriptedModel", "calls", "client_tool", "make_task"]
 
 Outcome = str | ToolResult | Exception | Tool | Callable[[ToolCall], str | ToolResult | Awaitable[str | ToolResult]]
 """What a scripted tool does: give this result, raise this, or be this tool or function."""
@@ -84,15 +85,24 @@ class FakeTools(Tools):
         self.specs = [*(_spec(name, outcome) for name, outcome in outcomes.items()), *client_tools]
         self.called: list[ToolCall] = []
         self.handed_over: tuple[ToolCall, ...] = ()
+        self.results: dict[str, ToolResult] = {}
+        self._logged: Mapping[str, ToolResult] = {}
         self._budget = budget
+
+    def know(self, logged: Mapping[str, ToolResult]) -> None:
+        """Answer the calls with these ids from the log, as the kernel does after a restart."""
+        self._logged = logged
 
     async def call(self, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
         """Run the server's calls side by side; calls of the client's then end the run, as in the kernel."""
         clients = {spec.name for spec in self.specs if spec.client}
         ours = [wanted for wanted in calls if wanted.name not in clients]
-        self.called += ours
-        self._budget.tool_calls += len(ours)
-        results = await asyncio.gather(*(self._run(wanted) for wanted in ours))
+        fresh = [wanted for wanted in ours if wanted.id not in self._logged]
+        self.called += fresh
+        self._budget.tool_calls += len(fresh)
+        ran = iter(await asyncio.gather(*(self._run(wanted) for wanted in fresh)))
+        results = [self._logged.get(wanted.id) or next(ran) for wanted in ours]
+        self.results.update({wanted.id: result for wanted, result in zip(ours, results, strict=True)})
         self.handed_over = tuple(wanted for wanted in calls if wanted.name in clients)
         if self.handed_over:
             raise asyncio.CancelledError
@@ -111,12 +121,23 @@ class FakeTools(Tools):
         return ToolResult(found) if isinstance(found, str) else found
 
 
+@dataclass(frozen=True, slots=True)
+class FakeCheckpoint:
+    """A checkpoint and what had happened by then: model calls, pieces of the answer, results of tools by call id."""
+
+    data: Json
+    asked: int
+    pieces: tuple[str, ...]
+    results: Mapping[str, ToolResult]
+
+
 class FakeRun(Run):
     """One run for one agent, with everything in memory.
 
     ``replies`` are the model's, in order: see :class:`agentic.testing.scripted_model.ScriptedModel`. ``tools`` are
     the server's, by name. Kept for the test: ``said``, ``thought``, ``citations``, ``steps`` as ``(step, title,
-    state)``, ``model.requests``, ``tools.called``, ``tools.handed_over``.
+    state)``, ``model.requests``, ``tools.called``, ``tools.handed_over``, ``checkpoints``. ``restored`` is the state
+    that the agent goes on from; :meth:`after` makes the run that goes on after one of the checkpoints.
     """
 
     def __init__(
@@ -129,20 +150,24 @@ class FakeRun(Run):
         history: Sequence[Message] = (),
         task: Task | None = None,
         options: Mapping[str, Any] | None = None,
+        restored: Json | None = None,
     ) -> None:
         self.id = "run-1"
+        self.restored = restored
         self.principal = Principal("user-1", "alice")
         self.space = FakeSpace()
         self.options = options or {}
         self.budget = FakeBudget()
+        self.replies = list(replies)
         self.tools = FakeTools(tools or {}, client_tools, self.budget)
         self.task = task or make_task(text, history=history, client_tools=client_tools, fit=_fits(tools or {}))
         self.messages = [*self.task.history, Message("user", self.task.text)]
-        self.model = ScriptedModel(replies, info=self.task.model, say=self.say, budget=self.budget)
+        self.model = ScriptedModel(self.replies, info=self.task.model, say=self.say, budget=self.budget)
         self.thought = ""
         self.pieces: list[str] = []
         self.citations: list[Citation] = []
         self.steps: list[tuple[str, str, str]] = []
+        self.checkpoints: list[FakeCheckpoint] = []
 
     @property
     def said(self) -> str:
@@ -168,6 +193,31 @@ class FakeRun(Run):
     def progress(self, step: str, title: str, state: str) -> None:
         """Keep it in ``steps``."""
         self.steps.append((step, title, state))
+
+    async def checkpoint(self, data: Json) -> None:
+        """Keep it in ``checkpoints``, as it comes back from storage. Raises TypeError for what is no JSON object."""
+        if not isinstance(data, dict):
+            raise TypeError(f"a checkpoint is a JSON object, not {type(data).__name__}")
+        kept = json.loads(dump(data))
+        asked, results = len(self.model.requests), dict(self.tools.results)
+        self.checkpoints.append(FakeCheckpoint(kept, asked, tuple(self.pieces), results))
+
+    def after(self, checkpoint: FakeCheckpoint) -> FakeRun:
+        """The run that goes on after a restart: the model's later replies, the answer so far, and the finished calls.
+
+        The tool calls that had been finished by the checkpoint are answered from the log.
+        """
+        run = FakeRun(
+            replies=self.replies[checkpoint.asked :],
+            tools=self.tools.outcomes,
+            client_tools=self.task.client_tools,
+            task=self.task,
+            options=self.options,
+            restored=checkpoint.data,
+        )
+        run.pieces += checkpoint.pieces
+        run.tools.know(checkpoint.results)
+        return run
 
     async def answer(self, agent: Agent, *, timeout_s: float = 20) -> str:
         """Let the agent run and return what it said; a run that was handed over to the client ends well.

@@ -11,7 +11,7 @@ from agentic import Agent, AgenticError, Bid, Run, Task, ToolCall
 from agentic_plan_execute.bid import bid
 from agentic_plan_execute.direct import answer_directly, needs_no_plan
 from agentic_plan_execute.prompts import call_id
-from agentic_plan_execute.state import State, first
+from agentic_plan_execute.state import State, first, is_worth_keeping, restored
 
 if TYPE_CHECKING:
     from agentic_plan_execute.graph import Workflow
@@ -34,11 +34,12 @@ class PlanExecute(Agent):
 
     async def run(self, run: Run) -> None:
         """At most ``max_rounds`` rounds; then the best answer is given, with what could not be verified."""
-        if needs_no_plan(run):
+        if run.restored is None and needs_no_plan(run):
             await answer_directly(run)
             return
         rounds = 1 if run.model.info.tool_mode == "fit" else self._max_rounds
-        state = await self._walk(first(rounds), run)
+        state = first(rounds) if run.restored is None else restored(run.restored, run.tools.specs)
+        state = await self._walk(state, run)
         if state["handed_over"]:
             # Ends the run, so it happens outside of the graph, which then is not cut off in the middle.
             await run.tools.call(
@@ -51,7 +52,9 @@ class PlanExecute(Agent):
         try:
             async with aclosing(self._workflow.walk(state, run)) as states:
                 async for found in states:
-                    state = found
+                    is_news, state = found != state, found
+                    if is_news and is_worth_keeping(state):
+                        await run.checkpoint({**state})
         except AgenticError:
             if state["final_output"] and not state["said"]:
                 # A limit was reached, or the model went away, while a better answer was sought: this one is there.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict, cast
 
-from agentic import Json
+from agentic import Json, ToolSpec
 
 
 class Step(TypedDict):
@@ -81,3 +82,24 @@ def failed(state: State) -> bool:
 def rounds_left(state: State) -> bool:
     """Whether there may be one more plan."""
     return state["iteration_count"] < state["max_iterations"]
+
+
+def is_worth_keeping(state: State) -> bool:
+    """Whether this is a state to go on from after a restart: one with a plan, results or a draft not yet settled.
+
+    Where no tool is needed nothing is kept: the answer is asked for anew sooner than all this is written.
+    """
+    if state["settled"] or state["handed_over"]:
+        return False
+    if state["current_agent"] == "tool_selection":
+        return bool(state["plan"])
+    return state["current_agent"] in ("tool_execution", "reasoning")
+
+
+def restored(kept: Mapping[str, Any], tools: Sequence[ToolSpec]) -> State:
+    """The state that a run goes on from; a plan whose tools are not all there any more is checked once more."""
+    state = cast(State, dict(kept))
+    names = {tool.name for tool in tools}
+    if state["current_agent"] == "tool_selection" and any(step["tool"] not in names for step in state["plan"]):
+        state["current_agent"] = "planning"
+    return state

@@ -1,0 +1,79 @@
+"""What a server does about servers that are gone: it goes on with their open runs, and tells of those that were cut."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+from dataclasses import replace
+
+from agentic.errors import StorageError
+from agentic.identity.users import User, Users
+from agentic.ports.space import Principal
+from agentic.runtime.cut import mark_cut, sessions_since
+from agentic.runtime.engine import Engine
+from agentic.runtime.presence import Presence
+from agentic.runtime.resume import left_runs, open_run_ids
+from agentic.runtime.spaces import Scope, of_user
+
+logger = logging.getLogger(__name__)
+
+
+class Restart:
+    """Looks for what other servers have left behind. One a server; commands that only ask do without."""
+
+    def __init__(self, engine: Engine, everything: Scope, presence: Presence, users: Users, run_s: float) -> None:
+        self._engine = engine
+        self._everything = everything
+        self._presence = presence
+        self._users = users
+        self._run_s = run_s
+
+    async def watch(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(self._presence.lease_s / 2)
+            await self.look()
+
+    async def look(self) -> None:
+        """Set going what was left open, and tell of what was cut. What fails is tried again at the next look."""
+        self._presence.begin()
+        try:
+            await self._go_on()
+            await self._tell_of_cut()
+        except StorageError as error:
+            logger.warning("[Restart] Not looked through: %s", error.message)
+        except Exception:
+            # It must not end the watch: the next look may find what is to be done.
+            logger.exception("[Restart] Not looked through")
+
+    async def _go_on(self) -> None:
+        async for left in left_runs(self._everything, skip=self._engine.is_running):
+            user = await self._users.get(left.principal.id)
+            self._engine.go_on(replace(left, shut_out=user is not None and user.disabled))
+
+    async def _tell_of_cut(self) -> None:
+        gone = await self._presence.gone()
+        if not gone:
+            return
+        # No run of theirs can be opened any more, so that this list holds until the end.
+        open_runs = {run_id async for run_id in open_run_ids(self._everything)}
+        users = await self._users.list()
+        for server, last_sign in gone.items():
+            since = last_sign - self._run_s - self._presence.lease_s
+            told = [await self._tell_user(user, server, since, open_runs) for user in users]
+            if all(told):
+                await self._presence.forget(server)
+
+    async def _tell_user(self, user: User, server: str, since: float, open_runs: Collection[str]) -> bool:
+        """False where a session is at work, which is not waited for here."""
+        principal = Principal(user.id, user.name, user.role)
+        storage = of_user(self._everything, principal).storage
+        is_whole = True
+        async for session_id in sessions_since(storage, since):
+            if self._engine.is_at_work(session_id, principal):
+                is_whole = False
+                continue
+            async with self._engine.turn(session_id, principal):
+                await mark_cut(storage, session_id, server, open_runs)
+        return is_whole
