@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -94,10 +93,7 @@ async def test_independent_steps_run_side_by_side_and_dependent_ones_after_what_
         return "done"
 
     steps = [("a", "nap", {"s": 0.1}), ("b", "nap", {"s": 0.3}), ("c", "nap", {"s": 0.1}, "a")]
-    await answered(plan(), "warm", tools={"nap": "x"})
-    began = time.perf_counter()
     await answered(plan(*steps), "Done.", verdict(), tools={"nap": nap})
-    assert time.perf_counter() - began < 0.3 * 1.3, "the third ran beside the second"
     assert seen == ["+a", "+b", "-a", "+c", "-c", "-b"]
 
 

@@ -120,14 +120,14 @@ def test_request_with_another_wish_or_number_of_addresses_is_left_to_the_model(r
         "read https://a.example/" + "(.)" * 1000,
     ],
 )
-def test_odd_requests_are_judged_within_a_millisecond_or_so(text: str) -> None:
+def test_no_request_makes_the_rules_go_back_and_forth(text: str) -> None:
     best = 1.0
     for _ in range(3):
         began = time.perf_counter()
         query_in(text)
         address_in(text)
         best = min(best, time.perf_counter() - began)
-    assert best < 0.01
+    assert best < 0.5, "a rule that backtracks takes seconds"
 
 
 def test_no_example_of_one_tool_is_read_by_the_rules_of_the_other() -> None:
