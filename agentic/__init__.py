@@ -24,6 +24,7 @@ from agentic.hookspecs import hookimpl
 from agentic.messages import Json, Message, ToolCall, Usage
 from agentic.ports.agent import GENERAL, Agent, Bid, Fit, Shape, Task
 from agentic.ports.blobs import Blob, BlobStore
+from agentic.ports.documents import Document, DocumentReader, Documents, Indexer, Page
 from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.http import Fetched, HttpClient
 from agentic.ports.model import ModelDelta, ModelInfo, ModelProvider, ModelRequest, Reply, Sampling, ToolSpec
@@ -31,7 +32,9 @@ from agentic.ports.router import Candidate, Contest, Decision, Router
 from agentic.ports.run import Run
 from agentic.ports.space import Principal
 from agentic.ports.storage import StorageBackend, Stored
+from agentic.ports.texts import TextIndex, Texts
 from agentic.ports.tool import NotConfigured, Tool, ToolContext, ToolResult, Traits
+from agentic.ports.vectors import Hit, Vectors, VectorStore
 
 __all__ = [
     "GENERAL",
@@ -47,13 +50,18 @@ __all__ = [
     "Conflict",
     "Contest",
     "Decision",
+    "Document",
+    "DocumentReader",
+    "Documents",
     "Embedder",
     "EmbedderProvider",
     "FetchError",
     "Fetched",
     "File",
     "Fit",
+    "Hit",
     "HttpClient",
+    "Indexer",
     "Json",
     "Message",
     "ModelDelta",
@@ -66,6 +74,7 @@ __all__ = [
     "ModelUnavailable",
     "NotConfigured",
     "NotFound",
+    "Page",
     "Principal",
     "Reply",
     "Router",
@@ -76,6 +85,8 @@ __all__ = [
     "StorageError",
     "Stored",
     "Task",
+    "TextIndex",
+    "Texts",
     "Tool",
     "ToolCall",
     "ToolContext",
@@ -85,6 +96,8 @@ __all__ = [
     "ToolSpec",
     "Traits",
     "Usage",
+    "VectorStore",
+    "Vectors",
     "hookimpl",
     "tool",
 ]

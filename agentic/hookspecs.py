@@ -25,11 +25,14 @@ from pydantic import BaseModel
 
 from agentic.ports.agent import Agent
 from agentic.ports.blobs import BlobStore
+from agentic.ports.documents import DocumentReader, Indexer
 from agentic.ports.embedder import EmbedderProvider
 from agentic.ports.model import ModelProvider
 from agentic.ports.router import Router
 from agentic.ports.storage import StorageBackend
+from agentic.ports.texts import TextIndex
 from agentic.ports.tool import NotConfigured, Tool
+from agentic.ports.vectors import VectorStore
 
 hookspec = pluggy.HookspecMarker("agentic")
 hookimpl = pluggy.HookimplMarker("agentic")
@@ -136,6 +139,41 @@ def agentic_blob_stores(
     settings: Any, data_dir: Any
 ) -> BlobStore | NotConfigured | Iterable[BlobStore | NotConfigured] | None:
     """Stores of files; BLOBS chooses one by name.
+
+    ``data_dir`` is the folder (a ``pathlib.Path``) for local files.
+    """
+
+
+@hookspec
+def agentic_document_readers(
+    settings: Any,
+) -> DocumentReader | NotConfigured | Iterable[DocumentReader | NotConfigured] | None:
+    """Readers, which take uploaded documents apart. Of those that recognise a document the highest-ranked reads it.
+
+    A reader runs in a worker process with limits of time and memory; its library is imported there.
+    """
+
+
+@hookspec
+def agentic_indexers(settings: Any) -> Indexer | NotConfigured | Iterable[Indexer | NotConfigured] | None:
+    """Indexers, which are told of every document that a user adds or removes."""
+
+
+@hookspec
+def agentic_vector_stores(
+    settings: Any, data_dir: Any
+) -> VectorStore | NotConfigured | Iterable[VectorStore | NotConfigured] | None:
+    """Stores of vectors; VECTOR_DB_TYPE chooses one by name.
+
+    ``data_dir`` is the folder (a ``pathlib.Path``) for local files.
+    """
+
+
+@hookspec
+def agentic_text_indexes(
+    settings: Any, data_dir: Any
+) -> TextIndex | NotConfigured | Iterable[TextIndex | NotConfigured] | None:
+    """Full-text indexes; TEXT_INDEX chooses one by name.
 
     ``data_dir`` is the folder (a ``pathlib.Path``) for local files.
     """

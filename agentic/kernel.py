@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
-from agentic.catalog.catalog import Catalog
+from agentic.catalog.catalog import Catalog, Kind
 from agentic.catalog.load import load
 from agentic.catalog.settings import Settings, read_settings
 from agentic.events import AUCTION
@@ -23,13 +23,16 @@ from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.model import ToolSpec
 from agentic.ports.router import Router as Chooser
 from agentic.ports.storage import StorageBackend
+from agentic.ports.texts import TextIndex
 from agentic.ports.tool import Risk, Tool
+from agentic.ports.vectors import VectorStore
 from agentic.runtime.approval import Policy
 from agentic.runtime.budget import Limits
 from agentic.runtime.client_fitness import ClientFitness
 from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
 from agentic.runtime.fitness import Fitness
+from agentic.runtime.indexes import Embedders, Indexes
 from agentic.runtime.presence import Presence
 from agentic.runtime.restart import Restart
 from agentic.runtime.router import Router
@@ -67,7 +70,8 @@ async def open_kernel(
     blobs = _blobs(settings, catalog)
     directory = Directory(catalog.model_providers(), withheld=_withheld_provider(catalog))
     http = GuardedClient(settings.fetch_allow)
-    everything = Scope(storage, blobs, http)
+    indexes = _indexes(settings, catalog)
+    everything = Scope(storage, blobs, http, indexes=indexes)
     presence = Presence(storage, lease_s=settings.server_lease_seconds)
     identity = await _identity(settings, storage)
     engine = _engine(settings, catalog, directory, everything, presence)
@@ -86,6 +90,9 @@ async def open_kernel(
         closing.push_async_callback(storage.aclose)
         closing.push_async_callback(blobs.aclose)
         closing.push_async_callback(http.aclose)
+        for store in (indexes.vector_store, indexes.text_index):
+            if store is not None:
+                closing.push_async_callback(_close, store)
         plugins: list[Tool | EmbedderProvider] = [*catalog.tools().values(), *catalog.embedders().values()]
         for one in plugins:
             closing.push_async_callback(_close, one)
@@ -154,6 +161,19 @@ def _blobs(settings: Settings, catalog: Catalog) -> BlobStore:
     return chosen
 
 
+def _indexes(settings: Settings, catalog: Catalog) -> Indexes:
+    """What finds things in documents. The server works without; a setting that names what is not there is wrong."""
+
+    def chosen(kind: Kind, wanted: str | None, setting: str) -> Any:
+        return catalog.choose(kind, wanted, setting) if wanted or catalog.all(kind) else None
+
+    return Indexes(
+        Embedders(catalog.embedders(), settings.embedding_model or ""),
+        chosen("vector_store", settings.vector_db_type, "VECTOR_DB_TYPE"),
+        chosen("text_index", settings.text_index, "TEXT_INDEX"),
+    )
+
+
 def _withheld_provider(catalog: Catalog) -> str:
     """What is wrong with a plugin of models that the operator has configured, but wrongly; empty if there is none."""
     for plugin in catalog.plugins:
@@ -177,7 +197,7 @@ def spec_of(tool: Tool) -> ToolSpec:
     )
 
 
-async def _close(one: Tool | EmbedderProvider) -> None:
+async def _close(one: Tool | EmbedderProvider | VectorStore | TextIndex) -> None:
     """Close a plugin's object; one that cannot close keeps no other from closing."""
     try:
         await one.aclose()

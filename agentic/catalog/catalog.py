@@ -15,7 +15,19 @@ from agentic.ports.model import ModelProvider
 from agentic.ports.storage import StorageBackend
 from agentic.ports.tool import Tool
 
-Kind = Literal["tool", "agent", "model_provider", "embedder", "storage_backend", "blob_store", "router"]
+Kind = Literal[
+    "tool",
+    "agent",
+    "model_provider",
+    "embedder",
+    "storage_backend",
+    "blob_store",
+    "router",
+    "document_reader",
+    "indexer",
+    "vector_store",
+    "text_index",
+]
 State = Literal["active", "quarantined", "disabled", "not_configured"]
 
 

@@ -17,11 +17,14 @@ from agentic.events import AUCTION, REQUEST
 from agentic.messages import Json
 from agentic.ports.agent import Agent
 from agentic.ports.blobs import BlobStore
+from agentic.ports.documents import DocumentReader, Indexer
 from agentic.ports.embedder import EmbedderProvider
 from agentic.ports.model import ModelProvider
 from agentic.ports.router import Router
 from agentic.ports.storage import StorageBackend
+from agentic.ports.texts import TextIndex
 from agentic.ports.tool import NotConfigured, Risk, Tool, Traits, schema_fault
+from agentic.ports.vectors import VectorStore
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 NAME_RULE = "small letters, digits and _, at most 64, a letter first"
@@ -48,6 +51,10 @@ CONTRACTS = {
     "agentic_storage_backends": Contract(
         "storage_backend", StorageBackend, ("load", "save", "delete", "delete_under", "list", "append", "read")
     ),
+    "agentic_document_readers": Contract("document_reader", DocumentReader, ("recognise", "read")),
+    "agentic_indexers": Contract("indexer", Indexer, ("index", "forget")),
+    "agentic_vector_stores": Contract("vector_store", VectorStore, ("collection", "scopes", "drop")),
+    "agentic_text_indexes": Contract("text_index", TextIndex, ("collection", "scopes", "drop")),
     "agentic_blob_stores": Contract("blob_store", BlobStore, ("put", "open", "size", "delete", "delete_under", "list")),
 }
 

@@ -79,6 +79,13 @@ class Settings(EnvironmentSettings):
     )
     storage: str | None = Field(None, description="The storage backend, by name; unset, the highest-ranked one")
     blobs: str | None = Field(None, description="The store of files, by name; unset, the highest-ranked one")
+    vector_db_type: str | None = Field(None, description="The store of vectors, by name; unset, the highest-ranked one")
+    text_index: str | None = Field(None, description="The full-text index, by name; unset, the highest-ranked one")
+    embedding_model: str | None = Field(
+        None,
+        description="The model that turns documents into vectors; unset, the default of the highest-ranked provider",
+        examples=["bge-m3"],
+    )
     data_dir: Folder = Field(Path("data"), description="The folder that holds everything kept", examples=["./data"])
     jwt_expiration_hours: float = Field(24, gt=0, description="Hours until a token ends")
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(

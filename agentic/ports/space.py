@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from agentic.ports.blobs import BlobStore
+from agentic.ports.documents import Documents
+from agentic.ports.embedder import Embedder
 from agentic.ports.http import HttpClient
 from agentic.ports.storage import StorageBackend
+from agentic.ports.texts import Texts
+from agentic.ports.vectors import Vectors
 
 Role = Literal["admin", "user"]
 
@@ -31,3 +35,22 @@ class Space(Protocol):
     storage: StorageBackend
     blobs: BlobStore
     http: HttpClient
+    documents: Documents
+
+    async def embedder(self) -> Embedder:
+        """The embedder that EMBEDDING_MODEL names, resolved at the first use.
+
+        Raises ModelNotFound where no plugin has it, ModelUnavailable while its server is away.
+        """
+        ...
+
+    async def vectors(self) -> Vectors:
+        """The user's vectors as this plugin stores them, bound to that embedder; VECTOR_DB_TYPE chose the store.
+
+        Raises what ``embedder`` raises, and StorageError where no store of vectors is installed.
+        """
+        ...
+
+    def texts(self) -> Texts:
+        """The user's full-text index under this plugin. Raises StorageError where none is installed."""
+        ...

@@ -6,11 +6,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agentic.errors import FetchError, StorageError
+from agentic.errors import FetchError, NotFound, StorageError
 from agentic.ports.blobs import Blob, BlobStore
+from agentic.ports.documents import Document, Documents, Page
+from agentic.ports.embedder import Embedder
 from agentic.ports.http import Fetched, HttpClient
 from agentic.ports.space import Principal, Space
 from agentic.ports.storage import StorageBackend, Stored
+from agentic.ports.texts import Texts
+from agentic.ports.vectors import Vectors
+from agentic.runtime.indexes import NO_INDEXES, Indexes
 
 PAGE = 1000
 
@@ -165,21 +170,70 @@ class NoHttp(HttpClient):
         raise FetchError("Nothing can be fetched here.")
 
 
+class NoDocuments(Documents):
+    """Stands where no user is: there are no documents."""
+
+    async def list(self, *, after: str | None = None, limit: int = 100) -> Sequence[Document]:
+        """Nothing."""
+        return []
+
+    async def get(self, document_id: str) -> Document:
+        """Raises NotFound."""
+        raise NotFound("there is no such document")
+
+    async def open(self, document_id: str, start: int = 0) -> AsyncIterator[bytes]:
+        """Raises NotFound."""
+        raise NotFound("there is no such document")
+        yield b""
+
+    async def pages(self, document_id: str) -> Sequence[Page]:
+        """Raises NotFound."""
+        raise NotFound("there is no such document")
+
+
 @dataclass(frozen=True, slots=True)
 class Scope(Space):
-    """A part of storage and of files, and the client for addresses that strangers name."""
+    """A part of storage and of files, the client for addresses that strangers name, and what finds things.
+
+    ``name`` is what stores of vectors and texts know this part by; the whole, and parts that index nothing, have none.
+    """
 
     storage: StorageBackend
     blobs: BlobStore
     http: HttpClient = field(default_factory=NoHttp)
+    documents: Documents = field(default_factory=NoDocuments)
+    indexes: Indexes = NO_INDEXES
+    name: str = ""
 
-    def under(self, path: str) -> Scope:
+    async def embedder(self) -> Embedder:
+        """See :class:`Space`."""
+        return await self.indexes.embedders.chosen()
+
+    async def vectors(self) -> Vectors:
+        """See :class:`Space`."""
+        return await self.indexes.vectors(self._named())
+
+    def texts(self) -> Texts:
+        """See :class:`Space`."""
+        return self.indexes.texts(self._named())
+
+    def under(self, path: str, name: str = "") -> Scope:
         """The part of this one under a path of one or more names."""
-        return Scope(ScopedStorage(self.storage, f"{path}/"), ScopedBlobs(self.blobs, f"{path}/"), self.http)
+        return replace(
+            self,
+            storage=ScopedStorage(self.storage, f"{path}/"),
+            blobs=ScopedBlobs(self.blobs, f"{path}/"),
+            name=name,
+        )
 
     async def clear(self, path: str) -> int:
         """Remove everything under a path; how many keys that were."""
         return await self.storage.delete_under(f"{path}/") + await self.blobs.delete_under(f"{path}/")
+
+    def _named(self) -> str:
+        if not self.name:
+            raise StorageError("Nothing is indexed here: what is to be found is kept in a user's space of a plugin.")
+        return self.name
 
 
 async def whole_log(storage: StorageBackend, key: str) -> list[Any]:
@@ -199,7 +253,7 @@ def of_user(everything: Scope, principal: Principal) -> Scope:
 
 def of_plugin(everything: Scope, principal: Principal, plugin: str) -> Scope:
     """What a plugin keeps for a principal."""
-    return everything.under(f"spaces/{principal.id}/plugins/{plugin}")
+    return everything.under(f"spaces/{principal.id}/plugins/{plugin}", name=f"{principal.id}.{plugin}")
 
 
 def of_conversation(everything: Scope, principal: Principal, session_id: str, plugin: str) -> Scope:

@@ -27,14 +27,9 @@ from pydantic import BaseModel, ValidationError
 from agentic.errors import ToolError
 from agentic.events import File
 from agentic.messages import Json
-from agentic.ports.blobs import BlobStore
-from agentic.ports.http import HttpClient
 from agentic.ports.space import Principal, Space
-from agentic.ports.storage import StorageBackend
 from agentic.ports.tool import Tool, ToolContext, ToolResult
-from agentic.testing.http import FakeHttp
-from agentic.testing.memory_blobs import MemoryBlobs
-from agentic.testing.memory_storage import MemoryStorage
+from agentic.testing.space import FakeSpace
 
 __all__ = ["FakeContext", "FakeSpace", "ToolConformance", "call", "schema_of"]
 
@@ -64,20 +59,6 @@ GARBAGE: list[Any] = [
     {},
     {"a": {"b": 1}},
 ]
-
-
-class FakeSpace(Space):
-    """A space with storage and files in memory, and a web that holds the given pages or, left out, none."""
-
-    def __init__(
-        self,
-        storage: StorageBackend | None = None,
-        blobs: BlobStore | None = None,
-        http: HttpClient | None = None,
-    ) -> None:
-        self.storage = storage or MemoryStorage()
-        self.blobs = blobs or MemoryBlobs()
-        self.http = http or FakeHttp()
 
 
 class FakeContext(ToolContext):

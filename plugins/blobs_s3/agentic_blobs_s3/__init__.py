@@ -1,0 +1,1 @@
+"""Files in a bucket of any store that speaks S3."""

@@ -1,0 +1,1 @@
+"""Answers from a user's documents: hybrid retrieval with citations."""

@@ -1,0 +1,1 @@
+"""Reads DOCX documents, with tables in order."""

@@ -1,0 +1,1 @@
+"""Reads PDF documents, page by page."""

@@ -1,0 +1,1 @@
+"""Reads plain text, Markdown, HTML, JSON and CSV documents."""

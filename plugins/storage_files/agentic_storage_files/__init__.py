@@ -1,0 +1,1 @@
+"""Users, conversations and runs as readable JSON files."""

@@ -1,0 +1,1 @@
+"""Full text in SQLite's FTS5."""

@@ -1,0 +1,1 @@
+"""Vectors in FAISS, in memory for each user, over one folder a document."""
