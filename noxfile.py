@@ -1,4 +1,4 @@
-"""What must hold: ``uv run nox`` runs it all, ``uv run nox -s lint`` one session."""
+"""What must hold: ``uv run --all-groups nox`` runs it all, with ``-s lint`` one session."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def alone(session: nox.Session, plugin: str) -> None:
     environment = {"UV_PROJECT_ENVIRONMENT": str(place), "VIRTUAL_ENV": str(place)}
     # The root's group `dev` has what tests need; the plugins of its other groups must not be there.
     session.run(
-        UV, "sync", "--frozen", "--quiet", "--no-group", "default", "--no-group", "optional",
+        UV, "sync", "--frozen", "--quiet", "--no-default-groups", "--group", "dev",
         "--package", "agentic-server", "--package", f"agentic-plugin-{plugin.replace('_', '-')}",
         env=environment, external=True,
     )  # fmt: skip
