@@ -13,6 +13,8 @@ nox.options.default_venv_backend = "none"
 ROOT = Path(__file__).parent
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
 UV = os.environ.get("UV", "uv")
+# Whole servers under load share the machine with whatever else it does: what fails is tried twice more, and shown.
+AGAIN = ("--reruns", "2", "--reruns-delay", "1", "-rR")
 
 
 @nox.session
@@ -30,7 +32,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """The tests of the kernel and of the whole system, in the project's environment with all plugins."""
-    session.run("pytest", *(session.posargs or ["tests"]))
+    session.run("pytest", *AGAIN, *(session.posargs or ["tests"]))
 
 
 @nox.session
@@ -52,4 +54,4 @@ def alone(session: nox.Session, plugin: str) -> None:
     found = json.loads(str(listed))
     if [one["name"] for one in found] != [plugin] or found[0]["state"] == "quarantined" or not found[0]["capabilities"]:
         session.error(f"alone, plugin {plugin} is not what is discovered: {found}")
-    session.run(python, "-m", "pytest", f"plugins/{plugin}", *session.posargs, env=environment, external=True)
+    session.run(python, "-m", "pytest", f"plugins/{plugin}", *AGAIN, *session.posargs, env=environment, external=True)

@@ -202,7 +202,7 @@ async def test_approved_call_runs_and_its_time_is_the_tools_own() -> None:
     [needed] = await until_asked(live)
     assert (needed.id, needed.tool, needed.arguments) == ("c-2", "launch", {"target": "moon"})
     assert "read_page" in needed.reason
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.5)
     assert ran == []
     await home.engine.approve(live.id, "c-2", ALICE, approved=True, reason="")
     log = await events(live)
@@ -210,7 +210,7 @@ async def test_approved_call_runs_and_its_time_is_the_tools_own() -> None:
     assert of(log, ApprovalGiven) == [ApprovalGiven("c-2", True, "alice")]
     kinds = [type(event) for event in log if getattr(event, "id", "") == "c-2"]
     assert kinds == [ToolCallStarted, ApprovalNeeded, ApprovalGiven, ToolCallFinished]
-    assert of(log, ToolCallFinished)[-1].seconds < 0.04
+    assert of(log, ToolCallFinished)[-1].seconds < 0.4
     assert "launched at moon" in said(log)
 
 

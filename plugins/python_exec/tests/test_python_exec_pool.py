@@ -146,7 +146,7 @@ async def test_event_loop_is_free_while_programs_start_run_and_end(pool: Pool) -
     await asyncio.gather(*(say(pool, code) for code in ("while True: pass", big, "print(1)", big)))
     done.set()
     await watching
-    assert longest < 0.2
+    assert longest < 1
 
 
 @pytest.mark.parametrize(("backend", "runs"), [("auto", 200), ("native", 40)])

@@ -179,7 +179,7 @@ async def test_duckduckgo_that_hangs_is_given_up_and_does_not_block_the_loop(mak
     began = time.monotonic()
     searching = asyncio.create_task(call(tool, {"query": "ducks"}))
     await asyncio.sleep(0.05)
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 0.9
     with pytest.raises(ToolError, match="DuckDuckGo did not answer within 1 s"):
         await searching
 
