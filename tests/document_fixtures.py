@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,9 +52,14 @@ class Office:
             while (shown := await self.shown(file_id))["status"] != status:
                 await self.kernel.documents.ingestion.look()
                 await asyncio.sleep(0.02)
-            while status != "indexing" and await self.kernel.documents.jobs.of_user(self.people["ann"].id):
-                await asyncio.sleep(0.02)
+        if status != "indexing":
+            # Its entry goes after its record is written.
+            await comes_true(self.is_idle)
         return shown
+
+    async def is_idle(self) -> bool:
+        """Whether nothing is left to do for ann."""
+        return not await self.kernel.documents.jobs.of_user(self.people["ann"].id)
 
     @property
     def data(self) -> Path:
@@ -69,6 +74,24 @@ class Office:
         """The keys of everything kept in storage but for users and servers."""
         found = await self.kernel.storage.list("", limit=1000)
         return [one.key for one in found if one.key.startswith(("spaces/", "ingestion/"))]
+
+
+async def comes_true(check: Callable[[], Awaitable[bool]], within_s: float = 30) -> None:
+    """Wait until it does."""
+    async with asyncio.timeout(within_s):
+        while True:
+            if await check():
+                return
+            await asyncio.sleep(0.02)
+
+
+async def indexed_times(times: int) -> None:
+    """Wait until indexing was begun so often."""
+
+    async def is_so() -> bool:
+        return LineIndexer.calls >= times
+
+    await comes_true(is_so)
 
 
 def refusal(response: httpx.Response, status: int) -> str:

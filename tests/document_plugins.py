@@ -12,6 +12,8 @@ from agentic import (
     Citation,
     Document,
     DocumentReader,
+    Embedder,
+    EmbedderProvider,
     Indexer,
     ModelUnavailable,
     Page,
@@ -22,7 +24,7 @@ from agentic import (
     hookimpl,
 )
 from agentic.ports.space import Space
-from agentic.testing.memory_indexes import MemoryTextIndex, MemoryVectorStore
+from agentic.testing.memory_indexes import MemoryTextIndex, MemoryVectorStore, WordEmbedder
 
 
 class PlainReader(DocumentReader):
@@ -153,6 +155,23 @@ def agentic_document_readers() -> DocumentReader:
 @hookimpl
 def agentic_indexers() -> Indexer:
     return LineIndexer()
+
+
+class Words(EmbedderProvider):
+    """The embedder that counts words, unless it is away."""
+
+    name = "words"
+    away = False
+
+    async def resolve(self, model_id: str) -> Embedder | None:
+        if self.away:
+            raise ModelUnavailable("The embedding server cannot be reached.")
+        return WordEmbedder()
+
+
+@hookimpl
+def agentic_embedders() -> EmbedderProvider:
+    return Words()
 
 
 @hookimpl

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from agentic.documents.library import Library
-from agentic.errors import NotFound
+from agentic.errors import NotFound, StorageError
 from agentic.ports.space import Principal
 from agentic.ports.texts import TextIndex
 from agentic.ports.vectors import VectorStore
@@ -27,8 +27,9 @@ async def erase_user(library: Library, user_id: str) -> Mapping[str, int]:
     for document in [one.document for one in await library.shelf(principal).records()]:
         try:
             receipt = await library.delete(principal, document.id)
-        except NotFound:
-            # Deleted by somebody else at this moment.
+        except (NotFound, StorageError) as error:
+            # Somebody else deletes it at this moment, or its index is not removed yet, which is done below.
+            logger.info("[Documents] Not counted: document=%s: %s", document.id, error.message)
             continue
         removed.update(documents=1, bytes=receipt.bytes, pages=receipt.pages, chunks=receipt.chunks)
     everything, indexes = library.everything, library.everything.indexes

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from agentic.documents.intake import Installed
 from agentic.documents.record import file_key, pages_key
 from agentic.errors import StorageError
 from agentic.ports.space import Principal
+from agentic.ports.vectors import Vectors
 from agentic.runtime.spaces import Scope, of_plugin, of_user
 
 logger = logging.getLogger(__name__)
@@ -29,11 +30,21 @@ class Receipt:
         return sum(self.indexers.values())
 
 
+class Leaving(Scope):
+    """A space in which vectors are removed, for which nobody need tell who embedded them: that server may be away."""
+
+    async def vectors(self) -> Vectors:
+        """The user's vectors under this plugin, to be listed and deleted."""
+        if self.indexes.vector_store is None:
+            return await super().vectors()
+        return self.indexes.vector_store.collection(self.name, embedder="", dimensions=1)
+
+
 class Removal:
     """Removes documents, whatever state they are in. Once begun it may be begun again until it is done."""
 
     def __init__(self, everything: Scope, indexers: Sequence[Installed]) -> None:
-        self._everything = everything
+        self._everything = Leaving(**{one.name: getattr(everything, one.name) for one in fields(Scope)})
         self._indexers = indexers
 
     async def clear(self, principal: Principal, document_id: str, name: str, pages: int = 0) -> Receipt:
