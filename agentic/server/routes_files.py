@@ -141,7 +141,7 @@ async def search_documents(request: Request, body: Search) -> Response:
     found = await library.search(principal, body.query, top_k=body.top_k, documents=body.documents)
     shelf = library.shelf(principal)
     names = {one: (await shelf.get(one)).name for one in {passage.document_id for passage in found}}
-    return _answer({"passages": [_shown_passage(one, names[one.document_id]) for one in found]})
+    return _answer({"passages": [shown_passage(one, names[one.document_id]) for one in found]})
 
 
 class Body:
@@ -185,7 +185,8 @@ def shown_document(document: Document) -> Json:
     return {**ids, **{field: getattr(document, field) for field in fields}}
 
 
-def _shown_passage(passage: Passage, name: str) -> Json:
+def shown_passage(passage: Passage, name: str) -> Json:
+    """A passage of the document of this name as the API tells it."""
     fields = ("text", "score", "page", "heading", "start", "end")
     told = {field: getattr(passage, field) for field in fields}
     citation = {"url": passage.citation.url, "title": passage.citation.title}
