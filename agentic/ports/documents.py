@@ -124,12 +124,16 @@ class Indexer(Protocol):
     ) -> int:
         """Take in a document; in how many pieces. ``progress`` is told the part done, 0 to 1.
 
-        Raises ToolError with a reason for the user; any other error is tried again after the next start.
+        Raises ToolError with a reason for the user. ModelError and StorageError are waited out; any other error is tried
+        three times. Where it is cancelled, as by a deletion, nothing of it goes on once it has ended.
         """
         ...
 
     async def forget(self, document_id: str, space: Space) -> int:
-        """Remove every trace of a document; how many pieces that were. Does not raise for one that is unknown."""
+        """Remove every trace of a document; how many pieces that were. Does not raise for one that is unknown.
+
+        Here ``space.vectors()`` needs no embedder, whose server may be away.
+        """
         ...
 
     async def search(
