@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -317,6 +318,19 @@ async def test_user_is_erased_with_everything(opened: Any, monkeypatch: pytest.M
     assert (await library.shelf(bob).get(theirs.id)).status == "ready"
     again = await erase_user(library, ann.id)
     assert set(again.values()) == {0}
+
+
+async def test_upload_on_its_way_while_its_user_is_erased_is_not_kept(office: Office) -> None:
+    library, ann = office.kernel.documents, office.people["ann"]
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"x" * 70_000
+        await erase_user(library, ann.id)
+        yield b"more"
+
+    with pytest.raises(NotFound):
+        await library.add(ann, "a.txt", slow())
+    assert (office.files, await office.keys()) == ([], [])
 
 
 async def test_leftovers_are_found_and_removed(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 
-from agentic.documents.library import Library
+from agentic.documents.library import Library, erased_key
 from agentic.errors import NotFound, StorageError
 from agentic.ports.space import Principal
 from agentic.ports.texts import TextIndex
@@ -23,6 +23,7 @@ async def erase_user(library: Library, user_id: str) -> Mapping[str, int]:
     where something is left.
     """
     principal = Principal(user_id, "")
+    await library.everything.storage.save(erased_key(user_id), {})
     removed: Counter[str] = Counter(documents=0, bytes=0, pages=0, chunks=0)
     for document in [one.document for one in await library.shelf(principal).records()]:
         try:

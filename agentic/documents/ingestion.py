@@ -82,6 +82,8 @@ class Ingestion:
     async def look(self) -> None:
         """Take up what nobody does, as much as there is room for. What fails is tried again at the next look."""
         self._has_room.clear()
+        if not self._queue.has_room:
+            return
         try:
             for job in in_turn([job async for job in self._jobs.free() if job.key not in self._held]):
                 if not self._queue.has_room:
@@ -119,7 +121,8 @@ class Ingestion:
         finally:
             if self._held.get(job.key) is asyncio.current_task():
                 self.let_go(job.key)
-            self._has_room.set()
+            if self._queue.has_room:
+                self._has_room.set()
 
     async def _work(self, job: Job) -> None:
         principal = Principal(job.user_id, "")
@@ -187,7 +190,7 @@ class Ingestion:
             logger.debug("[Documents] Gone: document=%s", record.document.id)
 
     async def _remove(self, job: Job, principal: Principal) -> None:
-        await self._removal.clear(principal, job.document_id, job.name)
+        await self._removal.clear_left(principal, job.document_id, job.name)
         await self._jobs.end(job.key)
         logger.info("[Documents] Removed what was left: document=%s", job.document_id)
 

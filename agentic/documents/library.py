@@ -33,6 +33,11 @@ Storing = Callable[[Principal], AbstractAsyncContextManager[Callable[[int], None
 """Holds what is stored for a user to the room they have: what it gives is told of each piece's size, and refuses."""
 
 
+def erased_key(user_id: str) -> str:
+    """Where it is noted that a user was erased: what is still on its way then is kept no more."""
+    return f"erased/{user_id}"
+
+
 @asynccontextmanager
 async def without_quota(_principal: Principal) -> AsyncIterator[Callable[[int], None]]:
     """Lets everybody store as much as they like."""
@@ -112,7 +117,7 @@ class Library:
             await self.ingestion.stop(key)
             try:
                 await self._until_let_go(principal, document_id)
-                receipt = await self._removal.clear(principal, document_id, record.document.name, record.pages)
+                receipt = await self._removal.clear(principal, record.document, record.pages)
                 await self.jobs.end(key)
             finally:
                 self.ingestion.let_go(key)
@@ -170,7 +175,11 @@ class Library:
                 status="indexing",
                 created_at=time.time(),
             )
-            return await save(user.storage, Record(document=document))
+            record = await save(user.storage, Record(document=document))
+        # Written before this is asked: either the erasure finds the record, or this finds the erasure.
+        if await self.everything.storage.load(erased_key(principal.id)) is not None:
+            raise unknown()
+        return record
 
     async def _measured(self, stream: AsyncIterator[bytes], take: Callable[[int], None]) -> AsyncIterator[bytes]:
         size, most = 0, int(self.max_upload_mb * 1_000_000)

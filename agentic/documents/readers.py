@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import time
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 HEAD = 64 * 1024
 """The first bytes, by which a document's type is told."""
+DISCARDS, DISCARD_S = 20, 0.05
 _PIECE = 256 * 1024
 _LONGEST_NAME, _LONGEST_SUFFIX = 200, 20
 _MODULE = "agentic.documents.worker"
@@ -77,7 +79,7 @@ class Readers:
                     f"There is no room to read it: {error.strerror}. Make room and upload it again."
                 ) from error
             finally:
-                await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+                await asyncio.shield(asyncio.to_thread(_discard, folder))
 
     async def clear(self, presence: Presence) -> None:
         """Remove what processes that are gone were reading. Raises StorageError."""
@@ -132,6 +134,16 @@ def _folders(parent: Path) -> list[Path]:
 def _renew(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
+
+
+def _discard(folder: Path) -> None:
+    """Remove a folder, into which a process that is being ended may still write."""
+    for _ in range(DISCARDS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(DISCARD_S)
+    logger.warning("[Readers] Not removed: %s", folder.name)
 
 
 async def _copy(pieces: AsyncIterator[bytes], path: Path) -> bytes:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from agentic.documents.intake import Installed
 from agentic.documents.record import file_key, pages_key
 from agentic.errors import StorageError
+from agentic.ports.documents import Document
 from agentic.ports.space import Principal
 from agentic.ports.vectors import Vectors
 from agentic.runtime.spaces import Scope, of_plugin, of_user
@@ -47,11 +48,17 @@ class Removal:
         self._everything = Leaving(**{one.name: getattr(everything, one.name) for one in fields(Scope)})
         self._indexers = indexers
 
-    async def clear(self, principal: Principal, document_id: str, name: str, pages: int = 0) -> Receipt:
-        """Remove all that is kept of a document but its record.
+    async def clear(self, principal: Principal, document: Document, pages: int = 0) -> Receipt:
+        """Remove all that is kept of a document, which is its user's no more, and has so many pages.
 
         Raises StorageError where something is left; what could be removed is gone then.
         """
+        receipt = await self.clear_left(principal, document.id, document.name)
+        # Another server may have removed a part of it.
+        return replace(receipt, bytes=document.size, pages=pages)
+
+    async def clear_left(self, principal: Principal, document_id: str, name: str) -> Receipt:
+        """The same for a document of which there is no record."""
         faults: list[str] = []
         forgotten = {
             one.indexer.name: await self._forget(principal, document_id, one, faults) for one in self._indexers
@@ -66,7 +73,7 @@ class Removal:
                 "The document is deleted, but not all of its index is removed yet; the server goes on trying. "
                 + " ".join(faults)
             )
-        return Receipt(bytes=size, pages=pages, indexers=forgotten)
+        return Receipt(bytes=size, pages=0, indexers=forgotten)
 
     async def _forget(self, principal: Principal, document_id: str, one: Installed, faults: list[str]) -> int:
         space = of_plugin(self._everything, principal, one.plugin)

@@ -124,8 +124,8 @@ class Indexer(Protocol):
     ) -> int:
         """Take in a document; in how many pieces. ``progress`` is told the part done, 0 to 1.
 
-        Raises ToolError with a reason for the user. ModelError and StorageError are waited out; any other error is tried
-        three times. Where it is cancelled, as by a deletion, nothing of it goes on once it has ended.
+        Raises ToolError with a reason for the user. ModelError and StorageError are waited out; any other is a bug, and
+        it is tried three times in all. Cancelled, as by a deletion, it ends only when nothing of it goes on.
         """
         ...
 
