@@ -197,6 +197,20 @@ async def test_document_that_brings_the_server_down_is_tried_three_times(opened:
     assert LineIndexer.calls == ingestion.MOST_TRIES
 
 
+async def test_document_that_brings_servers_down_drags_no_other_along(opened: Any) -> None:
+    office: Office = await opened(documents_at_once=3)
+    for name in ("a.txt", "b.txt", "c.txt"):
+        await begin(office, "one\nFOREVER", name)
+    await indexed_times(3)
+    await crash(office.kernel)
+    await office.kernel.documents.ingestion.look()
+    await indexed_times(4)
+    await crash(office.kernel)
+    jobs = await office.kernel.documents.jobs.of_user(office.people["ann"].id)
+    assert sorted(job.tries for job in jobs) == [1, 1, 2]
+    assert max(jobs, key=lambda job: job.tries).name == "a.txt", "the oldest goes first"
+
+
 async def test_upload_that_was_cut_short_by_a_crash_is_removed(office: Office) -> None:
     library, ann = office.kernel.documents, office.people["ann"]
     job = await library.jobs.begin(ann.id, "doc_" + "a" * 24, "half.txt")

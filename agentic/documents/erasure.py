@@ -19,7 +19,7 @@ async def erase_user(library: Library, user_id: str) -> Mapping[str, int]:
     """Remove all that is kept for a user but the account itself, which the caller shuts out before and removes after.
 
     What was removed: ``documents`` with their ``bytes``, ``pages`` and ``chunks``, then ``vectors`` and ``texts`` that
-    no document led to, ``keys`` of storage and ``files``. May be begun again when it was cut short. Raises StorageError
+    no document led to, ``keys`` of storage and ``blobs``. May be begun again when it was cut short. Raises StorageError
     where something is left.
     """
     principal = Principal(user_id, "")
@@ -37,7 +37,7 @@ async def erase_user(library: Library, user_id: str) -> Mapping[str, int]:
     removed["vectors"] = await _drop(indexes.vector_store, user_id)
     removed["texts"] = await _drop(indexes.text_index, user_id)
     removed["keys"] = await everything.storage.delete_under(f"spaces/{user_id}/")
-    removed["files"] = await everything.blobs.delete_under(f"spaces/{user_id}/")
+    removed["blobs"] = await everything.blobs.delete_under(f"spaces/{user_id}/")
     for job in await library.jobs.of_user(user_id):
         await library.jobs.end(job.key)
     logger.info("[Documents] User erased: user=%s documents=%d", user_id, removed["documents"])

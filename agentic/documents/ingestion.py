@@ -36,6 +36,8 @@ class Ingestion:
         self._intake = intake
         self._removal = removal
         self._queue = Queue(at_once)
+        # What was at work when a server ended goes on one by one: so the one that ends servers drags no other along.
+        self._suspects = Queue(1)
         self._held: dict[str, asyncio.Task[None] | None] = {}
         self._stopping: set[str] = set()
         self._has_room = asyncio.Event()
@@ -82,12 +84,12 @@ class Ingestion:
     async def look(self) -> None:
         """Take up what nobody does, as much as there is room for. What fails is tried again at the next look."""
         self._has_room.clear()
-        if not self._queue.has_room:
+        if not (self._queue.has_room or self._suspects.has_room):
             return
         try:
             for job in in_turn([job async for job in self._jobs.free() if job.key not in self._held]):
-                if not self._queue.has_room:
-                    return
+                if not (self._suspects if job.tries else self._queue).has_room:
+                    continue
                 if (taken := await self._jobs.take(job)) is not None:
                     self.begin(taken)
                     # So that it takes its place.
@@ -108,7 +110,7 @@ class Ingestion:
 
     async def _see_through(self, job: Job) -> None:
         try:
-            async with self._queue.place(job.user_id):
+            async with (self._suspects if job.tries else self._queue).place(job.user_id):
                 await self._work(job)
         except asyncio.CancelledError:
             if job.key not in self._stopping:
@@ -121,7 +123,7 @@ class Ingestion:
         finally:
             if self._held.get(job.key) is asyncio.current_task():
                 self.let_go(job.key)
-            if self._queue.has_room:
+            if self._queue.has_room or job.tries:
                 self._has_room.set()
 
     async def _work(self, job: Job) -> None:

@@ -11,9 +11,10 @@ from agentic.documents.jobs import Job
 
 
 def in_turn(jobs: Sequence[Job]) -> Sequence[Job]:
-    """The entries so that each user has one, then each a second one, and so on."""
+    """The entries so that each user has one, the oldest first, then each a second one, and so on."""
     seen: Counter[str] = Counter()
     rounds: list[tuple[int, int]] = []
+    jobs = sorted(jobs, key=lambda job: job.document_id, reverse=True)
     for n, job in enumerate(jobs):
         rounds.append((seen[job.user_id], n))
         seen[job.user_id] += 1

@@ -26,7 +26,7 @@ BESIDE = 100_000
 INLINE = {"application/pdf", "text/plain"}
 """Types that browsers show without running anything that is in them; all others are downloaded."""
 
-router = APIRouter(prefix="/api/files", tags=["files"])
+router = APIRouter(prefix="/api/files", tags=["documents"])
 
 UPLOAD_SCHEMA = {
     "requestBody": {
