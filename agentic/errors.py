@@ -9,6 +9,7 @@
     │   └── SessionNotFound      404                          session_not_found
     ├── Conflict                 409 invalid_request_error    conflict
     ├── PayloadTooLarge          413 invalid_request_error    payload_too_large
+    ├── UnsupportedType          415 invalid_request_error    unsupported_type
     ├── RateLimited              429 rate_limit_error         rate_limit_exceeded
     ├── ModelError               502 upstream_error           model_error
     │   ├── ModelUnavailable     503                          model_unavailable
@@ -97,11 +98,19 @@ class Conflict(AgenticError):
 
 
 class PayloadTooLarge(AgenticError):
-    """The body is larger than MAX_BODY_MB."""
+    """The body is larger than MAX_BODY_MB, or the file than MAX_UPLOAD_MB."""
 
     status = 413
     type = "invalid_request_error"
     code = "payload_too_large"
+
+
+class UnsupportedType(AgenticError):
+    """No installed reader takes a file of this kind apart; the message lists the kinds that can be read."""
+
+    status = 415
+    type = "invalid_request_error"
+    code = "unsupported_type"
 
 
 class RateLimited(AgenticError):

@@ -13,6 +13,10 @@ from typing import Any, get_args
 from agentic.catalog.catalog import Catalog, Kind
 from agentic.catalog.load import load
 from agentic.catalog.settings import Settings, read_settings
+from agentic.documents.intake import Installed as Indexing
+from agentic.documents.library import Library
+from agentic.documents.readers import Readers
+from agentic.documents.shelf import Shelf
 from agentic.events import AUCTION
 from agentic.identity.identity import Identity
 from agentic.identity.tokens import secret_key
@@ -53,6 +57,7 @@ class Kernel:
     directory: Directory
     engine: Engine
     restart: Restart
+    documents: Library
 
 
 @asynccontextmanager
@@ -71,7 +76,7 @@ async def open_kernel(
     directory = Directory(catalog.model_providers(), withheld=_withheld_provider(catalog))
     http = GuardedClient(settings.fetch_allow)
     indexes = _indexes(settings, catalog)
-    everything = Scope(storage, blobs, http, indexes=indexes)
+    everything = Scope(storage, blobs, http, indexes=indexes, shelve=Shelf)
     presence = Presence(storage, lease_s=settings.server_lease_seconds)
     identity = await _identity(settings, storage)
     engine = _engine(settings, catalog, directory, everything, presence)
@@ -84,6 +89,7 @@ async def open_kernel(
         directory=directory,
         engine=engine,
         restart=Restart(engine, everything, presence, identity.users, settings.run_max_seconds),
+        documents=_documents(settings, catalog, everything, presence),
     )
     async with AsyncExitStack() as closing:
         # What is pushed last is closed first, and one that cannot close keeps no other from closing.
@@ -98,6 +104,7 @@ async def open_kernel(
             closing.push_async_callback(_close, one)
         closing.push_async_callback(directory.aclose)
         closing.push_async_callback(kernel.engine.aclose)
+        closing.push_async_callback(kernel.documents.aclose)
         yield kernel
 
 
@@ -171,6 +178,27 @@ def _indexes(settings: Settings, catalog: Catalog) -> Indexes:
         Embedders(catalog.embedders(), settings.embedding_model or ""),
         chosen("vector_store", settings.vector_db_type, "VECTOR_DB_TYPE"),
         chosen("text_index", settings.text_index, "TEXT_INDEX"),
+    )
+
+
+def _documents(settings: Settings, catalog: Catalog, everything: Scope, presence: Presence) -> Library:
+    readers = Readers(
+        {one.name: one.object for one in catalog.all("document_reader")},
+        # By its name one tells whose it is, and removes it when that process is gone.
+        settings.data_dir / "reading" / presence.id,
+        workers=settings.reader_workers,
+        timeout_s=settings.reader_timeout,
+        memory_mb=settings.reader_memory_mb,
+        most_characters=settings.reader_max_characters,
+    )
+    indexers = [Indexing(one.object, one.plugin) for one in catalog.all("indexer")]
+    return Library(
+        everything,
+        presence,
+        readers,
+        indexers,
+        at_once=settings.documents_at_once,
+        max_upload_mb=settings.max_upload_mb,
     )
 
 

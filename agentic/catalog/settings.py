@@ -73,6 +73,12 @@ class Settings(EnvironmentSettings):
     )
     default_model: str = Field("agentic", description="The model of requests that name none")
     max_body_mb: float = Field(20, gt=0, description="Largest request body, megabytes")
+    max_upload_mb: float = Field(100, gt=0, description="Largest file that may be uploaded, megabytes")
+    documents_at_once: int = Field(4, ge=1, le=64, description="Most documents that one server takes in at once")
+    reader_workers: int = Field(2, ge=1, le=64, description="Most processes that read documents, one document each")
+    reader_timeout: float = Field(300, gt=0, le=86_400, description="Seconds that reading one document may take")
+    reader_memory_mb: int = Field(1024, ge=128, description="Memory that reading one document may take, megabytes")
+    reader_max_characters: int = Field(20_000_000, ge=1000, description="Most characters of text in one document")
     router: str | None = Field(None, description="The router, by name; unset, the auction: the highest bid wins")
     router_timeout: float = Field(
         8, gt=0, le=600, description="Seconds that a router has to choose; then the auction decides"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from agentic.cli.principal import LOCAL
 from agentic.cli.with_kernel import with_kernel
 
 if TYPE_CHECKING:
@@ -17,9 +19,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def doctor() -> None:
+def doctor(
+    orphans: Annotated[
+        bool, typer.Option("--orphans", help="Look instead for what is kept of documents or users that are no more.")
+    ] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove what --orphans finds.")] = False,
+) -> None:
     """Check settings, storage, plugins, tools, users and models; exit code 1 if something needs mending."""
-    findings = with_kernel(_examine)
+    if remove and not orphans:
+        raise typer.BadParameter("--remove goes with --orphans")
+    findings = with_kernel(partial(_orphans, remove=remove) if orphans else _examine)
     console = Console()
     for works, text in findings:
         console.print(f"[{'green' if works else 'red'}]{'ok ' if works else 'bad'}[/] {escape(text)}", soft_wrap=True)
@@ -50,6 +59,20 @@ async def _examine(kernel: Kernel) -> list[tuple[bool, str]]:
     if cause is None and not await kernel.identity.users.list():
         findings.append((False, "users: there are none. Run: agentic users add NAME --role admin"))
     return findings
+
+
+async def _orphans(kernel: Kernel, *, remove: bool) -> list[tuple[bool, str]]:
+    """What is left over, removed where ``remove`` is set."""
+    from agentic.documents import orphans
+
+    library = kernel.documents
+    users = {LOCAL, *(user.id for user in await kernel.identity.users.list())}
+    left = [one async for one in orphans.Orphans(library.everything, library.jobs, users).find()]
+    for one in left if remove else ():
+        await orphans.remove(library.everything, one)
+    if not left:
+        return [(True, "left over: nothing")]
+    return [(remove, f"left over{', removed' if remove else ''}: {one.kind} {one.place}") for one in left]
 
 
 async def _tools(kernel: Kernel) -> list[tuple[bool, str]]:

@@ -7,6 +7,7 @@ import typer
 from agentic.cli.ask import ask
 from agentic.cli.chat import chat
 from agentic.cli.doctor import doctor
+from agentic.cli.documents import documents
 from agentic.cli.keys import keys
 from agentic.cli.plugins import plugins
 from agentic.cli.serve import serve
@@ -21,6 +22,7 @@ app.command()(serve)
 app.command()(ask)
 app.command()(chat)
 app.command()(doctor)
+app.add_typer(documents, name="documents")
 app.add_typer(plugins, name="plugins")
 app.add_typer(users, name="users")
 app.add_typer(keys, name="keys")

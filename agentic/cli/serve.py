@@ -58,7 +58,11 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
             config.app = create_app(kernel)
             # Sessions with a run that is to be gone on with keep their turn, so this comes before the first request.
             await kernel.restart.look()
-            beside = [asyncio.create_task(_settle(kernel)), asyncio.create_task(kernel.restart.watch())]
+            beside = [
+                asyncio.create_task(_settle(kernel)),
+                asyncio.create_task(kernel.restart.watch()),
+                asyncio.create_task(kernel.documents.watch()),
+            ]
             await server.serve()
             for one in beside:
                 one.cancel()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -191,11 +191,16 @@ class NoDocuments(Documents):
         raise NotFound("there is no such document")
 
 
+def _no_documents(_storage: StorageBackend, _blobs: BlobStore) -> Documents:
+    return NoDocuments()
+
+
 @dataclass(frozen=True, slots=True)
 class Scope(Space):
     """A part of storage and of files, the client for addresses that strangers name, and what finds things.
 
     ``name`` is what stores of vectors and texts know this part by; the whole, and parts that index nothing, have none.
+    ``shelve`` makes a user's documents of what is kept for the user.
     """
 
     storage: StorageBackend
@@ -204,6 +209,7 @@ class Scope(Space):
     documents: Documents = field(default_factory=NoDocuments)
     indexes: Indexes = NO_INDEXES
     name: str = ""
+    shelve: Callable[[StorageBackend, BlobStore], Documents] = _no_documents
 
     async def embedder(self) -> Embedder:
         """See :class:`Space`."""
@@ -247,15 +253,22 @@ async def whole_log(storage: StorageBackend, key: str) -> list[Any]:
 
 
 def of_user(everything: Scope, principal: Principal) -> Scope:
-    """What is kept for a principal: their conversations and runs, and what plugins keep for them."""
-    return everything.under(f"spaces/{principal.id}")
+    """What is kept for a principal: their conversations, runs and documents, and what plugins keep for them."""
+    user = everything.under(f"spaces/{principal.id}")
+    return replace(user, documents=everything.shelve(user.storage, user.blobs))
 
 
 def of_plugin(everything: Scope, principal: Principal, plugin: str) -> Scope:
     """What a plugin keeps for a principal."""
-    return everything.under(f"spaces/{principal.id}/plugins/{plugin}", name=f"{principal.id}.{plugin}")
+    return _within(everything, principal, f"plugins/{plugin}", f"{principal.id}.{plugin}")
 
 
 def of_conversation(everything: Scope, principal: Principal, session_id: str, plugin: str) -> Scope:
     """What a plugin keeps for one conversation of a principal."""
-    return everything.under(f"spaces/{principal.id}/sessions/{session_id}/{plugin}")
+    return _within(everything, principal, f"sessions/{session_id}/{plugin}")
+
+
+def _within(everything: Scope, principal: Principal, path: str, name: str = "") -> Scope:
+    """A part of what is kept for a principal, from which their documents can be reached, and nothing else."""
+    documents = of_user(everything, principal).documents
+    return replace(everything.under(f"spaces/{principal.id}/{path}", name), documents=documents)

@@ -8,13 +8,22 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from agentic.kernel import Kernel
-from agentic.server import health, routes_auth, routes_chat, routes_conversations, routes_models, routes_routing
+from agentic.server import (
+    health,
+    routes_auth,
+    routes_chat,
+    routes_conversations,
+    routes_files,
+    routes_models,
+    routes_routing,
+)
 from agentic.server.auth import Authentication
 from agentic.server.errors import install_handlers
 from agentic.server.limits import BodyLimit, NoSniff, Unbroken
 
 ROUTERS = tuple(
-    module.router for module in (routes_chat, routes_models, routes_conversations, routes_routing, routes_auth, health)
+    module.router
+    for module in (routes_chat, routes_models, routes_conversations, routes_files, routes_routing, routes_auth, health)
 )
 
 
@@ -37,7 +46,7 @@ def create_app(kernel: Kernel) -> FastAPI:
     app.state.readiness = health.Readiness(kernel)
     install_handlers(app)
     # The middleware added last is met first.
-    app.add_middleware(BodyLimit, max_mb=kernel.settings.max_body_mb)
+    app.add_middleware(BodyLimit, max_mb=kernel.settings.max_body_mb, without=(routes_files.UPLOAD,))
     app.add_middleware(Authentication, identity_source=lambda: kernel.identity)
     app.add_middleware(Unbroken)
     if kernel.settings.cors_origins:

@@ -40,7 +40,7 @@ class Authentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] in ("http", "websocket"):
-            path = _route_path(scope)
+            path = route_path(scope)
             if _is_guarded(scope["path"], path) and not _is_login(scope, path):
                 await self._guard(scope, receive, send)
                 return
@@ -80,7 +80,7 @@ def _bearer(scope: Scope) -> str:
     return token.strip()
 
 
-def _route_path(scope: Scope) -> str:
+def route_path(scope: Scope) -> str:
     """The path as the routes see it: servers put the prefix a proxy mounts us under in front of it."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "").rstrip("/")

@@ -10,11 +10,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from agentic.errors import AgenticError, BadRequest, Conflict, Forbidden, NotFound, PayloadTooLarge
+from agentic.errors import AgenticError, BadRequest, Conflict, Forbidden, NotFound, PayloadTooLarge, UnsupportedType
 from agentic.messages import dump
 
 BY_STATUS: dict[int, type[AgenticError]] = {
-    error.status: error for error in (BadRequest, Forbidden, NotFound, Conflict, PayloadTooLarge)
+    error.status: error for error in (BadRequest, Forbidden, NotFound, Conflict, PayloadTooLarge, UnsupportedType)
 }
 
 

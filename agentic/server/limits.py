@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentic.errors import AgenticError, PayloadTooLarge
+from agentic.server.auth import route_path
 from agentic.server.errors import error_response
 
 
 class BodyLimit:
-    """Answers 413 to bodies over ``max_mb`` megabytes: at once where the length is told, else while they come."""
+    """Answers 413 to bodies over ``max_mb`` megabytes: at once where the length is told, else while they come.
 
-    def __init__(self, app: ASGIApp, max_mb: float) -> None:
+    Routes at the paths ``without`` hold to limits of their own.
+    """
+
+    def __init__(self, app: ASGIApp, max_mb: float, without: Collection[str] = ()) -> None:
         self._app = app
+        self._without = without
         self._limit = int(max_mb * 1_000_000)
         self._refusal = f"The body is larger than {max_mb:g} MB (MAX_BODY_MB)."
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or route_path(scope) in self._without:
             await self._app(scope, receive, send)
             return
         told = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")

@@ -1,0 +1,138 @@
+"""``agentic documents``: add, list, delete, search and index anew the documents of a user."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentic.cli.principal import principal_of
+from agentic.cli.steps import printable
+from agentic.cli.with_kernel import with_kernel
+from agentic.messages import dump
+
+if TYPE_CHECKING:
+    from agentic.kernel import Kernel
+    from agentic.ports.documents import Document, Passage
+
+documents = typer.Typer(help="Documents that answers may be found in.", no_args_is_help=True)
+
+User = Annotated[str | None, typer.Option("--user", help="Whose; otherwise the only admin's, or a local user's.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON; times in seconds since 1970.")]
+
+
+@documents.command("add")
+def add(
+    paths: Annotated[list[Path], typer.Argument(help="Files, and folders with all that is in them.", exists=True)],
+    user: User = None,
+) -> None:
+    """Add files, and wait until they are taken in. Files in folders that no reader knows are passed over."""
+    from agentic.cli.documents_progress import Adding
+
+    async def work(kernel: Kernel) -> bool:
+        adding = Adding(kernel.documents, await principal_of(kernel, user))
+        return await adding.run(paths)
+
+    if not with_kernel(work):
+        raise typer.Exit(1)
+
+
+@documents.command("list")
+def show(user: User = None, as_json: AsJson = False) -> None:
+    """List the documents, the newest first."""
+
+    async def work(kernel: Kernel) -> list[Document]:
+        shelf = kernel.documents.shelf(await principal_of(kernel, user))
+        return [record.document for record in await shelf.records()]
+
+    found = with_kernel(work)
+    if as_json:
+        from agentic.server.routes_files import shown_document
+
+        typer.echo(json.dumps([shown_document(one) for one in found], indent=2))
+        return
+    if not found:
+        typer.echo("No documents yet. Add some: agentic documents add PATH", err=True)
+    for one in found:
+        added = datetime.fromtimestamp(one.created_at, UTC).date().isoformat()
+        state = f"{one.progress:.0%}" if one.status == "indexing" else one.status
+        line = f"{one.id}  {added}  {state:8}  {one.chunks:6}  {one.size:10}  {one.name}"
+        typer.echo(printable(f"{line}  ({one.error})" if one.error else line))
+
+
+@documents.command("delete")
+def delete(
+    names: Annotated[list[str], typer.Argument(metavar="DOCUMENT...", help="Ids, or names that one document has.")],
+    user: User = None,
+) -> None:
+    """Delete documents with every trace of them, and say what was removed."""
+
+    async def work(kernel: Kernel) -> None:
+        principal = await principal_of(kernel, user)
+        shelf = kernel.documents.shelf(principal)
+        known = [record.document for record in await shelf.records()]
+        for document in [_named(known, name) for name in names]:
+            removed = await kernel.documents.delete(principal, document.id)
+            counts = f"{removed.bytes} bytes, {removed.pages} pages, {removed.chunks} chunks"
+            typer.echo(printable(f"Deleted {document.name} ({document.id}): {counts}."), err=True)
+
+    with_kernel(work)
+
+
+@documents.command("search")
+def search(
+    query: Annotated[str, typer.Argument(help="What to look for.")],
+    top_k: Annotated[int, typer.Option(min=1, max=50, help="Most passages.")] = 5,
+    user: User = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the passages that fit a query best, without a model."""
+
+    async def work(kernel: Kernel) -> list[tuple[Passage, str]]:
+        principal = await principal_of(kernel, user)
+        shelf = kernel.documents.shelf(principal)
+        found = await kernel.documents.search(principal, query, top_k=top_k)
+        return [(one, (await shelf.get(one.document_id)).name) for one in found]
+
+    found = with_kernel(work)
+    if as_json:
+        from agentic.server.routes_files import shown_passage
+
+        typer.echo(dump({"passages": [shown_passage(one, name) for one, name in found]}, indent=True).decode())
+        return
+    if not found:
+        typer.echo("Nothing was found.", err=True)
+    for passage, name in found:
+        place = f", page {passage.page}" if passage.page else ""
+        typer.echo(printable(f"[{passage.score:.2f}] {name}{place}\n{passage.text}\n"))
+
+
+@documents.command("reindex")
+def reindex(
+    user: Annotated[str | None, typer.Option("--user", help="Only of this user; otherwise of all.")] = None,
+    anew: Annotated[bool, typer.Option(help="Begin with the first one, not where it was cut short.")] = False,
+) -> None:
+    """Index all documents anew, as is due after EMBEDDING_MODEL was changed. Cut short, it goes on where it was."""
+    from agentic.cli.documents_progress import reindex_all
+
+    async def work(kernel: Kernel) -> bool:
+        return await reindex_all(kernel, user, anew=anew)
+
+    if not with_kernel(work):
+        raise typer.Exit(1)
+
+
+def _named(known: list[Document], name: str) -> Document:
+    """The one document with this id or name. Raises NotFound, BadRequest."""
+    from agentic.errors import BadRequest, NotFound
+
+    found = [one for one in known if name == one.id] or [one for one in known if name == one.name]
+    if not found:
+        raise NotFound(f"There is no document '{name}'. Run: agentic documents list")
+    if len(found) > 1:
+        ids = ", ".join(one.id for one in found)
+        raise BadRequest(f"There are {len(found)} documents named '{name}'; say which by its id: {ids}")
+    return found[0]

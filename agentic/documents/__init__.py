@@ -1,0 +1,1 @@
+"""A user's documents: uploaded, read, told to the indexers, searched, and removed without a trace."""

@@ -1,0 +1,204 @@
+"""The work on documents in one process: as much at once as may be, gone on with after a crash, ended by a deletion."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+
+from agentic.documents.intake import Away, Broken, Failed, Intake
+from agentic.documents.jobs import Job, Jobs
+from agentic.documents.queue import Queue, in_turn
+from agentic.documents.record import Record, find, save
+from agentic.documents.removal import Removal
+from agentic.documents.standing import Gone
+from agentic.errors import Conflict, NotFound, StorageError
+from agentic.ports.space import Principal
+from agentic.runtime.spaces import Scope, of_user
+
+logger = logging.getLogger(__name__)
+
+MOST_TRIES = 3
+"""How often the work on a document is begun that ends in the middle: it may be what brings the server down."""
+MOST_WAITS = 10
+FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 300.0
+BROKE_DOWN = f"The server ended {MOST_TRIES} times while it was taken in, and does not try again."
+
+
+class Ingestion:
+    """Takes documents in, and removes those whose deletion was cut short. One a process."""
+
+    def __init__(self, everything: Scope, jobs: Jobs, intake: Intake, removal: Removal, at_once: int) -> None:
+        self._everything = everything
+        self._jobs = jobs
+        self._intake = intake
+        self._removal = removal
+        self._queue = Queue(at_once)
+        # What was at work when a server ended goes on one by one: so the one that ends servers drags no other along.
+        self._suspects = Queue(1)
+        self._held: dict[str, asyncio.Task[None] | None] = {}
+        self._stopping: set[str] = set()
+        self._has_room = asyncio.Event()
+
+    @contextlib.contextmanager
+    def holding(self, key: str) -> Iterator[bool]:
+        """Leave an entry of this process alone while this lasts, unless work on it begins; False where it is held."""
+        is_free = key not in self._held
+        if is_free:
+            self._held[key] = None
+        try:
+            yield is_free
+        finally:
+            if is_free and self._held.get(key) is None:
+                self.let_go(key)
+
+    def let_go(self, key: str) -> None:
+        """Take an entry up again, should it still be there at the next look."""
+        self._held.pop(key, None)
+
+    def begin(self, job: Job) -> asyncio.Task[None]:
+        """Work on a document, after others that came before; the task ends with the first try, and raises nothing."""
+        task = asyncio.create_task(self._see_through(job))
+        self._held[job.key] = task
+        return task
+
+    async def stop(self, key: str) -> None:
+        """End the work on a document that is being done here, and hold its entry."""
+        task = self._held.get(key)
+        if task is not None:
+            self._stopping.add(key)
+            task.cancel()
+            await asyncio.wait([task])
+            self._stopping.discard(key)
+        self._held[key] = None
+
+    async def watch(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._has_room.wait(), self._jobs.lease_s / 2)
+            await self.look()
+
+    async def look(self) -> None:
+        """Take up what nobody does, as much as there is room for. What fails is tried again at the next look."""
+        self._has_room.clear()
+        if not (self._queue.has_room or self._suspects.has_room):
+            return
+        try:
+            for job in in_turn([job async for job in self._jobs.free() if job.key not in self._held]):
+                if not (self._suspects if job.tries else self._queue).has_room:
+                    continue
+                if (taken := await self._jobs.take(job)) is not None:
+                    self.begin(taken)
+                    # So that it takes its place.
+                    await asyncio.sleep(0)
+        except StorageError as error:
+            logger.warning("[Documents] Not looked through: %s", error.message)
+        except Exception:
+            # It must not end the watch: the next look may find what is to be done.
+            logger.exception("[Documents] Not looked through")
+
+    async def aclose(self) -> None:
+        """Leave what is being done to others, or to the next start."""
+        tasks = [task for task in self._held.values() if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _see_through(self, job: Job) -> None:
+        try:
+            async with (self._suspects if job.tries else self._queue).place(job.user_id):
+                await self._work(job)
+        except asyncio.CancelledError:
+            if job.key not in self._stopping:
+                await self._leave(job)
+            raise
+        except StorageError as error:
+            logger.warning("[Documents] Left for later: document=%s: %s", job.document_id, error.message)
+        except Exception:
+            logger.exception("[Documents] Left for later: document=%s", job.document_id)
+        finally:
+            if self._held.get(job.key) is asyncio.current_task():
+                self.let_go(job.key)
+            if self._queue.has_room or job.tries:
+                self._has_room.set()
+
+    async def _work(self, job: Job) -> None:
+        principal = Principal(job.user_id, "")
+        storage = of_user(self._everything, principal).storage
+        try:
+            record = await find(storage, job.document_id)
+        except NotFound:
+            await self._remove(job, principal)
+            return
+        if record.document.status != "indexing":
+            await self._jobs.end(job.key)
+        elif job.tries >= MOST_TRIES:
+            await self._fail(job, principal, record, BROKE_DOWN)
+        else:
+            try:
+                begun = await self._jobs.save(job, tries=job.tries + 1)
+            except Conflict:
+                return
+            await self._try(begun, principal, record)
+
+    async def _try(self, job: Job, principal: Principal, record: Record) -> None:
+        began = time.monotonic()
+        try:
+            done = await self._intake.take(principal, record)
+        except Gone:
+            await self._after_gone(job, principal)
+        except Failed as error:
+            await self._fail(job, principal, record, str(error))
+        except (Away, StorageError) as error:
+            await self._wait(job, principal, record, str(error), tries=job.tries - 1, waits=job.waits + 1)
+        except Broken as error:
+            await self._wait(job, principal, record, str(error), tries=job.tries, waits=job.waits)
+        else:
+            await self._jobs.end(job.key)
+            seconds = time.monotonic() - began
+            told = (done.document.id, done.pages, done.document.chunks, seconds)
+            logger.info("[Documents] Ready: document=%s pages=%d chunks=%d seconds=%.1f", *told)
+
+    async def _after_gone(self, job: Job, principal: Principal) -> None:
+        """Remove what was stored meanwhile, unless another server works on the document now."""
+        if await of_user(self._everything, principal).storage.load(f"documents/{job.document_id}") is None:
+            await self._remove(job, principal)
+
+    async def _wait(self, job: Job, principal: Principal, record: Record, why: str, *, tries: int, waits: int) -> None:
+        if tries >= MOST_TRIES or waits > MOST_WAITS:
+            await self._fail(job, principal, record, why)
+            return
+        wait_s = min(FIRST_WAIT_S * 2 ** (tries + waits - 1), LONGEST_WAIT_S)
+        logger.warning("[Documents] Waits: document=%s seconds=%.0f: %s", job.document_id, wait_s, why)
+        await self._mark(principal, record, status="indexing", error=f"It waits: {why}")
+        await self._jobs.save(job, server="", tries=tries, waits=waits, not_before=time.time() + wait_s)
+
+    async def _fail(self, job: Job, principal: Principal, record: Record, why: str) -> None:
+        logger.warning("[Documents] Failed: document=%s", job.document_id)
+        await self._mark(principal, record, status="failed", error=why)
+        await self._jobs.end(job.key)
+
+    async def _mark(self, principal: Principal, record: Record, **changes: str) -> None:
+        """Write how the document stands, over whatever was written of its progress; one that is gone stays gone."""
+        storage = of_user(self._everything, principal).storage
+        try:
+            current = await find(storage, record.document.id)
+            await save(storage, current.changed(**changes))
+        except (NotFound, Conflict):
+            logger.debug("[Documents] Gone: document=%s", record.document.id)
+
+    async def _remove(self, job: Job, principal: Principal) -> None:
+        await self._removal.clear_left(principal, job.document_id, job.name)
+        await self._jobs.end(job.key)
+        logger.info("[Documents] Removed what was left: document=%s", job.document_id)
+
+    async def _leave(self, job: Job) -> None:
+        """Give the entry up for others to take; a stop of the server is no failed try."""
+        try:
+            await asyncio.shield(self._jobs.give_up(job))
+        except (StorageError, Conflict) as error:
+            logger.warning("[Documents] Not given up: document=%s: %s", job.document_id, error.message)

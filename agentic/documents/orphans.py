@@ -1,0 +1,119 @@
+"""Leftovers: what is kept of documents or users that are no more. There should be none, and this is how one knows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+
+from agentic.documents.jobs import Jobs
+from agentic.documents.record import FILES, ID, PAGES, PREFIX
+from agentic.ports.blobs import BlobStore
+from agentic.ports.storage import StorageBackend
+from agentic.ports.texts import TextIndex, Texts
+from agentic.ports.vectors import Vectors, VectorStore
+from agentic.runtime.indexes import Indexes
+from agentic.runtime.spaces import Scope
+
+PAGE = 500
+_SPACES = "spaces/"
+_PARTS = re.compile(rf"{_SPACES}(?P<user>[^/]+)/(?P<rest>.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """Something left over: ``kind`` is where it lies, ``place`` its key there."""
+
+    kind: str
+    place: str
+
+
+class Orphans:
+    """Looks through all of storage, files and indexes. ``user_ids``: of the users that there are."""
+
+    def __init__(self, everything: Scope, jobs: Jobs, user_ids: Collection[str]) -> None:
+        self._everything = everything
+        self._jobs = jobs
+        self._user_ids = user_ids
+        self._there: set[str] = set()
+
+    async def find(self) -> AsyncIterator[Orphan]:
+        """Every leftover. Raises StorageError."""
+        storage, blobs = self._everything.storage, self._everything.blobs
+        for kind, medium in (("document", storage), ("file", blobs)):
+            async for key in _keys(medium, _SPACES):
+                if await self._is_orphan(key):
+                    yield Orphan(kind, key)
+        indexes = self._everything.indexes
+        for kind, store in (("vectors", indexes.vector_store), ("texts", indexes.text_index)):
+            if store is not None:
+                async for place in self._in_store(store, kind):
+                    yield Orphan(kind, place)
+
+    async def _is_orphan(self, key: str) -> bool:
+        parts = _PARTS.fullmatch(key)
+        if parts is None:
+            return False
+        user_id, rest = parts["user"], parts["rest"]
+        if user_id not in self._user_ids:
+            return True
+        if rest.startswith(PREFIX):
+            return False
+        named = ID.search(rest) if rest.startswith((FILES, PAGES, "plugins/")) else None
+        return named is not None and not await self._is_known(user_id, named[0])
+
+    async def _in_store(self, store: VectorStore | TextIndex, kind: str) -> AsyncIterator[str]:
+        for scope in await store.scopes():
+            user_id = scope.partition(".")[0]
+            if user_id not in self._user_ids:
+                yield scope
+                continue
+            for document_id in await _collection(self._everything.indexes, kind, scope).documents():
+                if ID.fullmatch(document_id) and not await self._is_known(user_id, document_id):
+                    yield f"{scope} {document_id}"
+
+    async def _is_known(self, user_id: str, document_id: str) -> bool:
+        """Whether the user has this document, or it is being received or removed now."""
+        place = f"{user_id}/{document_id}"
+        if place not in self._there:
+            key = f"{_SPACES}{user_id}/{PREFIX}{document_id}"
+            is_there = await self._everything.storage.load(key) is not None
+            if not is_there and await self._jobs.find(user_id, document_id) is None:
+                return False
+            self._there.add(place)
+        return True
+
+
+async def remove(everything: Scope, orphan: Orphan) -> None:
+    """Remove a leftover. Raises StorageError."""
+    indexes = everything.indexes
+    if orphan.kind == "document":
+        await everything.storage.delete(orphan.place)
+        return
+    if orphan.kind == "file":
+        await everything.blobs.delete(orphan.place)
+        return
+    scope, _, document_id = orphan.place.partition(" ")
+    store = indexes.vector_store if orphan.kind == "vectors" else indexes.text_index
+    if document_id:
+        await _collection(indexes, orphan.kind, scope).delete(document_id)
+    elif store is not None:
+        await store.drop(scope)
+
+
+def _collection(indexes: Indexes, kind: str, scope: str) -> Vectors | Texts:
+    if kind == "vectors" and indexes.vector_store is not None:
+        # Which documents there are does not depend on who embedded them.
+        return indexes.vector_store.collection(scope, embedder="", dimensions=1)
+    return indexes.texts(scope)
+
+
+async def _keys(medium: StorageBackend | BlobStore, prefix: str) -> AsyncIterator[str]:
+    after: str | None = None
+    while True:
+        page = await medium.list(prefix, after=after, limit=PAGE)
+        for one in page:
+            yield one.key
+        if len(page) < PAGE:
+            return
+        after = page[-1].key
