@@ -12,8 +12,8 @@ from agentic_readers_pdf.outline import MOST_ENTRIES, Entry
 from agentic_readers_pdf.reader import DAMAGED, PROTECTED, PdfReader
 
 _WRONG_PASSWORD = 4
-_HYPHEN = {0xFFFE: "-", 0x02: "-", 0x0D: None}
-"""What pdfium writes for a hyphen at the end of a line, and before the end of each."""
+_MARKS = {0xFFFE: "-\n", 0x02: "-\n", 0x0D: None}
+"""What pdfium writes for a hyphen and the end of its line, and before the ends of other lines."""
 
 
 class PdfiumReader(PdfReader):
@@ -49,4 +49,4 @@ class _Document:
     def texts(self) -> Iterator[str]:
         for number in range(len(self._document)):
             with closing(self._document[number]) as page, closing(page.get_textpage()) as text:
-                yield text.get_text_bounded().translate(_HYPHEN)
+                yield text.get_text_bounded().translate(_MARKS)

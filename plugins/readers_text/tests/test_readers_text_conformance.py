@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pytest
+
+from agentic import DocumentReader
+from agentic.testing.reader import DocumentReaderConformance, Sample
 from agentic_readers_text.csv_text import CsvReader
 from agentic_readers_text.html_text import HtmlReader
 from agentic_readers_text.json_text import JsonReader
 from agentic_readers_text.markdown_text import MarkdownReader
 from agentic_readers_text.plain_text import PlainTextReader
-
-from agentic import DocumentReader
-from agentic.testing.reader import DocumentReaderConformance, Sample
 
 BLANK = {"nothing but white space": b" \n\t \r\n", "nothing but a mark": b"\xef\xbb\xbf\n"}
 
@@ -48,7 +48,7 @@ class TestMarkdown(DocumentReaderConformance):
 
     @pytest.fixture
     def samples(self) -> Sequence[Sample]:
-        text = b"# Guide\n\nWelcome.\n\n## Install\n\n```sh\n# not a heading\npip install guide\n```\n\n## Use\n\nRun it.\n"
+        text = b"# Guide\n\nWelcome.\n\n## Install\n\n```sh\n# not a heading\npip\n```\n\n## Use\n\nRun it.\n"
         finds = ["# Guide", "Welcome.", "# not a heading", "## Use\n\nRun it."]
         return [Sample("guide.md", text, "text/markdown", finds, by_name=True)]
 
