@@ -9,7 +9,7 @@ from typing import Any
 
 from agentic import ToolError
 from agentic_readers_pdf.outline import MOST_ENTRIES, Entry
-from agentic_readers_pdf.reader import DAMAGED, PROTECTED, PdfReader
+from agentic_readers_pdf.reader import DAMAGED, PROTECTED, PdfReader, damaged_page
 
 _WRONG_PASSWORD = 4
 _MARKS = {0xFFFE: "-\n", 0x02: "-\n", 0x0D: None}
@@ -48,5 +48,13 @@ class _Document:
 
     def texts(self) -> Iterator[str]:
         for number in range(len(self._document)):
+            yield self._text(number)
+
+    def _text(self, number: int) -> str:
+        import pypdfium2
+
+        try:
             with closing(self._document[number]) as page, closing(page.get_textpage()) as text:
-                yield text.get_text_bounded().translate(_MARKS)
+                return str(text.get_text_bounded()).translate(_MARKS)
+        except pypdfium2.PdfiumError as error:
+            raise damaged_page(number + 1) from error

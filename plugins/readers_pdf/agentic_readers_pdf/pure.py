@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentic import ToolError
 from agentic_readers_pdf.outline import MOST_ENTRIES, Entry
-from agentic_readers_pdf.reader import DAMAGED, PROTECTED, PdfReader
+from agentic_readers_pdf.reader import DAMAGED, PROTECTED, TOO_MUCH, PdfReader, damaged_page
 
 if TYPE_CHECKING:
     import pypdf
@@ -24,7 +24,7 @@ class PypdfReader(PdfReader):
         """The document, open. Raises ToolError for one that is protected or damaged, also while it is used."""
         import pypdf
 
-        with path.open("rb") as source, _told_apart():
+        with path.open("rb") as source, _told_apart(ToolError(DAMAGED)):
             document = pypdf.PdfReader(source)
             # Many files are locked against changes only, and open with an empty password.
             if document.is_encrypted and not document.decrypt(""):
@@ -55,19 +55,23 @@ class _Document:
                 yield Entry(level, str(item.title), page + 1)
 
     def texts(self) -> Iterator[str]:
-        for page in self._document.pages:
-            yield page.extract_text()
+        for number, page in enumerate(self._document.pages, 1):
+            with _told_apart(damaged_page(number)):
+                text = page.extract_text()
+            yield text
 
 
 @contextmanager
-def _told_apart() -> Iterator[None]:
+def _told_apart(fault: ToolError) -> Iterator[None]:
     """Whatever pypdf raises, told as what it is: a fault of the file."""
+    from pypdf.errors import LimitReachedError
+
     try:
         yield
     except (ToolError, MemoryError):
         raise
-    except RecursionError as error:
-        raise ToolError(DAMAGED) from error
+    except LimitReachedError as error:
+        raise ToolError(TOO_MUCH) from error
     except Exception as error:
         # Out of broken files come errors of every class, from all depths of the library.
-        raise ToolError(DAMAGED) from error
+        raise fault from error

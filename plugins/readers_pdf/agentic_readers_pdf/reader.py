@@ -18,6 +18,9 @@ _PICTURES = (
     "This PDF holds no text: its pages are pictures, as of a scan, or empty. "
     "Run it through text recognition (OCR, for example ocrmypdf), and upload the result."
 )
+TOO_MUCH = (
+    "This PDF unpacks to far more than a document holds, and is not read. Print it to a new PDF, and upload that."
+)
 _NO_PAGES = "This PDF has no pages."
 
 _BEGINNING = re.compile(rb"\A\s*%PDF-\d\.\d")
@@ -25,6 +28,11 @@ _LATER_BEGINNING = re.compile(rb"[\r\n\x00]%PDF-\d\.\d")
 _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st"}
 _UNWANTED = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ufeff]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
+
+
+def damaged_page(number: int) -> ToolError:
+    """What is told of a document of which one page cannot be read: the others alone would pass for the whole."""
+    return ToolError(f"Page {number} of this PDF is damaged. Print the document to a new PDF, and upload that.")
 
 
 class Pages(Protocol):
