@@ -115,6 +115,8 @@ class Layout:
             self._break()
             return
         self._in_cell += 1
+        while self._line and self._line[-1] == " ":
+            self._line.pop()
         if self._cells:
             self._line.append(" | ")
         self._cells += 1

@@ -72,7 +72,9 @@ def _source(path: Path) -> str:
 
 
 def _decoded(path: Path, encoding: str) -> str | None:
-    # What calls itself Latin-1 is cp1252, as browsers know.
+    # What calls itself Latin-1 is cp1252, as browsers know; what calls itself UTF-8 here has been tried.
+    if encoding.lower() in ("utf-8", "utf8"):
+        return None
     known = "cp1252" if encoding.lower() in ("iso-8859-1", "latin-1", "latin1", "us-ascii") else encoding
     try:
         return path.read_text(known, errors="replace")
@@ -88,7 +90,10 @@ def _tree(text: str) -> etree._Element | None:
         raise ToolError("The file is empty." if not text else "The file holds no text.")
     # Without huge_tree a page with more than 256 open elements would be cut off in silence.
     parser = etree.HTMLParser(encoding="utf-8", no_network=True, huge_tree=True, remove_comments=True, remove_pis=True)
-    return etree.fromstring(text.encode(), parser)
+    root = etree.fromstring(text.encode(), parser)
+    if any(fault.level == etree.ErrorLevels.FATAL for fault in parser.error_log):
+        raise ToolError("This web page is nested more than 2,000 elements deep, which cannot be read. Save it as PDF.")
+    return root
 
 
 def _steps(root: etree._Element | None) -> Iterator[tuple[str, Any]]:

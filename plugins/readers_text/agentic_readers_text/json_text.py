@@ -121,6 +121,7 @@ def _lines(value: Any, steps: tuple[str, ...] = ()) -> Iterator[str]:
             if len(key) > _LONGEST_KEY:
                 yield f"{key}:\n"
             step = key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}…"
+            step = step or '""'
             yield from _lines(inner, (*steps, f".{step}" if steps else step))
     elif isinstance(value, list) and any(isinstance(item, list) for item in value):
         for place, item in enumerate(value):

@@ -50,7 +50,7 @@ def _headings(text: str) -> Iterator[tuple[int, int, int, str]]:
     """Each heading as its first line, the line after it, its level and its title. Lines count from 0."""
     from markdown_it import MarkdownIt
 
-    blocks = MarkdownIt("zero").enable(["code", "fence", "heading", "lheading", "html_block"])
+    blocks = MarkdownIt("zero", {"html": True}).enable(["code", "fence", "heading", "lheading", "html_block"])
     # What stands within the lines is of no use here, and takes most of the time.
     blocks.core.ruler.enableOnly(["normalize", "block"])
     inline = MarkdownIt("commonmark")
