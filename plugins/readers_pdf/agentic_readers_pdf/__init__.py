@@ -13,10 +13,10 @@ def agentic_settings() -> type[Settings]:
 @hookimpl
 def agentic_document_readers(settings: Settings) -> DocumentReader:
     """The reader of PDF with the engine that the settings choose."""
-    if settings.readers_pdf_engine == "pdfium":
-        from agentic_readers_pdf.pdfium import PdfiumReader
+    if settings.readers_pdf_engine == "pypdf":
+        from agentic_readers_pdf.pure import PypdfReader
 
-        return PdfiumReader()
-    from agentic_readers_pdf.pure import PypdfReader
+        return PypdfReader()
+    from agentic_readers_pdf.pdfium import PdfiumReader
 
-    return PypdfReader()
+    return PdfiumReader()

@@ -1,4 +1,4 @@
-"""PDF by pdfium, the engine of Chrome, through pypdfium2."""
+"""PDF by pdfium, the engine of Chrome, through pypdfium2: fast, and it finds the spaces between words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PDF by pypdf, which is Python alone: it cannot bring down the process that reads."""
+"""PDF by pypdf, which is Python alone: no file can make it overwrite memory."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ from pydantic import BaseModel, Field
 class Settings(BaseModel):
     """The engine that reads PDF documents."""
 
-    readers_pdf_engine: Literal["pypdf", "pdfium"] = Field(
-        "pypdf",
-        description="what reads PDF: pypdf, in Python, or pdfium, the engine of Chrome, which is several times faster",
+    readers_pdf_engine: Literal["pdfium", "pypdf"] = Field(
+        "pdfium", description="what reads PDF: pdfium, the engine of Chrome, or pypdf, which is Python alone and slower"
     )

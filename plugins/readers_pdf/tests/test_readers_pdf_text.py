@@ -36,8 +36,8 @@ def pages_of(reader: DocumentReader, data: bytes, folder: Path) -> list[Page]:
 
 
 def test_the_setting_chooses_the_engine() -> None:
-    assert isinstance(agentic_document_readers(Settings()), PypdfReader)
-    assert isinstance(agentic_document_readers(Settings(readers_pdf_engine="pdfium")), PdfiumReader)
+    assert isinstance(agentic_document_readers(Settings()), PdfiumReader)
+    assert isinstance(agentic_document_readers(Settings(readers_pdf_engine="pypdf")), PypdfReader)
 
 
 def test_pages_keep_their_numbers_past_empty_ones(reader: DocumentReader, pdf: MakePdf, tmp_path: Path) -> None:

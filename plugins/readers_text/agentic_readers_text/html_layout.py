@@ -34,10 +34,11 @@ _UNSEEN = re.compile("[\xad\u200b\u2060\ufeff]")
 
 def is_left_out(element: etree._Element) -> bool:
     """Whether nobody would read an element: scripts, styles, what is hidden, and navigation that is marked so."""
+    if element.tag in _LEFT_OUT:
+        return True
     attributes = element.attrib
-    return (
-        element.tag in _LEFT_OUT
-        or attributes.get("role") == "navigation"
+    return bool(attributes) and (
+        attributes.get("role") == "navigation"
         or "hidden" in attributes
         or "display:none" in str(attributes.get("style", "")).replace(" ", "").lower()
     )

@@ -109,20 +109,23 @@ def _steps(root: etree._Element | None) -> Iterator[tuple[str, Any]]:
                 left_out = element
                 continue
             yield "start", element
-            yield "text", element.text or ""
+            if element.text:
+                yield "text", element.text
         elif event == "end":
             if left_out is None:
                 yield "end", element
             elif left_out is element:
                 left_out = None
-            if left_out is None and element is not root:
-                yield "text", element.tail or ""
+            if left_out is None and element.tail and element is not root:
+                yield "text", element.tail
 
 
 def _tables_that_place(root: etree._Element | None) -> list[bool]:
     """For each table in order, whether it holds tables or headings: such tables place things, and hold no data."""
     found: list[bool] = []
     open_ones: list[int] = []
+    if root is None or root.find(".//table") is None:
+        return found
     for event, element in _steps(root):
         if event == "start" and open_ones and element.tag in ("table", *HEADINGS):
             found[open_ones[-1]] = True
