@@ -26,6 +26,7 @@ _UNWANTED = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0e-\x1f\x7f]"
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 _LEGACY = ["cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp932", "euc_jp", "gb18030", "big5", "cp949"]
+_MARK_OF_DAMAGE = "\ufffd".encode()
 _BLOCK = 1 << 20
 _SAMPLE = 1 << 18
 """How many bytes of an old encoding are judged."""
@@ -84,10 +85,11 @@ def encoding_of(path: Path) -> str:
         block = head
         while block:
             text = decoder.decode(block)
-            wrong += text.count("\ufffd")
+            # The mark for what could not be decoded may stand in the file itself, and is then no damage.
+            wrong += text.count("\ufffd") - block.count(_MARK_OF_DAMAGE)
             beyond += len(text) - len(text.encode("ascii", "ignore"))
             block = source.read(_BLOCK)
-    if wrong == 0 or beyond - wrong >= 20 * wrong:
+    if wrong <= 0 or beyond - wrong >= 20 * wrong:
         return "utf-8"
     return _legacy(path)
 

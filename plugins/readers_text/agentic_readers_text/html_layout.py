@@ -37,7 +37,10 @@ def is_left_out(element: etree._Element) -> bool:
     if element.tag in _LEFT_OUT:
         return True
     attributes = element.attrib
-    return bool(attributes) and (
+    # Some pages hide themselves as a whole until their scripts have run.
+    if not attributes or element.tag in ("html", "body"):
+        return False
+    return (
         attributes.get("role") == "navigation"
         or "hidden" in attributes
         or "display:none" in str(attributes.get("style", "")).replace(" ", "").lower()
@@ -149,7 +152,8 @@ class Layout:
         self._in_pre -= 1
         text, self._line = "".join(self._line).strip("\n"), []
         if text.strip():
-            self._write(text)
+            self._write(f"{self._prefix}{text}")
+        self._prefix = ""
 
     def _end_heading(self, level: int) -> Iterator[Page]:
         title, self._line, self._heading = "".join(self._line).strip(" ¶"), [], None

@@ -121,13 +121,13 @@ def _steps(root: etree._Element | None) -> Iterator[tuple[str, Any]]:
 
 
 def _tables_that_place(root: etree._Element | None) -> list[bool]:
-    """For each table in order, whether it holds tables or headings: such tables place things, and hold no data."""
+    """For each table in order, whether it is there to place things: it holds tables, headings or programs."""
     found: list[bool] = []
     open_ones: list[int] = []
     if root is None or root.find(".//table") is None:
         return found
     for event, element in _steps(root):
-        if event == "start" and open_ones and element.tag in ("table", *HEADINGS):
+        if event == "start" and open_ones and element.tag in ("table", "pre", *HEADINGS):
             found[open_ones[-1]] = True
         if event == "start" and element.tag == "table":
             open_ones.append(len(found))

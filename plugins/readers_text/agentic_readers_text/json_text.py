@@ -65,7 +65,9 @@ def _values_begun(text: str) -> int:
     for _ in range(_LOOKED_AT):
         found = _TOKEN.match(text, position)
         if found is None:
-            return 0 if text[position:].strip() and len(text) - position < len(text) else values
+            # Nothing is left, or the head ends within a word.
+            rest = text[position:].strip()
+            return values if any(word.startswith(rest) for word in ("true", "false", "null", "-")) else 0
         mark, position = found[1] or "value", found.end()
         if not open_ones:
             # A second value is one of JSON lines, and begins on a line of its own.

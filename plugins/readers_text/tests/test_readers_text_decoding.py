@@ -47,6 +47,10 @@ def test_damage_does_not_turn_utf8_into_another_encoding(read: Read) -> None:
     assert text.startswith("äöü ") and text.endswith("äöü") and "\ufffd broken" in text
 
 
+def test_a_text_that_holds_the_mark_of_damage_is_sound(read: Read) -> None:
+    assert text_in(read(PlainTextReader(), "lost \ufffd here, ü\n".encode() * 3)) == "lost \ufffd here, ü\n" * 3
+
+
 def test_bytes_without_meaning_are_marked(read: Read) -> None:
     text = text_in(read(PlainTextReader(), b"caf\xe9 and \x81 and na\xefve\n" * 3))
     assert text == "café and \ufffd and naïve\n" * 3

@@ -70,6 +70,15 @@ def test_preformatted_text_keeps_its_lines(read: Read) -> None:
     )
 
 
+def test_programs_in_lists_and_tables_keep_their_lines(read: Read) -> None:
+    assert text_of(read, "<ul><li><pre>a\nb</pre><li>c</ul>") == "- a\nb\n\n- c\n"
+    assert text_of(read, "<table><tr><td><pre>1\n2</pre><td><pre>x = 1\ny</pre></table>") == "1\n2\n\nx = 1\ny\n"
+
+
+def test_a_page_that_hides_until_its_scripts_run_is_read(read: Read) -> None:
+    assert text_in(read(HtmlReader(), b"<!doctype html><body style='display:none'><p>text")) == "text\n"
+
+
 def test_white_space_and_hidden_breaks_are_as_a_browser_shows_them(read: Read) -> None:
     body = "<p>a  b\n\tc&nbsp;d</p><p>Donau&shy;dampf&#8203;schiff</p>e<br>f <b>g</b> <i>h</i>"
     assert text_of(read, body) == "a b c d\n\nDonaudampfschiff\n\ne\nf g h\n"

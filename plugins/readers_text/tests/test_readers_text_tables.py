@@ -77,6 +77,8 @@ def test_long_keys_do_not_multiply(read: Read) -> None:
         ('{"a": [1, {"b": null}]}', "application/json"),
         ("[]", "application/json"),
         ('[\n  "cut in the mid', "application/json"),
+        ('{"a": [1, tru', "application/json"),
+        ("{abc}", None),
         ('{"a": 1}\n{"a": 2}\n', "application/x-ndjson"),
         ("[1] A. Author, A Book.", None),
         ("[link](https://example.org) and text", None),
