@@ -172,7 +172,8 @@ def compare(path: Path) -> None:
     (fast, fast_s, count), (pure, pure_s, _) = done.values()
     print(
         f"{path.name}: {count} pages; pdfium {count / fast_s:.0f} pages/s, pypdf {count / pure_s:.0f}; "
-        f"of pdfium's words pypdf finds {share(fast, pure)[0]:.3f}, of pypdf's words pdfium finds {share(pure, fast)[0]:.3f}",
+        f"of pdfium's words pypdf finds {share(fast, pure)[0]:.3f}, "
+        f"of pypdf's words pdfium finds {share(pure, fast)[0]:.3f}",
         flush=True,
     )
 
