@@ -1,0 +1,1 @@
+"""How fast readers take documents apart."""

@@ -1,0 +1,60 @@
+"""PDF by pdfium, the engine of Chrome, through pypdfium2: fast, and it finds the spaces between words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from agentic import ToolError
+from agentic_readers_pdf.outline import MOST_ENTRIES, Entry
+from agentic_readers_pdf.reader import DAMAGED, PROTECTED, PdfReader, damaged_page
+
+_WRONG_PASSWORD = 4
+_MARKS = {0xFFFE: "-\n", 0x02: "-\n", 0x0D: None}
+"""What pdfium writes for a hyphen and the end of its line, and before the ends of other lines."""
+
+
+class PdfiumReader(PdfReader):
+    """PDF, read by pdfium."""
+
+    @contextmanager
+    def opened(self, path: Path) -> Iterator[_Document]:
+        """The document, open. Raises ToolError for one that is protected or damaged, also while it is used."""
+        import pypdfium2
+
+        try:
+            with pypdfium2.PdfDocument(path) as document:
+                yield _Document(document)
+        except pypdfium2.PdfiumError as error:
+            raise ToolError(PROTECTED if error.err_code == _WRONG_PASSWORD else DAMAGED) from error
+
+
+class _Document:
+    def __init__(self, document: Any) -> None:
+        self._document = document
+
+    def outline(self) -> Sequence[Entry]:
+        entries: list[Entry] = []
+        for mark in self._document.get_toc():
+            place = mark.get_dest()
+            index = place.get_index() if place else None
+            if index is not None and index >= 0:
+                entries.append(Entry(mark.level, mark.get_title(), index + 1))
+            if len(entries) == MOST_ENTRIES:
+                break
+        return entries
+
+    def texts(self) -> Iterator[str]:
+        for number in range(len(self._document)):
+            yield self._text(number)
+
+    def _text(self, number: int) -> str:
+        import pypdfium2
+
+        try:
+            with closing(self._document[number]) as page, closing(page.get_textpage()) as text:
+                return str(text.get_text_bounded()).translate(_MARKS)
+        except pypdfium2.PdfiumError as error:
+            raise damaged_page(number + 1) from error
