@@ -111,7 +111,9 @@ class PostgresStorage(StorageBackend):
         """None if the database takes writes, else what is wrong with it."""
         try:
             async with self._database.connection() as connection:
-                if await connection.fetchval("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool"):
+                if await connection.fetchval(
+                    "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool"
+                ):
                     return "The database is read-only: point POSTGRES_URL at the primary server."
         except StorageError as error:
             return error.message
@@ -123,15 +125,14 @@ class PostgresStorage(StorageBackend):
         await self._waiting.aclose()
         await self._database.aclose()
 
-    async def _newest(self, prefix: str, after: str | None, limit: int) -> list[Stored]:
+    async def _newest(self, prefix: str, after: str | None, limit: int) -> Sequence[Stored]:
         start, end, last = bounds(prefix, after)
 
-        async def work(connection: Any) -> list[Any]:
+        async def work(connection: Any) -> Any:
             deep = not prefix or await connection.fetchval(self._statements.deeper, start, end) is not None
             seen = None if last is None else await connection.fetchval(self._statements.updated, last)
             query = self._statements.list_by_updated(deep=deep)
-            rows = await connection.fetch(query, start, end if deep else None, seen, last, limit)
-            return list(rows)
+            return await connection.fetch(query, start, end if deep else None, seen, last, limit)
 
         return [_stored(row) for row in await self._database.again(work)]
 
@@ -147,7 +148,7 @@ class PostgresStorage(StorageBackend):
         finally:
             self._waiting.remove(key, grown)
 
-    async def _items(self, key: str, after: int, limit: int) -> list[Any]:
+    async def _items(self, key: str, after: int, limit: int) -> Sequence[Any]:
         rows = await self._fetch(self._statements.read, key.encode(), max(after, 0), max(limit, 0))
         return [decode_value(row[0]) for row in rows]
 
@@ -178,10 +179,10 @@ class PostgresStorage(StorageBackend):
         return len(removed | {row[0] for row in rows})
 
     async def _fetch(self, query: str, *arguments: Any) -> Sequence[Any]:
-        async def work(connection: Any) -> list[Any]:
-            return list(await connection.fetch(query, *arguments))
+        async def work(connection: Any) -> Any:
+            return await connection.fetch(query, *arguments)
 
-        rows: list[Any] = await self._database.again(work)
+        rows: Sequence[Any] = await self._database.again(work)
         return rows
 
     async def _fetchrow(self, query: str, *arguments: Any) -> Any:

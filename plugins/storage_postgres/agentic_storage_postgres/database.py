@@ -6,14 +6,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from agentic import StorageError
 from agentic_storage_postgres.statements import MIGRATIONS, Statements
-
-if TYPE_CHECKING:
-    import asyncpg
 
 logger = logging.getLogger(__name__)
 
@@ -38,30 +35,33 @@ FAULTS = {
 
 
 class Database:
-    """A pool of connections in the event loop of its first use, and the schema, made or migrated.
-
-    ``listen`` is called with each new connection on which the growth of logs can be listened to.
-    """
+    """A pool of connections in the event loop of its first use, and the schema, made or migrated."""
 
     def __init__(self, url: str, statements: Statements, connections: int) -> None:
         self._url = url
         self._statements = statements
         self._connections = connections
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._pool: Any = None
         self._opening = asyncio.Lock()
         self._closed = False
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
         """A connection for a short while. Raises StorageError for whatever goes wrong with it."""
+        async with self.faults_told(), asyncio.timeout(CONNECT_S + COMMAND_S):
+            pool = self._pool or await self._open()
+            async with pool.acquire(timeout=CONNECT_S) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def faults_told(self) -> AsyncIterator[Any]:
+        """The library; whatever fails in it or on the way to the database is raised as StorageError."""
         asyncpg = await _library()
         try:
-            async with asyncio.timeout(CONNECT_S + COMMAND_S):
-                pool = self._pool or await self._open()
-                async with pool.acquire(timeout=CONNECT_S) as connection:
-                    yield connection
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            raise self.fault(error) from error
+            yield asyncpg
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+            # An internal error is what asyncpg makes of a connection that is cut at an odd moment.
+            raise self._fault(error) from error
 
     async def again(self, work: Callable[[Any], Any]) -> Any:
         """What ``work`` returns for a connection; once more, where the connection was lost. For what only reads."""
@@ -76,12 +76,9 @@ class Database:
 
     async def apart(self) -> Any:
         """A connection of its own, for listening; the caller closes it. Raises StorageError."""
-        asyncpg = await _library()
-        try:
-            await asyncio.shield(self._ready())
+        async with self.faults_told() as asyncpg:
+            await self._ready()
             return await asyncpg.connect(self._url, timeout=CONNECT_S, command_timeout=COMMAND_S)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            raise self.fault(error) from error
 
     async def aclose(self) -> None:
         """Wait for what is being done, and close all connections."""
@@ -95,13 +92,13 @@ class Database:
         except (TimeoutError, OSError):
             pool.terminate()
 
-    def fault(self, error: Exception) -> StorageError:
+    def _fault(self, error: Exception) -> StorageError:
         """The error that callers see, with what to do; the details, which hold no value, go to the log."""
         state = getattr(error, "sqlstate", None) or ""
         logger.error("[PostgresStorage] Failed: %s %s", type(error).__name__, state)
         if meaning := FAULTS.get(state):
             return StorageError(f"Storage (postgres) failed: {meaning}")
-        if isinstance(error, (OSError, ConnectionError)) or _is_lost(error):
+        if _is_lost(error):
             place = urlsplit(self._url)
             where = f"{place.hostname or 'localhost'}:{place.port or 5432}"
             return StorageError(
@@ -153,7 +150,8 @@ def _is_lost(error: BaseException | None) -> bool:
     """Whether the connection broke, so that another one may do."""
     name = type(error).__name__
     state = getattr(error, "sqlstate", None) or ""
-    return isinstance(error, OSError) or name == "InterfaceError" or state.startswith(("08", "57P"))
+    lost = name in ("InterfaceError", "InternalClientError") or state.startswith(("08", "57P"))
+    return lost or isinstance(error, OSError)
 
 
 async def _migrate(connection: Any, statements: Statements) -> None:
@@ -177,7 +175,7 @@ async def _version(connection: Any, statements: Statements) -> int:
     version = int(await connection.fetchval(f"SELECT coalesce(max(applied), 0) FROM {statements.schema}.versions"))
     if version > len(MIGRATIONS):
         raise StorageError(
-            f"The schema {statements.name} was made by a newer agentic-plugin-storage-postgres (version {version}, this "
-            f"one knows {len(MIGRATIONS)}). Run: pip install -U agentic-plugin-storage-postgres"
+            f"The schema {statements.name} was made by a newer agentic-plugin-storage-postgres (version {version}, "
+            f"this one knows {len(MIGRATIONS)}). Run: pip install -U agentic-plugin-storage-postgres"
         )
     return version

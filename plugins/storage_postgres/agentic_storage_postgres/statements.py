@@ -27,10 +27,12 @@ MIGRATIONS = [
     );
     """,
 ]
-"""Each entry brings the schema from its index to the next version; the table ``versions`` tells how many were applied."""
+"""Each entry brings the schema from its index to the next version; ``versions`` tells how many were applied."""
 
 _DOCUMENT = "key, value, version, updated"
-_INSERT = "INSERT INTO {schema}.documents AS d (key, parent, version, updated, value) VALUES ($1, $2, {version}, $3, $4)"
+_INSERT = (
+    "INSERT INTO {schema}.documents AS d (key, parent, version, updated, value) VALUES ($1, $2, {version}, $3, $4)"
+)
 _RESTORE = """ ON CONFLICT (key) DO UPDATE
     SET version = excluded.version, updated = excluded.updated, value = excluded.value"""
 # One statement is one transaction: the log's row is locked from its change to the commit, so appends to a log queue.
@@ -88,7 +90,8 @@ class Statements:
         elif if_length == 0:
             grow = f"{new} DO NOTHING"
         else:
-            grow = f"UPDATE {self.schema}.logs SET length = length + cardinality($2::bytea[]) WHERE key = $1 AND length = $4"
+            longer = "SET length = length + cardinality($2::bytea[])"
+            grow = f"UPDATE {self.schema}.logs {longer} WHERE key = $1 AND length = $4"
         return _APPEND.format(schema=self.schema, channel=self.channel, grow=grow)
 
     @property

@@ -79,17 +79,16 @@ class Waiting:
         lost = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _connection: lost.set())
-            await connection.add_listener(self._channel, self._told)
-            self._listening.set()
-            # What was appended before this has been told to nobody.
-            self._wake_all()
-            while not lost.is_set():
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(lost.wait(), WATCH_S)
-                    break
-                await connection.fetchval("SELECT 1")
-        except OSError as error:
-            raise self._database.fault(error) from error
+            async with self._database.faults_told():
+                await connection.add_listener(self._channel, self._told)
+                self._listening.set()
+                # What was appended before this has been told to nobody.
+                self._wake_all()
+                while not lost.is_set():
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(lost.wait(), WATCH_S)
+                        break
+                    await connection.fetchval("SELECT 1")
         finally:
             connection.terminate()
 
