@@ -19,7 +19,7 @@ def load(path: Path, key: str) -> Stored | None:
     """The document in the file, or None. Raises StorageError if it is damaged."""
     try:
         with path.open("rb") as file:
-            updated = os.fstat(file.fileno()).st_mtime_ns / 1e9
+            updated = os.fstat(file.fileno()).st_mtime_ns / 10**9
             data = file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
