@@ -10,6 +10,7 @@ from agentic.cli.doctor import doctor
 from agentic.cli.keys import keys
 from agentic.cli.plugins import plugins
 from agentic.cli.serve import serve
+from agentic.cli.storage import storage
 from agentic.cli.users import users
 
 app = typer.Typer(
@@ -24,3 +25,4 @@ app.command()(doctor)
 app.add_typer(plugins, name="plugins")
 app.add_typer(users, name="users")
 app.add_typer(keys, name="keys")
+app.add_typer(storage, name="storage")

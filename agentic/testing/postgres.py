@@ -55,7 +55,7 @@ class Postgres:
                 **_as_nobody(self.folder, log),
             )
         until = time.monotonic() + _START_S
-        ready = [self.programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port), "-U", "owner"]
+        ready = [str(self.programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port), "-U", "owner"]
         while subprocess.run(ready, check=False).returncode:
             if self._process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text('utf-8', 'replace')}")
@@ -98,7 +98,18 @@ def running_postgres() -> Iterator[Postgres]:
         password.write_text(PASSWORD, "utf-8")
         password.chmod(0o644)
         server = Postgres(programs, folder, _free_port())
-        making = [programs / "initdb", "-D", server.data, "-U", "owner", "-A", "scram-sha-256", "-N", "-E", "UTF8"]
+        making = [
+            str(programs / "initdb"),
+            "-D",
+            str(server.data),
+            "-U",
+            "owner",
+            "-A",
+            "scram-sha-256",
+            "-N",
+            "-E",
+            "UTF8",
+        ]
         with (folder / "initdb.log").open("wb") as log:
             subprocess.run([*making, f"--pwfile={password}"], check=True, **_as_nobody(folder, log))
         server.start()
