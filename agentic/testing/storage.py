@@ -13,6 +13,10 @@ A plugin subclasses the kit in its own tests and says how its backend is made::
         def reopen(self, tmp_path):
             return lambda: MyStorage(tmp_path)
 
+        @pytest.fixture
+        def maker(self, tmp_path):
+            return f"from my_storage import MyStorage\\ndef make(): return MyStorage({str(tmp_path)!r})"
+
 The tests are async: run them with pytest-asyncio in auto mode.
 """
 
@@ -29,6 +33,7 @@ import pytest
 from agentic.errors import AgenticError, Conflict
 from agentic.ports.storage import StorageBackend, Stored
 from agentic.testing.memory_storage import MemoryStorage
+from agentic.testing.storage_killing import KilledStorageConformance
 from agentic.testing.storage_sharing import SharedStorageConformance
 
 __all__ = ["MemoryStorage", "StorageConformance"]
@@ -68,8 +73,8 @@ KEYS = [
 ]
 
 
-class StorageConformance(SharedStorageConformance):
-    """Everything that the port promises. Override ``backend`` and, where data can be shared, ``reopen``."""
+class StorageConformance(SharedStorageConformance, KilledStorageConformance):
+    """All that the port promises. Override ``backend`` and, where data can be shared, ``reopen`` and ``maker``."""
 
     @pytest.fixture
     async def backend(self) -> StorageBackend:

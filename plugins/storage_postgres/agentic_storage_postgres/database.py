@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -41,6 +42,7 @@ class Database:
         self._url = url
         self._statements = statements
         self._connections = connections
+        self._asyncpg: Any = None
         self._pool: Any = None
         self._opening = asyncio.Lock()
         self._closed = False
@@ -56,7 +58,7 @@ class Database:
     @asynccontextmanager
     async def faults_told(self) -> AsyncIterator[Any]:
         """The library; whatever fails in it or on the way to the database is raised as StorageError."""
-        asyncpg = await _library()
+        asyncpg = await self._library()
         try:
             yield asyncpg
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
@@ -106,12 +108,18 @@ class Database:
             )
         return StorageError(f"Storage (postgres) failed: {type(error).__name__} ({state or 'no code'}).")
 
+    async def _library(self) -> Any:
+        """asyncpg, imported at the first use, and in a thread: that reads files."""
+        if self._asyncpg is None:
+            self._asyncpg = await asyncio.to_thread(importlib.import_module, "asyncpg")
+        return self._asyncpg
+
     async def _ready(self) -> None:
         if self._pool is None:
             await self._open()
 
     async def _open(self) -> Any:
-        asyncpg = await _library()
+        asyncpg = await self._library()
         async with self._opening:
             if self._closed:
                 raise StorageError("Storage is closed: the server is shutting down.")
@@ -133,17 +141,6 @@ class Database:
                     raise
                 self._pool = pool
             return self._pool
-
-
-async def _library() -> Any:
-    """asyncpg, imported at the first use and in a thread: that reads files."""
-    import sys
-
-    if "asyncpg" not in sys.modules:
-        import importlib
-
-        await asyncio.to_thread(importlib.import_module, "asyncpg")
-    return sys.modules["asyncpg"]
 
 
 def _is_lost(error: BaseException | None) -> bool:

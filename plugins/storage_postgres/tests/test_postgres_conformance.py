@@ -21,3 +21,8 @@ class TestPostgres(StorageConformance):
     @pytest.fixture
     def reopen(self, postgres: Postgres, schema: str) -> Callable[[], PostgresStorage]:
         return lambda: PostgresStorage(postgres.url, schema=schema)
+
+    @pytest.fixture
+    def maker(self, postgres: Postgres, schema: str) -> str:
+        made = f"PostgresStorage({postgres.url!r}, schema={schema!r})"
+        return f"from agentic_storage_postgres.backend import PostgresStorage\nmake = lambda: {made}"
