@@ -11,6 +11,7 @@ from pathlib import Path
 from zlib import crc32
 
 from agentic import StorageError
+from agentic_storage_files.disk import make_folder
 
 LOCKS = 64
 BUSY_S = 30.0
@@ -53,7 +54,7 @@ class Locks:
         try:
             return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except FileNotFoundError:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(path.parent)
             return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
     def _wait(self, file: int) -> None:

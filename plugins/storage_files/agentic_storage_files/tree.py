@@ -136,6 +136,9 @@ class Tree:
     def _elsewhere(self, start: str) -> Iterator[tuple[str, Path]]:
         """The folders that belong into this one and lie elsewhere."""
         parts = start.split("/")[:-1]
+        if start and not start.endswith("/"):
+            # The folder of a part that goes on.
+            return
         if not parts:
             yield f"{USERS}/", self.users
             if any(map(_names_in, self.places.values())):
