@@ -34,6 +34,7 @@ class Postgres:
     programs: Path
     folder: Path
     port: int
+    flush: bool = False
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -48,7 +49,14 @@ class Postgres:
 
     def start(self) -> None:
         """Start it, and return when it takes connections. Raises RuntimeError with its log if it does not."""
-        options = ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=200"]
+        options = [
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            f"fsync={'on' if self.flush else 'off'}",
+            "-c",
+            "max_connections=200",
+        ]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [self.programs / "postgres", "-D", self.data, "-p", str(self.port), "-k", self.folder, *options],
@@ -85,19 +93,24 @@ def postgres_programs() -> Path | None:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    """A server that runs. Raises RuntimeError where PostgreSQL is not installed."""
+def running_postgres(place: Path | None = None, *, flush: bool = False) -> Iterator[Postgres]:
+    """A server that runs, its folder in ``place``. ``flush``: it has what it commits on the disk, as it should at work.
+
+    Raises RuntimeError where PostgreSQL is not installed.
+    """
     programs = postgres_programs()
     if programs is None:
         raise RuntimeError("PostgreSQL is not installed. Run: apt-get install postgresql")
-    folder = Path(tempfile.mkdtemp(prefix="agentic-postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="agentic-postgres-", dir=place))
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, "nobody", "nogroup")
+            if place is not None:
+                place.chmod(0o711)
         password = folder / "password"
         password.write_text(PASSWORD, "utf-8")
         password.chmod(0o644)
-        server = Postgres(programs, folder, _free_port())
+        server = Postgres(programs, folder, _free_port(), flush)
         making = [
             str(programs / "initdb"),
             "-D",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,6 +26,8 @@ class Locks:
     def __init__(self, folder: Path, busy_s: float = BUSY_S) -> None:
         self._folder = folder
         self._busy_s = busy_s
+        # Threads of one process queue here: looking again and again is for other processes alone.
+        self._threads = [threading.Lock() for _ in range(LOCKS)]
 
     @contextmanager
     def of(self, key: str) -> Iterator[None]:
@@ -43,12 +46,13 @@ class Locks:
     @contextmanager
     def _lock(self, number: int) -> Iterator[None]:
         # The end of the process, however it comes, frees what it held.
-        file = self._open(self._folder / f"{number:02}")
-        try:
-            self._wait(file)
-            yield
-        finally:
-            os.close(file)
+        with self._threads[number]:
+            file = self._open(self._folder / f"{number:02}")
+            try:
+                self._wait(file)
+                yield
+            finally:
+                os.close(file)
 
     def _open(self, path: Path) -> int:
         try:
