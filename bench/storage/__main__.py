@@ -1,7 +1,7 @@
 """``python -m bench.storage [DIR]``: the storages side by side, in about a minute.
 
-DIR is where files go (a new folder in the current directory otherwise, since /tmp may be in memory). PostgreSQL is one of
-this machine's programs, on the same disk, and flushes as it does by default.
+DIR is where files go (a new folder in the current directory otherwise, since /tmp may be in memory). PostgreSQL is that
+of this machine, on the same disk, and flushes as it does by default.
 """
 
 from __future__ import annotations
