@@ -34,6 +34,7 @@ from agentic.ports.space import Principal
 from agentic.ports.storage import StorageBackend, Stored
 from agentic.ports.texts import TextIndex, Texts
 from agentic.ports.tool import NotConfigured, Tool, ToolContext, ToolResult, Traits
+from agentic.ports.values import decode_value, encode_value
 from agentic.ports.vectors import Hit, Vectors, VectorStore
 
 __all__ = [
@@ -99,6 +100,8 @@ __all__ = [
     "Usage",
     "VectorStore",
     "Vectors",
+    "decode_value",
+    "encode_value",
     "hookimpl",
     "tool",
 ]

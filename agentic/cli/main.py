@@ -11,6 +11,7 @@ from agentic.cli.documents import documents
 from agentic.cli.keys import keys
 from agentic.cli.plugins import plugins
 from agentic.cli.serve import serve
+from agentic.cli.storage import storage
 from agentic.cli.users import users
 
 app = typer.Typer(
@@ -26,3 +27,4 @@ app.add_typer(documents, name="documents")
 app.add_typer(plugins, name="plugins")
 app.add_typer(users, name="users")
 app.add_typer(keys, name="keys")
+app.add_typer(storage, name="storage")

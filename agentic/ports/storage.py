@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from agentic.errors import StorageError
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -66,6 +68,17 @@ class StorageBackend(Protocol):
     async def read(self, key: str, *, after: int = 0, limit: int = 1000, wait_s: float = 0) -> Sequence[Any]:
         """Items of the log from position ``after`` on; none there: wait up to ``wait_s`` seconds for some."""
         ...
+
+    async def keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> Sequence[str]:
+        """Keys under ``prefix`` that hold a document, a log or both, in key order; arguments as in ``list``.
+
+        This and ``restore`` are what a copy to another storage needs; a backend without them cannot be copied.
+        """
+        raise StorageError(f"The storage {self.name} cannot name all its keys: nothing can be copied from it.")
+
+    async def restore(self, stored: Stored) -> None:
+        """Write the document as it is, its version and its time too, whatever was there before."""
+        raise StorageError(f"The storage {self.name} cannot keep versions as they were: nothing can be copied to it.")
 
     async def health(self) -> str | None:
         """None if storage works, else what is wrong with it."""

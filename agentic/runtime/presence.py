@@ -57,6 +57,11 @@ class Presence:
         found = await self._storage.list(PREFIX, limit=MOST)
         return {one.key.removeprefix(PREFIX): one.updated for one in found if self._is_over(one)}
 
+    async def present(self) -> list[str]:
+        """The processes other than this one that are at work, and those that were killed within the lease."""
+        found = await self._storage.list(PREFIX, limit=MOST)
+        return [one.key.removeprefix(PREFIX) for one in found if one.key != PREFIX + self.id and not self._is_over(one)]
+
     async def forget(self, server: str) -> None:
         """Remove what a process that is gone has left here."""
         await self._storage.delete(PREFIX + server)

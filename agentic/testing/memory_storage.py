@@ -90,6 +90,17 @@ class MemoryStorage(StorageBackend):
                 self._waiting[key].discard(appended)
         return [json.loads(item) for item in items[: max(limit, 0)]]
 
+    async def keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> Sequence[str]:
+        """Keys of documents and logs under ``prefix``."""
+        if prefix and not prefix.endswith("/"):
+            raise ValueError(f"a prefix ends in '/': {prefix!r}")
+        keys = {key for key in (*self._documents, *self._logs) if key.startswith(prefix)}
+        return sorted(key for key in keys if after is None or key > after)[: max(limit, 0)]
+
+    async def restore(self, stored: Stored) -> None:
+        """Write the document with its version and time."""
+        self._documents[stored.key] = (json.dumps(stored.value), stored.version, stored.updated)
+
     def _stored(self, key: str) -> Stored:
         text, version, updated = self._documents[key]
         return Stored(key, json.loads(text), version, updated)

@@ -10,10 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agentic import AgenticError, StorageBackend, StorageError, Stored
+from agentic import AgenticError, StorageBackend, StorageError, Stored, encode_value
 from agentic_storage_sqlite import statements
 from agentic_storage_sqlite.database import BUSY_S
-from agentic_storage_sqlite.encoding import encode
 from agentic_storage_sqlite.readers import Readers
 from agentic_storage_sqlite.waiting import Waiting
 from agentic_storage_sqlite.work import Work
@@ -47,7 +46,7 @@ class SqliteStorage(StorageBackend):
 
     async def save(self, key: str, value: Any, *, if_version: int | None = None) -> int:
         """Write the document; its new version. Raises Conflict, and TypeError or ValueError for what is not JSON."""
-        return await self._write(partial(statements.save, key=key, value=encode(value), if_version=if_version))
+        return await self._write(partial(statements.save, key=key, value=encode_value(value), if_version=if_version))
 
     async def delete(self, key: str) -> bool:
         """Remove document and log; within seconds nothing of them is left in the file either."""
@@ -70,7 +69,7 @@ class SqliteStorage(StorageBackend):
 
     async def append(self, key: str, items: Sequence[Any], *, if_length: int | None = None) -> int:
         """Append all items or none; the new length. Raises Conflict, TypeError and ValueError as ``save`` does."""
-        encoded = [encode(item) for item in items]
+        encoded = [encode_value(item) for item in items]
         return await self._write(
             partial(statements.append, key=key, items=encoded, if_length=if_length), appends=key if encoded else None
         )
@@ -94,6 +93,16 @@ class SqliteStorage(StorageBackend):
             return []
         finally:
             self._waiting.remove(waiter)
+
+    async def keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> Sequence[str]:
+        """Keys of documents and logs under ``prefix`` in key order."""
+        if prefix and not prefix.endswith("/"):
+            raise ValueError(f"a prefix ends in '/': {prefix!r}")
+        return await self._read(partial(statements.keys, prefix=prefix, after=after, limit=limit))
+
+    async def restore(self, stored: Stored) -> None:
+        """Write the document with its version and time."""
+        await self._write(partial(statements.restore, stored=stored, value=encode_value(stored.value)))
 
     async def health(self) -> str | None:
         """None if the file takes a write, else what is wrong with it."""

@@ -7,8 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from agentic import Conflict, Stored
-from agentic_storage_sqlite.encoding import decode
+from agentic import Conflict, Stored, decode_value
 
 COLUMNS = "key, value, version, updated"
 
@@ -29,6 +28,14 @@ def save(connection: sqlite3.Connection, key: str, value: bytes, if_version: int
     if not rows:
         raise Conflict("The document was changed in between." if if_version else "The document exists already.")
     return int(rows[0][0])
+
+
+def restore(connection: sqlite3.Connection, stored: Stored, value: bytes) -> None:
+    """Write the document with its version and time."""
+    connection.execute(
+        "INSERT OR REPLACE INTO documents (key, parent, version, updated, value) VALUES (?, ?, ?, ?, ?)",
+        (stored.key, parent_of(stored.key), stored.version, stored.updated, value),
+    )
 
 
 def append(connection: sqlite3.Connection, key: str, items: Sequence[bytes], if_length: int | None) -> int:
@@ -91,7 +98,7 @@ def read(connection: sqlite3.Connection, key: str, after: int, limit: int) -> li
         "ORDER BY position LIMIT ?",
         (key, max(after, 0), max(limit, 0)),
     )
-    return [decode(value) for (value,) in rows]
+    return [decode_value(value) for (value,) in rows]
 
 
 def length(connection: sqlite3.Connection, key: str) -> int:
@@ -100,12 +107,17 @@ def length(connection: sqlite3.Connection, key: str) -> int:
     return int(row[0]) if row else 0
 
 
+def keys(connection: sqlite3.Connection, prefix: str, after: str | None, limit: int) -> list[str]:
+    """Keys of documents and logs under the prefix, in order."""
+    where, values = _bounds(prefix, after)
+    both = f"SELECT key FROM documents {where} UNION SELECT key FROM logs {where}"
+    rows = connection.execute(f"{both} ORDER BY key LIMIT ?", (*values, *values, max(limit, 0)))
+    return [key for (key,) in rows]
+
+
 def list_by_key(connection: sqlite3.Connection, prefix: str, after: str | None, limit: int) -> list[Stored]:
     """Documents under the prefix in key order."""
-    bounds = [("key >= ? AND key < ?", [prefix, successor(prefix)])] if prefix else []
-    bounds += [("key > ?", [after])] if after is not None else []
-    where = "WHERE " + " AND ".join(bound for bound, _ in bounds) if bounds else ""
-    values = [value for _, bound in bounds for value in bound]
+    where, values = _bounds(prefix, after)
     rows = connection.execute(f"SELECT {COLUMNS} FROM documents {where} ORDER BY key LIMIT ?", (*values, max(limit, 0)))
     return [_stored(row) for row in rows]
 
@@ -142,6 +154,14 @@ def successor(prefix: str) -> str:
     return prefix[:-1] + "0"
 
 
+def _bounds(prefix: str, after: str | None) -> tuple[str, list[str]]:
+    """The condition for keys under the prefix and behind ``after``, and its values."""
+    bounds = [("key >= ? AND key < ?", [prefix, successor(prefix)])] if prefix else []
+    bounds += [("key > ?", [after])] if after is not None else []
+    where = "WHERE " + " AND ".join(bound for bound, _ in bounds) if bounds else ""
+    return where, [value for _, bound in bounds for value in bound]
+
+
 def _folder_bound(connection: sqlite3.Connection, prefix: str) -> str:
     """The condition for documents under the prefix: the flat one reads the index in order, the deep one sorts."""
     deep = "parent >= :prefix AND parent < :end" if prefix else "parent >= :prefix"
@@ -152,4 +172,4 @@ def _folder_bound(connection: sqlite3.Connection, prefix: str) -> str:
 
 def _stored(row: tuple[str, bytes, int, float]) -> Stored:
     key, value, version, updated = row
-    return Stored(key, decode(value), version, updated)
+    return Stored(key, decode_value(value), version, updated)

@@ -39,7 +39,7 @@ class Writer:
         self._closing = threading.Event()
         self._data_version = -1
         self._polled = 0.0
-        self._scrub = False
+        self._scrub_at: float | None = None
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
 
@@ -60,7 +60,8 @@ class Writer:
                 settle(self._write(batch))
             elif self._closing.is_set():
                 break
-            elif self._scrub:
+            # Under load too: deleted text must not wait for a quiet moment.
+            if self._scrub_at is not None and time.monotonic() >= self._scrub_at:
                 self._checkpoint()
             if self._waiting and time.monotonic() - self._polled >= POLL_S:
                 self._look_elsewhere()
@@ -74,7 +75,7 @@ class Writer:
             return 0
         if self._waiting:
             return POLL_S
-        return SCRUB_S if self._scrub else None
+        return None if self._scrub_at is None else max(self._scrub_at - time.monotonic(), 0)
 
     def _write(self, batch: list[Work]) -> list[Outcome]:
         try:
@@ -109,7 +110,8 @@ class Writer:
         appended = {work.appends: result for work, result, error in outcomes if work.appends and error is None}
         if appended and self._waiting:
             self._waiting.wake(appended)
-        self._scrub = self._scrub or any(work.erases for work in batch)
+        if self._scrub_at is None and any(work.erases for work in batch):
+            self._scrub_at = time.monotonic() + SCRUB_S
         return outcomes
 
     def _look_elsewhere(self) -> None:
@@ -129,7 +131,7 @@ class Writer:
 
     def _checkpoint(self) -> None:
         """Move everything into the main file and empty the log file, in which deleted text lives on."""
-        self._scrub = False
+        self._scrub_at = None
         try:
             connection = self._connection.get()
             connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_BUSY_MS}")
@@ -138,7 +140,8 @@ class Writer:
             finally:
                 connection.execute(f"PRAGMA busy_timeout = {self._busy_s * 1000:.0f}")
             # A reader of another process is in the way: once more, later.
-            self._scrub = bool(busy)
+            if busy:
+                self._scrub_at = time.monotonic() + SCRUB_S
         except sqlite3.Error as error:
             self._connection.failed(error)
         except StorageError as error:

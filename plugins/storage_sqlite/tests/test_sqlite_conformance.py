@@ -21,3 +21,10 @@ class TestSqlite(StorageConformance):
     @pytest.fixture
     def reopen(self, tmp_path: Path) -> Callable[[], SqliteStorage]:
         return lambda: SqliteStorage(tmp_path / "data" / "agentic.db")
+
+    @pytest.fixture
+    def maker(self, tmp_path: Path) -> str:
+        made = f'SqliteStorage(Path({str(tmp_path)!r}) / "data" / "agentic.db")'
+        return (
+            f"from pathlib import Path\nfrom agentic_storage_sqlite.backend import SqliteStorage\nmake = lambda: {made}"
+        )

@@ -1,4 +1,4 @@
-"""Killed in the middle of writing, storage has kept whatever it had acknowledged; processes share one file."""
+"""Processes share one file, come and go, and are killed: none takes anything from the others."""
 
 from __future__ import annotations
 
@@ -42,41 +42,12 @@ async def _killed_writer(path: Path, name: str, seconds: float) -> dict[str, int
     return {key.decode(): int(count) for key, count in whole}
 
 
-async def test_killed_under_load_it_has_lost_nothing_acknowledged(path: Path) -> None:
-    for number in range(5):
-        kept = await _killed_writer(path, f"round{number}", 0.1 + number * 0.03)
-        assert kept
-        storage = SqliteStorage(path)
-        for key, count in kept.items():
-            stored = await storage.load(key)
-            assert stored is not None
-            # What was written but not yet told may be there as well: one save and one append at most.
-            assert count <= stored.value["count"] == stored.version <= count + 1
-            items = [item for page in range(0, count + 1, 1000) for item in await storage.read(key, after=page)]
-            assert items in (list(range(1, count + 1)), list(range(1, count + 2)))
-        await storage.aclose()
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-
-
-async def test_two_processes_write_to_one_file(path: Path, storage: SqliteStorage) -> None:
-    writing = asyncio.gather(*(_killed_writer(path, name, 0.3) for name in ("one", "two")))
-    mine = 0
-    while not writing.done():
-        mine = await storage.save("mine", mine, if_version=mine)
-    for kept in await writing:
-        assert kept
-        for key, count in kept.items():
-            stored = await storage.load(key)
-            assert stored is not None
-            assert stored.version >= count
-    assert mine > 1
-
-
 async def test_append_of_another_process_wakes_a_reader(path: Path, storage: SqliteStorage) -> None:
     reader = asyncio.create_task(storage.read("other/0", wait_s=30))
     await _killed_writer(path, "other", 0.2)
-    assert (await asyncio.wait_for(reader, 5))[0] == 1
+    assert (await asyncio.wait_for(reader, 20))[0] == 1
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 VISITOR = """

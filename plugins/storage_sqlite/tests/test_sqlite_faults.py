@@ -166,16 +166,24 @@ async def test_closing_writes_what_is_pending_and_empties_the_log_file(path: Pat
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("sqlite-")]
 
 
-async def test_deleted_text_leaves_the_disk(path: Path, storage: SqliteStorage) -> None:
-    await storage.save("u/1", "correct horse battery staple")
-    await storage.append("u/1", ["correct horse battery staple"])
+@pytest.mark.parametrize("busy", [False, True], ids=["quiet", "under load"])
+async def test_deleted_text_leaves_the_disk(path: Path, storage: SqliteStorage, busy: bool) -> None:
+    for key in ("u/1", "u/2/a", "u/2/b/c"):
+        await storage.save(key, "correct horse battery staple")
+        await storage.append(key, ["correct horse battery staple"] * 100)
     await storage.delete("u/1")
-    for _ in range(100):
+    assert await storage.delete_under("u/2/") == 2
+    for step in range(200):
         await asyncio.sleep(0.05)
-        files = list(path.parent.iterdir())
-        if not any(b"battery" in file.read_bytes() for file in files):
+        if busy:
+            await storage.save("other", step)
+        if not _holding(path.parent, b"battery"):
             return
-    pytest.fail("deleted text is still in the files after five seconds")
+    pytest.fail("deleted text is still in the files after ten seconds")
+
+
+def _holding(folder: Path, text: bytes) -> list[Path]:
+    return [file for file in folder.iterdir() if text in file.read_bytes()]
 
 
 async def test_file_and_folder_are_for_their_owner_alone(path: Path, storage: SqliteStorage) -> None:

@@ -1,4 +1,4 @@
-"""JSON values to bytes and back."""
+"""The JSON values that a storage backend keeps, as bytes and back: every backend takes and gives the same ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from agentic import StorageError
+from agentic.errors import StorageError
 
 logger = logging.getLogger(__name__)
 
@@ -18,25 +18,25 @@ _UNUSUAL = b" "
 """Begins what json must read as well: orjson would make floats of integers over 64 bits."""
 
 
-def encode(value: Any) -> bytes:
-    """The value as JSON. Raises TypeError or ValueError for what is not JSON."""
+def encode_value(value: Any) -> bytes:
+    """The value as JSON in UTF-8, on one line. Raises TypeError or ValueError for what is not JSON."""
     try:
         return orjson.dumps(value, option=OPTIONS)
     except TypeError as refusal:
         return _encode_unusual(value, refusal)
 
 
-def decode(data: bytes) -> Any:
+def decode_value(data: bytes) -> Any:
     """The value that was encoded. Raises StorageError if the bytes are no JSON."""
     if not data.startswith(_UNUSUAL):
         try:
             return orjson.loads(data)
         except orjson.JSONDecodeError:
-            logger.debug("[Encoding] Read again: not for orjson")
+            logger.debug("[Values] Read again: not for orjson")
     try:
         return json.loads(data)
     except ValueError as error:
-        raise StorageError("A stored value is damaged: restore the database from a backup.") from error
+        raise StorageError("A stored value is damaged: restore the storage from a backup.") from error
 
 
 def _encode_unusual(value: Any, refusal: TypeError) -> bytes:

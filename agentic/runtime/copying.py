@@ -1,0 +1,183 @@
+"""Moving everything from one storage to another, and from one store of files to another: resumable, and verified.
+
+What a copy has brought over it finds again when it is begun anew: documents by version and time, logs by length, files
+by size. At the end each is read from both sides and compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from agentic.errors import StorageError
+from agentic.ports.blobs import Blob, BlobStore
+from agentic.ports.storage import StorageBackend
+from agentic.runtime.presence import PREFIX as SERVERS
+
+MARKER = "copying"
+"""The document in the target that tells of a copy which is not at its end."""
+PAGE = 500
+ITEMS = 200
+Tell = Callable[[str], None]
+"""Called with what was copied or compared, each time: ``document``, ``log`` or ``file``."""
+
+
+@dataclass(slots=True)
+class Copied:
+    """What a copy has compared at its end."""
+
+    documents: int = 0
+    items: int = 0
+    files: int = 0
+    bytes: int = 0
+
+
+async def count_keys(storage: StorageBackend) -> int:
+    """How many keys there are to copy. Raises StorageError."""
+    return sum([1 async for _ in _keys(storage)])
+
+
+async def copy_storage(source: StorageBackend, target: StorageBackend, copied: Copied, tell: Tell) -> None:
+    """Copy and compare all documents and logs. Both must be at rest.
+
+    Raises StorageError where the target holds something else, where storage fails, and where they differ at the end.
+    """
+    await _begin(source, target)
+    async for key in _keys(source):
+        await _copy_document(source, target, key)
+        await _copy_log(source, target, key)
+        tell(key)
+    async for key in _keys(target):
+        # It was deleted after an earlier copy that came to no end.
+        if not await _is_there(source, key):
+            await target.delete(key)
+    async for key in _keys(source):
+        await _compare(source, target, key, copied)
+        tell(key)
+    await target.delete(MARKER)
+
+
+async def count_files(blobs: BlobStore) -> int:
+    """How many files there are to copy. Raises StorageError."""
+    return sum([1 async for _ in _files(blobs)])
+
+
+async def copy_blobs(source: BlobStore, target: BlobStore, copied: Copied, tell: Tell) -> None:
+    """Copy and compare all files. Both must be at rest.
+
+    Raises StorageError where the target holds other files, where a store fails, and where they differ at the end.
+    """
+    async for blob in _files(target):
+        if await source.size(blob.key) is None:
+            raise StorageError(
+                f"The store of files {target.name} holds others already, such as {blob.key}. Copy to an empty one."
+            )
+    async for blob in _files(source):
+        if await target.size(blob.key) != blob.size:
+            await target.put(blob.key, source.open(blob.key))
+        tell(blob.key)
+    async for blob in _files(source):
+        await _compare_file(source, target, blob, copied)
+        tell(blob.key)
+
+
+async def _begin(source: StorageBackend, target: StorageBackend) -> None:
+    marker = await target.load(MARKER)
+    if marker is None:
+        held = [key async for key in _keys(target)]
+        if held:
+            raise StorageError(
+                f"The storage {target.name} holds {len(held)} keys already, such as {held[0]}. Copy to an empty one."
+            )
+        await target.save(MARKER, {"from": source.name})
+    elif marker.value != {"from": source.name}:
+        other = marker.value.get("from") if isinstance(marker.value, dict) else None
+        raise StorageError(
+            f"The storage {target.name} holds a copy of {other} that is not at its end. Finish that one."
+        )
+
+
+async def _copy_document(source: StorageBackend, target: StorageBackend, key: str) -> None:
+    stored, there = await source.load(key), await target.load(key)
+    if stored is not None and (there is None or (there.version, there.updated) != (stored.version, stored.updated)):
+        await target.restore(stored)
+    elif stored is None and there is not None:
+        await target.delete(key)
+
+
+async def _copy_log(source: StorageBackend, target: StorageBackend, key: str) -> None:
+    """Append what the target lacks. One that is longer there is of an earlier log of the same key: it goes."""
+    whole, there = await source.append(key, []), await target.append(key, [])
+    if there > whole:
+        await target.delete(key)
+        await _copy_document(source, target, key)
+        there = 0
+    while there < whole:
+        items = await source.read(key, after=there, limit=ITEMS)
+        if not items or await target.append(key, items, if_length=there) != there + len(items):
+            raise _differs(target.name, key)
+        there += len(items)
+
+
+async def _compare(source: StorageBackend, target: StorageBackend, key: str, copied: Copied) -> None:
+    stored = await source.load(key)
+    if stored != await target.load(key):
+        raise _differs(target.name, key)
+    copied.documents += stored is not None
+    at = 0
+    while True:
+        items: list[Any] = list(await source.read(key, after=at, limit=ITEMS))
+        if items != list(await target.read(key, after=at, limit=ITEMS)):
+            raise _differs(target.name, key)
+        copied.items += len(items)
+        at += len(items)
+        if not items:
+            return
+
+
+async def _compare_file(source: BlobStore, target: BlobStore, blob: Blob, copied: Copied) -> None:
+    wanted = await _digest(source, blob.key)
+    if await target.size(blob.key) is None or await _digest(target, blob.key) != wanted:
+        await target.put(blob.key, source.open(blob.key))
+        if await _digest(target, blob.key) != wanted:
+            raise _differs(target.name, blob.key)
+    copied.files += 1
+    copied.bytes += blob.size
+
+
+async def _digest(blobs: BlobStore, key: str) -> bytes:
+    digest = hashlib.sha256()
+    async for piece in blobs.open(key):
+        digest.update(piece)
+    return digest.digest()
+
+
+async def _is_there(storage: StorageBackend, key: str) -> bool:
+    return await storage.load(key) is not None or await storage.append(key, []) > 0
+
+
+async def _keys(storage: StorageBackend) -> AsyncIterator[str]:
+    """All keys but those of servers and of the copy itself."""
+    after: str | None = None
+    while page := await storage.keys("", after=after, limit=PAGE):
+        for key in page:
+            if key != MARKER and not key.startswith(SERVERS):
+                yield key
+        after = page[-1]
+
+
+async def _files(blobs: BlobStore) -> AsyncIterator[Blob]:
+    after: str | None = None
+    while page := await blobs.list("", after=after, limit=PAGE):
+        for blob in page:
+            yield blob
+        after = page[-1].key
+
+
+def _differs(target: str, key: str) -> StorageError:
+    return StorageError(
+        f"{target} differs from its source at {key}: something wrote there meanwhile, or it does not keep what it is "
+        "given. End all servers and run the command again; it goes on where it was."
+    )

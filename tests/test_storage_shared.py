@@ -1,0 +1,159 @@
+"""Two servers on one PostgreSQL and one S3 are one; and what a server keeps moves from storage to storage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from agentic.catalog.load import load
+from agentic.catalog.settings import read_settings
+from agentic.cli.main import app
+from agentic.runtime.copying import Copied, copy_storage
+from agentic.testing.postgres import postgres_programs, running_postgres
+from agentic.testing.s3 import ACCESS_KEY, SECRET_KEY, running_s3
+from agentic.testing.server import PASSWORD, running_server
+from agentic.testing.storage import KEYS, VALUES
+from agentic_storage_files.backend import FileStorage
+from agentic_storage_sqlite.backend import SqliteStorage
+from tests.http_fixtures import Api, SharedOllama, install
+
+
+@pytest.fixture
+def own(shared_ollama: tuple[SharedOllama, str], ollama: SharedOllama) -> dict[str, str]:
+    """The environment of servers of this test's own, but for their folders."""
+    return {"OLLAMA_HOST": shared_ollama[1], "SECRET_KEY": "0123456789abcdef0123456789abcdef"}
+
+
+@pytest.fixture
+def shared(own: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The same, on one PostgreSQL and one S3."""
+    if postgres_programs() is None:
+        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+    with running_postgres() as postgres, running_s3() as s3:
+        yield {
+            **own,
+            "STORAGE": "postgres",
+            "POSTGRES_URL": postgres.url,
+            "BLOBS": "s3",
+            "S3_BUCKET": s3.make_bucket(),
+            "S3_ENDPOINT": s3.endpoint,
+            "S3_ACCESS_KEY_ID": ACCESS_KEY,
+            "S3_SECRET_ACCESS_KEY": SECRET_KEY,
+        }
+
+
+@pytest.mark.timeout(300)
+def test_two_servers_see_the_same_users_conversations_and_files(
+    shared: dict[str, str], ollama: SharedOllama, tmp_path: Path
+) -> None:
+    path = [install(tmp_path, "maker", "from tests.file_maker import *\n"), Path(__file__).parents[1]]
+    places = [tmp_path / name / "data" for name in ("one", "two")]
+    for place in places:
+        place.parent.mkdir()
+    with (
+        running_server(shared, data_dir=places[0], path=path) as one,
+        running_server(shared, data_dir=places[1], path=path) as two,
+    ):
+        key = one.add_user("ann")
+        with Api(one, key) as here, Api(two, key) as there:
+            session_id = here.chat("remember the number 7").headers["x-session-id"]
+            assert there.conversation(session_id)[0]["content"] == "remember the number 7"
+            assert there.chat("which number?", session_id=session_id).status_code == 200
+            assert len(here.conversation(session_id)) == 4
+            listed = [found.get("/api/conversations").json()["conversations"] for found in (here, there)]
+            assert listed[0] == listed[1] and [c["session_id"] for c in listed[0]] == [session_id]
+            wanted = json.dumps({"calls": [{"name": "a.txt", "text": "painted here"}], "say": "{0}"})
+            made = here.chat(wanted, model="agentic/maker").json()["choices"][0]["message"]["content"]
+            assert there.get(made.removeprefix("made ")).text == "painted here"
+            login = {"username": "ann", "password": PASSWORD}
+            token = there.post("/api/auth/login", json=login).json()["access_token"]
+            # Shut out on one server, a token is refused by the other.
+            one.run("users", "disable", "ann")
+            refused = there.get("/api/conversations", headers={"Authorization": f"Bearer {token}"})
+            assert refused.status_code == 401
+    kept = [file for file in kept_in(tmp_path) if file.suffix in (".db", ".jsonl") or file.name == "a.txt"]
+    assert kept == [], "no server keeps anything of its own"
+
+
+def kept_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.timeout(300)
+def test_what_a_server_keeps_moves_to_another_storage(
+    own: dict[str, str], ollama: SharedOllama, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    with running_server(own, data_dir=data) as server:
+        key = server.add_user("ann")
+        with Api(server, key) as api:
+            session_id = api.chat("keep this").headers["x-session-id"]
+            before = api.conversation(session_id)
+        refused = server.run("storage", "copy", "--to", "files")
+        assert refused.returncode == 1
+        assert "1 servers are at work on the storage sqlite. End them" in refused.stderr
+        server.stop()
+        copied = server.run("storage", "copy", "--to", "files")
+        assert copied.returncode == 0, copied.stderr
+        assert "Now set STORAGE=files, and start the server." in copied.stderr
+    with running_server({**own, "STORAGE": "files"}, data_dir=data) as server, Api(server, key) as api:
+        assert api.conversation(session_id) == before
+        assert api.chat("and this", session_id=session_id).status_code == 200
+    [log] = (data / "conversations").rglob("*.jsonl")
+    assert "and this" in log.read_text("utf-8"), "people can read it"
+
+
+async def test_copy_there_and_back_gives_what_was_there(tmp_path: Path) -> None:
+    first, files, last = (
+        SqliteStorage(tmp_path / "first.db"),
+        FileStorage(tmp_path / "files"),
+        SqliteStorage(tmp_path / "last.db"),
+    )
+    for key in [*KEYS, "users/ann", "spaces/1/conversations/s", "spaces/1/sessions/s/plugin/k"]:
+        await first.save(key, VALUES)
+        await first.append(key, VALUES * 40)
+    copied = Copied()
+    await copy_storage(first, files, copied, lambda _key: None)
+    await copy_storage(files, last, copied, lambda _key: None)
+    keys = list(await first.keys(""))
+    assert list(await last.keys("")) == keys
+    for key in keys:
+        assert await last.load(key) == await first.load(key)
+        assert list(await last.read(key)) == list(await first.read(key))
+    assert copied.documents == 2 * len(keys)
+    for storage in (first, files, last):
+        await storage.aclose()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "Say where to: --to NAME"),
+        (("--to", "sqlite"), "that is where it is copied from. Name another one"),
+        (("--to", "nowhere"), "--to=nowhere: there is no storage backend of this name. Installed:"),
+        (("--to", "postgres"), "Set POSTGRES_URL"),
+        (("--blobs-to", "s3"), "Set S3_BUCKET"),
+    ],
+)
+def test_copy_to_what_is_not_there_says_what_to_do(
+    arguments: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    done = CliRunner().invoke(app, ["storage", "copy", *arguments])
+    assert done.exit_code == 1
+    assert said in done.output
+
+
+def test_folders_of_the_tree_are_refused_where_another_storage_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USERS_PATH", "./data/users")
+    plugin = next(plugin for plugin in load(read_settings()).plugins if plugin.name == "storage_files")
+    assert plugin.state == "quarantined"
+    assert "USERS_PATH: it belongs to the storage" in str(plugin) and "set STORAGE=" in str(plugin)
+    monkeypatch.setenv("STORAGE", "files")
+    plugin = next(plugin for plugin in load(read_settings()).plugins if plugin.name == "storage_files")
+    assert plugin.state == "active"
