@@ -10,17 +10,20 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from agentic.errors import SessionNotFound
+from agentic.errors import Conflict, SessionNotFound
 from agentic.messages import Json, Message, message_from_json, message_to_json
 from agentic.ports.storage import Stored
 from agentic.runtime.spaces import Scope, whole_log
 
 SESSION_ID = re.compile(r"[0-9a-f]{24}")
 PREFIX = "conversations/"
+SUMMARIES = "summaries/"
+"""Where what a model has made of a conversation's beginning is kept, see :mod:`agentic.runtime.history`."""
 
 
 def timestamp(seconds: float | None = None) -> str:
@@ -85,11 +88,12 @@ class Conversations:
         """
         key = PREFIX + session_id
         items = [*(written(message, run_id=run_id, timestamp=turn.at) for message in turn.new), *answer]
-        head = {"created_at": turn.at, "title": _title(turn.new)} if new else (await self.head(session_id)).value
-        await asyncio.gather(
-            self._storage.append(key, items, if_length=turn.length),
-            self._storage.save(key, head, if_version=0 if new else None),
-        )
+        if new:
+            head = {"created_at": turn.at, "title": _title(turn.new)}
+            writing: Awaitable[object] = self._storage.save(key, head, if_version=0)
+        else:
+            writing = self._rewrite(await self.head(session_id))
+        await asyncio.gather(self._storage.append(key, items, if_length=turn.length), writing)
 
     async def finish(self, session_id: str, items: Sequence[Json]) -> None:
         """Store what a run has answered: messages from :func:`written`."""
@@ -123,6 +127,15 @@ class Conversations:
             "updated_at": described["updated_at"],
         }
 
+    async def rename(self, session_id: str, title: str) -> Json:
+        """Give a conversation this title, on one line; returns its head as in a page. Raises SessionNotFound."""
+        stored = await self._rewrite(await self.head(session_id), title=" ".join(title.split()))
+        return {**self._described(stored), "title": stored.value["title"]}
+
+    async def log(self, session_id: str) -> list[Json]:
+        """The stored messages of a conversation, internal ones among them; empty where there is none."""
+        return await self._log(session_id) if SESSION_ID.fullmatch(session_id) else []
+
     async def delete(self, session_id: str) -> Json:
         """Delete a conversation with its runs; returns what was removed, counted. Raises SessionNotFound."""
         await self.head(session_id)
@@ -131,6 +144,7 @@ class Conversations:
         removed = await asyncio.gather(*(self._storage.delete(f"runs/{run_id}") for run_id in runs))
         files = await asyncio.gather(*(self._owned.clear(f"runs/{run_id}") for run_id in runs))
         kept = await self._owned.clear(f"sessions/{session_id}")
+        await self._storage.delete(SUMMARIES + session_id)
         await self._storage.delete(PREFIX + session_id)
         return {
             "session_id": session_id,
@@ -140,6 +154,17 @@ class Conversations:
             "files": sum(files),
             "kept_by_plugins": kept,
         }
+
+    async def _rewrite(self, stored: Stored, **changed: object) -> Stored:
+        """Write a head anew, which makes it the newest one, and keep what others have changed meanwhile."""
+        while True:
+            head = {**stored.value, **changed}
+            try:
+                version = await self._storage.save(stored.key, head, if_version=stored.version)
+            except Conflict:
+                stored = await self.head(stored.key.removeprefix(PREFIX))
+            else:
+                return Stored(stored.key, head, version, time.time())
 
     def _described(self, stored: Stored) -> Json:
         return {
