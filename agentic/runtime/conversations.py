@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -129,7 +128,8 @@ class Conversations:
 
     async def rename(self, session_id: str, title: str) -> Json:
         """Give a conversation this title, on one line; returns its head as in a page. Raises SessionNotFound."""
-        stored = await self._rewrite(await self.head(session_id), title=" ".join(title.split()))
+        await self._rewrite(await self.head(session_id), title=" ".join(title.split()))
+        stored = await self.head(session_id)
         return {**self._described(stored), "title": stored.value["title"]}
 
     async def log(self, session_id: str) -> list[Json]:
@@ -155,16 +155,15 @@ class Conversations:
             "kept_by_plugins": kept,
         }
 
-    async def _rewrite(self, stored: Stored, **changed: object) -> Stored:
+    async def _rewrite(self, stored: Stored, **changed: object) -> None:
         """Write a head anew, which makes it the newest one, and keep what others have changed meanwhile."""
         while True:
-            head = {**stored.value, **changed}
             try:
-                version = await self._storage.save(stored.key, head, if_version=stored.version)
+                await self._storage.save(stored.key, {**stored.value, **changed}, if_version=stored.version)
             except Conflict:
                 stored = await self.head(stored.key.removeprefix(PREFIX))
             else:
-                return Stored(stored.key, head, version, time.time())
+                return
 
     def _described(self, stored: Stored) -> Json:
         return {
