@@ -203,7 +203,8 @@ def join(stored: Sequence[Json], sent: Sequence[Message]) -> tuple[tuple[Message
     past = [message for message in kept if message.role != "system"]
     talk = [message for message in sent if message.role != "system"]
     # The client has never seen internal results, so its history is held against the rest.
-    seen = [message_from_json(i) for i in stored if not i.get("internal") and i["role"] != "system"]
+    shown = zip(stored, kept, strict=True)
+    seen = [message for item, message in shown if not item.get("internal") and message.role != "system"]
     repeated = _overlap(seen, talk)
     answers = [n for n, message in enumerate(talk) if message.role == "assistant"]
     if repeated == 0 and answers:
