@@ -13,7 +13,7 @@ from agentic.messages import ImagePart, TextPart
 from agentic.runtime import search as searching
 from agentic.runtime.clearing import delete_conversations
 from agentic.runtime.conversations import Conversations, written
-from agentic.runtime.export import as_markdown
+from agentic.runtime.markdown import as_markdown
 from agentic.runtime.search import search
 from agentic.runtime.spaces import Scope, of_user
 from agentic.testing.memory_blobs import MemoryBlobs

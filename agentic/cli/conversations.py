@@ -87,7 +87,7 @@ def export(
 ) -> None:
     """Write a conversation as JSON or Markdown."""
     from agentic.messages import dump
-    from agentic.runtime.export import as_markdown
+    from agentic.runtime.markdown import as_markdown
 
     async def work(kernel: Kernel) -> bytes:
         found = kernel.engine.conversations(await principal_of(kernel, user))

@@ -14,8 +14,8 @@ from starlette.responses import Response, StreamingResponse
 from agentic.kernel import Kernel
 from agentic.messages import Json, dump
 from agentic.runtime.clearing import delete_conversations as clear
-from agentic.runtime.export import as_markdown
 from agentic.runtime.files import shown_as
+from agentic.runtime.markdown import as_markdown
 from agentic.runtime.run import LiveRun
 from agentic.runtime.search import search
 
