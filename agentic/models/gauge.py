@@ -53,7 +53,9 @@ def size_of(messages: Sequence[Message]) -> int:
 
 def size_of_one(message: Message) -> int:
     """Bytes of one message."""
-    size = _AROUND + len(message.text.encode(errors="replace")) + _PICTURE * len(message.images)
+    text = message.text
+    size = _AROUND + (len(text) if text.isascii() else len(text.encode(errors="replace")))
+    size += _PICTURE * len(message.images)
     for call in message.tool_calls:
         size += _AROUND + len(call.name) + len(call.malformed or dump(call.arguments))
     return size
