@@ -147,7 +147,15 @@ def _engine(
         after_untrusted=settings.after_untrusted,
         timeout_s=settings.approval_timeout,
     )
-    equipment = Equipment(installed, everything, fitness, shortlist=settings.tool_shortlist, policy=policy, rank=rank)
+    equipment = Equipment(
+        installed,
+        everything,
+        fitness,
+        shortlist=settings.tool_shortlist,
+        policy=policy,
+        rank=rank,
+        history=settings.history,
+    )
     router = Router(catalog.agents(), _router(settings, catalog), timeout_s=settings.router_timeout)
     return Engine(equipment, router, directory, everything, limits, presence=presence)
 

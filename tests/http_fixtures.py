@@ -20,14 +20,16 @@ SILENCE_S = 1.5
 """The shared server's OLLAMA_TIMEOUT."""
 
 LOOKUP = '''
-"""A tool whose result never changes, with a source."""
+"""A tool whose result never changes, with a source; it keeps a file where it is asked for one."""
 
-from agentic import Citation, ToolResult, hookimpl, tool
+from agentic import Citation, ToolContext, ToolResult, hookimpl, tool
 
 
 @tool(examples=["Look up the height of the tower"])
-async def lookup(what: str) -> ToolResult:
+async def lookup(what: str, ctx: ToolContext) -> ToolResult:
     """Look something up."""
+    if what.startswith("file "):
+        await ctx.save_file("found.txt", "text/plain", what.encode())
     return ToolResult(f"{what}: 324 m", citations=(Citation("https://tower.example/height", "The tower", 4, 9),))
 
 

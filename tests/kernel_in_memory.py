@@ -27,13 +27,16 @@ from agentic.errors import AgenticError
 from agentic.events import Entry, Event, RunFailed, RunFinished, TextDelta
 from agentic.models.caller import Caller
 from agentic.models.directory import Chosen, Directory
+from agentic.models.gauge import Gauge
 from agentic.models.handle import ModelHandle, Wishes
+from agentic.models.window import Window
 from agentic.runtime.approval import Policy
 from agentic.runtime.budget import Budget, Limits
 from agentic.runtime.channel import Channel
 from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
 from agentic.runtime.fitness import Fitness
+from agentic.runtime.history import Way
 from agentic.runtime.presence import Presence
 from agentic.runtime.request import RunRequest
 from agentic.runtime.router import Router
@@ -140,6 +143,7 @@ class House:
         router_timeout_s: float = 8,
         policy: Policy | None = None,
         lease_s: float = 15,
+        history: Way = "trim",
     ) -> None:
         agents: Mapping[str, Agent] = {agent.name: agent for agent in ([ActingAgent(act)] if callable(act) else act)}
         self.storage = storage or MemoryStorage()
@@ -155,7 +159,12 @@ class House:
             tool_plugins={tool.name: f"plugin-{tool.name}" for tool in tools},
         )
         equipment = Equipment(
-            installed, everything, Fitness(specs, _no_embedder), shortlist=shortlist, policy=policy or Policy()
+            installed,
+            everything,
+            Fitness(specs, _no_embedder),
+            shortlist=shortlist,
+            policy=policy or Policy(),
+            history=history,
         )
         self.chooser: Any = chooser
         router = Router(agents, chooser, timeout_s=router_timeout_s)
@@ -207,9 +216,11 @@ class ModelBench:
         self.fits = fits
         self._calls = 0
         chosen = Chosen("m", self.provider, self.provider.infos[0])
+        gauge = Gauge()
         self.model = ModelHandle(
-            Caller(chosen, self.channel, self.budget, refuse=_refuse),
+            Caller(chosen, self.channel, self.budget, refuse=_refuse, gauge=gauge),
             log=self.channel,
+            window=Window(chosen.info, gauge, self.channel),
             wishes=wishes or Wishes(),
             rank=self._rank,
             untrusted=frozenset(untrusted),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -191,3 +193,22 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
+
+
+def test_openapi_document_refers_to_nothing_that_is_not_in_it(ann: Api) -> None:
+    schema = ann.get("/openapi.json").json()
+
+    def references(value: Any) -> Iterator[str]:
+        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        for key, item in items:
+            if key == "$ref":
+                yield item
+            yield from references(item)
+
+    for reference in set(references(schema)):
+        place = schema
+        for part in reference.removeprefix("#/").split("/"):
+            assert part in place, reference
+            place = place[part]
+    body = schema["paths"]["/v1/chat/completions"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body["properties"]["messages"]["items"]["properties"]["role"]

@@ -132,6 +132,7 @@ def test_every_block_is_held_by_a_test_of_this_file() -> None:
         ("Serve", "sh"),
         ("Serve", "python"),
         ("Approvals", "python"),
+        ("Conversations", "sh"),
         ("Write a tool", "toml"),
         ("Write a tool", "python"),
         ("Write a tool", "python"),
@@ -224,6 +225,21 @@ def test_client_that_offers_to_ask_decides_what_is_run(
     assert out.startswith("python_exec {'code': ")
     assert "this server asks before each such call (APPROVE)" in out
     assert told in out.partition("Run it? ")[2]
+
+
+def test_conversations_are_found_renamed_exported_and_deleted(
+    served: Server, as_client: dict[str, str], tmp_path: Path
+) -> None:
+    shell(
+        block("Serve", "sh", 2).replace("http://127.0.0.1:8000", served.url).replace("What", "How much"),
+        tmp_path,
+        as_client,
+    )
+    script = block("Conversations", "sh").replace("http://127.0.0.1:8000", served.url)
+    out = shell(script, tmp_path, as_client).stdout
+    found, renamed, exported = out.partition("}{")[0], '"title":"Sums"', "# Sums\n"
+    assert '"matches":[{"role":"user"' in found
+    assert out.index(renamed) < out.index(exported) < out.index('"deleted":true')
 
 
 @pytest.mark.parametrize(

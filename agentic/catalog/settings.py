@@ -128,6 +128,11 @@ class Settings(EnvironmentSettings):
         description="What becomes of calls that write or execute once a run has read text from outside: ask, allow",
     )
     approval_timeout: float = Field(300, gt=0, description="Seconds that a call waits for a person; then it is denied")
+    history: Literal["trim", "summarise"] = Field(
+        "trim",
+        description="What becomes of the oldest turns of a conversation that is longer than the model's context: trim "
+        "leaves them out, summarise lets the model sum them up; the answer tells of it",
+    )
     tool_shortlist: int = Field(16, ge=1, description="Most tools offered to a model; of more, the fittest are")
 
 

@@ -6,6 +6,7 @@ import typer
 
 from agentic.cli.ask import ask
 from agentic.cli.chat import chat
+from agentic.cli.conversations import conversations
 from agentic.cli.doctor import doctor
 from agentic.cli.documents import documents
 from agentic.cli.keys import keys
@@ -25,6 +26,7 @@ app.command()(chat)
 app.command()(doctor)
 app.add_typer(documents, name="documents")
 app.add_typer(plugins, name="plugins")
+app.add_typer(conversations, name="conversations")
 app.add_typer(users, name="users")
 app.add_typer(keys, name="keys")
 app.add_typer(storage, name="storage")

@@ -9,6 +9,7 @@ from agentic.errors import AgenticError, BudgetExceeded, ModelError, RunEnded
 from agentic.events import ModelFinished, ModelStarted
 from agentic.messages import Json, Message, Usage
 from agentic.models.directory import Chosen
+from agentic.models.gauge import Gauge
 from agentic.models.ledger import Log, Purse
 from agentic.ports.model import ModelDelta, ModelRequest, Sampling, ToolSpec
 
@@ -18,7 +19,8 @@ logger = logging.getLogger(__name__)
 class Caller:
     """Calls one model for one run; ``whole``: nobody reads the run along.
 
-    ``refuse`` is awaited before an error is raised because of a limit, or after the end.
+    ``refuse`` is awaited before an error is raised because of a limit, or after the end. ``gauge`` learns what models
+    count.
     """
 
     def __init__(
@@ -28,12 +30,14 @@ class Caller:
         purse: Purse,
         *,
         refuse: Callable[[AgenticError], Awaitable[None]],
+        gauge: Gauge,
         whole: bool = False,
     ) -> None:
         self.chosen = chosen
         self._log = log
         self._purse = purse
         self._refuse = refuse
+        self._gauge = gauge
         self._whole = whole
 
     async def stream(
@@ -74,6 +78,7 @@ class Caller:
         finally:
             await self._close(deltas)
             self._purse.spend(usage)
+            self._gauge.learn(request, usage.prompt)
             self._log.note(ModelFinished(usage=usage, finish=finish or "error", error=error))
 
     async def _begin(self, started: ModelStarted) -> None:

@@ -22,6 +22,7 @@ from agentic.models.plain import as_plain, delimited, write_calls
 from agentic.models.schema import schema as by_schema
 from agentic.models.text import text
 from agentic.models.whole import whole
+from agentic.models.window import Window
 from agentic.ports.model import Model, ModelDelta, ModelInfo, Reply, Sampling, ToolChoice, ToolMode, ToolSpec
 
 MODES: dict[ToolMode, Callable[[Ask], AsyncGenerator[ModelDelta, None]]] = {
@@ -50,6 +51,7 @@ class ModelHandle(Model):
         caller: Caller,
         *,
         log: Log,
+        window: Window,
         wishes: Wishes,
         rank: Ranker,
         untrusted: frozenset[str],
@@ -58,6 +60,7 @@ class ModelHandle(Model):
         self.info: ModelInfo = caller.chosen.info
         self._caller = caller
         self._log = log
+        self._window = window
         self._wishes = wishes
         self._rank = rank
         self._untrusted = untrusted
@@ -80,6 +83,8 @@ class ModelHandle(Model):
         self, messages: Sequence[Message], tools: Sequence[ToolSpec], schema: Json | None
     ) -> AsyncGenerator[ModelDelta, None]:
         shows_results = self.info.tool_mode == "fit" and schema is None and observed(messages)
+        if not shows_results:
+            messages = self._window.fit(messages, tools)
         if tools or shows_results:
             ask = self._ask(messages, tools, schema)
             return MODES[self._mode(ask)](ask)

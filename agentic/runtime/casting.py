@@ -53,7 +53,7 @@ class Casting:
             live.channel.emit(Notice(chosen.info.notice))
             logger.info("[Engine] %s", chosen.info.notice)
         try:
-            await agent.run(self._equipment.agent_run(live, journal, chosen, task, turn))
+            await agent.run(await self._equipment.agent_run(live, journal, chosen, task, turn))
         except ModelError:
             # What is known of the model may be out of date, such as whether it takes tools.
             self._directory.doubt(chosen)

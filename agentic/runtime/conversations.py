@@ -10,17 +10,19 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from agentic.errors import SessionNotFound
+from agentic.errors import Conflict, SessionNotFound
 from agentic.messages import Json, Message, message_from_json, message_to_json
 from agentic.ports.storage import Stored
 from agentic.runtime.spaces import Scope, whole_log
 
 SESSION_ID = re.compile(r"[0-9a-f]{24}")
 PREFIX = "conversations/"
+SUMMARIES = "summaries/"
+"""Where what a model has made of a conversation's beginning is kept, see :mod:`agentic.runtime.history`."""
 
 
 def timestamp(seconds: float | None = None) -> str:
@@ -85,11 +87,12 @@ class Conversations:
         """
         key = PREFIX + session_id
         items = [*(written(message, run_id=run_id, timestamp=turn.at) for message in turn.new), *answer]
-        head = {"created_at": turn.at, "title": _title(turn.new)} if new else (await self.head(session_id)).value
-        await asyncio.gather(
-            self._storage.append(key, items, if_length=turn.length),
-            self._storage.save(key, head, if_version=0 if new else None),
-        )
+        if new:
+            head = {"created_at": turn.at, "title": _title(turn.new)}
+            writing: Awaitable[object] = self._storage.save(key, head, if_version=0)
+        else:
+            writing = self._rewrite(await self.head(session_id))
+        await asyncio.gather(self._storage.append(key, items, if_length=turn.length), writing)
 
     async def finish(self, session_id: str, items: Sequence[Json]) -> None:
         """Store what a run has answered: messages from :func:`written`."""
@@ -123,6 +126,16 @@ class Conversations:
             "updated_at": described["updated_at"],
         }
 
+    async def rename(self, session_id: str, title: str) -> Json:
+        """Give a conversation this title, on one line; returns its head as in a page. Raises SessionNotFound."""
+        await self._rewrite(await self.head(session_id), title=" ".join(title.split()))
+        stored = await self.head(session_id)
+        return {**self._described(stored), "title": stored.value["title"]}
+
+    async def log(self, session_id: str) -> list[Json]:
+        """The stored messages of a conversation, internal ones among them; empty where there is none."""
+        return await self._log(session_id) if SESSION_ID.fullmatch(session_id) else []
+
     async def delete(self, session_id: str) -> Json:
         """Delete a conversation with its runs; returns what was removed, counted. Raises SessionNotFound."""
         await self.head(session_id)
@@ -131,6 +144,7 @@ class Conversations:
         removed = await asyncio.gather(*(self._storage.delete(f"runs/{run_id}") for run_id in runs))
         files = await asyncio.gather(*(self._owned.clear(f"runs/{run_id}") for run_id in runs))
         kept = await self._owned.clear(f"sessions/{session_id}")
+        await self._storage.delete(SUMMARIES + session_id)
         await self._storage.delete(PREFIX + session_id)
         return {
             "session_id": session_id,
@@ -140,6 +154,16 @@ class Conversations:
             "files": sum(files),
             "kept_by_plugins": kept,
         }
+
+    async def _rewrite(self, stored: Stored, **changed: object) -> None:
+        """Write a head anew, which makes it the newest one, and keep what others have changed meanwhile."""
+        while True:
+            try:
+                await self._storage.save(stored.key, {**stored.value, **changed}, if_version=stored.version)
+            except Conflict:
+                stored = await self.head(stored.key.removeprefix(PREFIX))
+            else:
+                return
 
     def _described(self, stored: Stored) -> Json:
         return {
@@ -179,7 +203,8 @@ def join(stored: Sequence[Json], sent: Sequence[Message]) -> tuple[tuple[Message
     past = [message for message in kept if message.role != "system"]
     talk = [message for message in sent if message.role != "system"]
     # The client has never seen internal results, so its history is held against the rest.
-    seen = [message_from_json(i) for i in stored if not i.get("internal") and i["role"] != "system"]
+    shown = zip(stored, kept, strict=True)
+    seen = [message for item, message in shown if not item.get("internal") and message.role != "system"]
     repeated = _overlap(seen, talk)
     answers = [n for n, message in enumerate(talk) if message.role == "assistant"]
     if repeated == 0 and answers:

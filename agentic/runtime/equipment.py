@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentic.events import Event
+from agentic.messages import Message
 from agentic.models.ask import Ranker
 from agentic.models.caller import Caller
 from agentic.models.directory import Chosen
+from agentic.models.gauge import Gauge
 from agentic.models.handle import ModelHandle, Wishes
+from agentic.models.window import Window
 from agentic.ports.agent import Agent, Task
 from agentic.ports.model import ToolSpec
 from agentic.ports.tool import Tool
@@ -17,6 +20,7 @@ from agentic.runtime.approval import Gate, Policy, source_in
 from agentic.runtime.conversations import Turn
 from agentic.runtime.files import RunFiles
 from agentic.runtime.fitness import Fitness, Fits
+from agentic.runtime.history import Reader, Way, summarised
 from agentic.runtime.journal import Journal
 from agentic.runtime.reading import Reading
 from agentic.runtime.run import AgentRun, LiveRun
@@ -47,6 +51,7 @@ class Equipment:
         shortlist: int,
         policy: Policy,
         rank: Ranker | None = None,
+        history: Way = "trim",
     ) -> None:
         self._installed = installed
         self._everything = everything
@@ -54,6 +59,8 @@ class Equipment:
         self._shortlist = shortlist
         self._rank = rank or fitness.near
         self._policy = policy
+        self._history = history
+        self._gauge = Gauge()
         self._untrusted = frozenset(spec.name for spec in installed.specs if spec.untrusted)
 
     async def task(self, live: LiveRun, chosen: Chosen, turn: Turn, *, bidding: bool) -> Task:
@@ -77,28 +84,16 @@ class Equipment:
 
     def router_model(self, live: LiveRun, chosen: Chosen) -> ModelHandle:
         """The model as a router may ask it: counted and logged as any call, but nothing of it reaches the user."""
-        return ModelHandle(
-            Caller(chosen, live.channel, live.budget, whole=True, refuse=live.refuse),
-            log=_Unheard(),
-            wishes=Wishes(),
-            rank=self._rank,
-            untrusted=self._untrusted,
-            new_call_id=live.new_call_id,
-        )
+        return self._model(live, chosen, Wishes(), Window(chosen.info, self._gauge, _Unheard()), unheard=True)
 
-    def agent_run(self, live: LiveRun, journal: Journal, chosen: Chosen, task: Task, turn: Turn) -> AgentRun:
+    async def agent_run(self, live: LiveRun, journal: Journal, chosen: Chosen, task: Task, turn: Turn) -> AgentRun:
         """The chosen agent's run. A client's tool hides a tool of the server that has the same name."""
         wishes = live.request.wishes
-        model = ModelHandle(
-            Caller(chosen, live.channel, live.budget, whole=live.request.whole, refuse=live.refuse),
-            log=live.channel,
-            wishes=wishes,
-            rank=self._rank,
-            untrusted=self._untrusted,
-            new_call_id=live.new_call_id,
-        )
+        offered = self._offered(live, task)
+        window = Window(chosen.info, self._gauge, live.channel, answer=wishes.sampling.max_tokens)
+        messages = await self._messages(live, chosen, turn, window, offered)
         tools = Toolbox(
-            self._offered(live, task),
+            offered,
             self._installed.tools,
             channel=live.channel,
             budget=live.budget,
@@ -116,12 +111,37 @@ class Equipment:
         return AgentRun(
             live,
             task=task,
-            messages=turn.messages,
-            model=model,
+            messages=messages,
+            model=self._model(live, chosen, wishes, window),
             tools=tools,
             space=space,
             checkpoint=journal.checkpoint,
         )
+
+    def _model(
+        self, live: LiveRun, chosen: Chosen, wishes: Wishes, window: Window, *, unheard: bool = False
+    ) -> ModelHandle:
+        whole = unheard or live.request.whole
+        return ModelHandle(
+            Caller(chosen, live.channel, live.budget, refuse=live.refuse, gauge=self._gauge, whole=whole),
+            log=_Unheard() if unheard else live.channel,
+            window=window,
+            wishes=wishes,
+            rank=self._rank,
+            untrusted=self._untrusted,
+            new_call_id=live.new_call_id,
+        )
+
+    async def _messages(
+        self, live: LiveRun, chosen: Chosen, turn: Turn, window: Window, tools: Sequence[ToolSpec]
+    ) -> Sequence[Message]:
+        """What the agent sees of the conversation, see HISTORY."""
+        if self._history == "trim":
+            return turn.messages
+        model = self.router_model(live, chosen)
+        reader = Reader(window=window, model=model, tools=tools, log=live.channel, is_stored=live.is_stored)
+        storage = of_user(self._everything, live.principal).storage
+        return await summarised(turn.messages, live.session_id, storage, reader)
 
     def _gate(self, live: LiveRun, turn: Turn) -> Gate:
         """Who lets the run's calls through; what it read before a restart counts on."""

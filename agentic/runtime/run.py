@@ -131,6 +131,10 @@ class LiveRun:
         if self.request.wishes.answer_schema is None:
             self.channel.note(TextDelta(f"\n\n{text}" if self.text else text))
 
+    async def is_stored(self) -> bool:
+        """Wait until the request is stored; False if that has failed."""
+        return self.opening is None or await self.opening.wait()
+
     def owns(self, session_id: str, principal: Principal) -> bool:
         """Whether this run is a turn of that session of that principal."""
         return self.session_id == session_id and self.principal.id == principal.id
@@ -152,7 +156,7 @@ class LiveRun:
         Nothing comes before the request itself has been stored; if that fails, only the last event does.
         """
         async for batch in self.channel.batches(first_quiet_s=first_quiet_s, quiet_s=quiet_s):
-            if not batch or self.opening is None or await self.opening.wait():
+            if not batch or await self.is_stored():
                 yield batch
             elif batch[-1] is self.channel.last:
                 yield batch[-1:]

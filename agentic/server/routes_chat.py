@@ -21,6 +21,7 @@ from agentic.server.dialects.chat_body import ChatRequest
 from agentic.server.dialects.chat_completions import Completion
 from agentic.server.dialects.chat_request import refuse_unsupported, to_run_request
 from agentic.server.errors import error_response
+from agentic.server.schema import request_body
 from agentic.server.sse import EventStream, failure, until_left
 
 
@@ -37,7 +38,7 @@ router = APIRouter(prefix="/v1", route_class=_Direct)
 
 @router.post(
     "/chat/completions",
-    openapi_extra={"requestBody": {"content": {"application/json": {"schema": ChatRequest.model_json_schema()}}}},
+    openapi_extra=request_body(ChatRequest),
 )
 async def create_chat_completion(request: Request) -> Response:
     """Answer a conversation, streamed or whole, in OpenAI's format."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import fields
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response, StreamingResponse
 
 from agentic.kernel import Kernel
 from agentic.messages import Json, dump
+from agentic.runtime.clearing import delete_conversations as clear
 from agentic.runtime.files import shown_as
+from agentic.runtime.markdown import as_markdown
 from agentic.runtime.run import LiveRun
+from agentic.runtime.search import search
 
 router = APIRouter(prefix="/api")
 
@@ -27,6 +30,14 @@ class Approval(BaseModel):
     call_id: str
     approve: bool
     reason: Annotated[str, Field(max_length=1000)] | None = None
+
+
+class Renaming(BaseModel):
+    """A conversation's new title."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
 @router.get("/conversations")
@@ -42,11 +53,61 @@ async def list_conversations(
     return _answer({"conversations": page[:limit], "next": page[limit - 1]["session_id"] if more else None})
 
 
+@router.delete("/conversations")
+async def delete_conversations(
+    request: Request, everything: Annotated[Literal["true"], Query(alias="all", description="must be said")]
+) -> Response:
+    """Delete all conversations of the caller and their runs, and say what was removed; only with `?all=true`."""
+    kernel: Kernel = request.app.state.kernel
+    return _answer(await clear(kernel.engine, request.state.principal))
+
+
+@router.get("/conversations/search")
+async def search_conversations(
+    request: Request,
+    q: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True),
+        Query(min_length=1, max_length=200, description="words that one message or the title holds, all of them"),
+    ],
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Annotated[str | None, Query(description="`next` of the answer before")] = None,
+) -> Response:
+    """The caller's conversations that hold these words, newest first, with the places; `next` goes on searching."""
+    kernel: Kernel = request.app.state.kernel
+    conversations = kernel.engine.conversations(request.state.principal)
+    return _answer(await search(conversations, q, after=after, limit=limit))
+
+
 @router.get("/conversations/{session_id}")
 async def get_conversation(request: Request, session_id: str) -> Response:
     """One conversation: ``{session_id, user_id, messages: [{role, content, timestamp}], created_at, updated_at}``."""
     kernel: Kernel = request.app.state.kernel
     return _answer(await kernel.engine.conversations(request.state.principal).read(session_id))
+
+
+@router.get("/conversations/{session_id}/export")
+async def export_conversation(
+    request: Request, session_id: str, form: Annotated[Literal["json", "markdown"], Query(alias="format")] = "json"
+) -> Response:
+    """One conversation as a file to keep: the documented JSON, or Markdown for people."""
+    kernel: Kernel = request.app.state.kernel
+    conversations = kernel.engine.conversations(request.state.principal)
+    conversation, head = await conversations.read(session_id), await conversations.head(session_id)
+    if form == "json":
+        body, suffix, media_type = dump(conversation, indent=True), "json", "application/json"
+    else:
+        page = as_markdown(head.value["title"], conversation)
+        body, suffix, media_type = page.encode(errors="replace"), "md", "text/markdown; charset=utf-8"
+    place = f'attachment; filename="conversation-{session_id}.{suffix}"'
+    return Response(body, media_type=media_type, headers={"Content-Disposition": place})
+
+
+@router.patch("/conversations/{session_id}")
+async def rename_conversation(request: Request, session_id: str, body: Renaming) -> Response:
+    """Give a conversation another title: `{title}`."""
+    kernel: Kernel = request.app.state.kernel
+    return _answer(await kernel.engine.conversations(request.state.principal).rename(session_id, body.title))
 
 
 @router.delete("/conversations/{session_id}")

@@ -72,7 +72,7 @@ async def _added_ms(planner: Agent, checks: int, rounds: int) -> float:
 async def _run(agent: Agent, replies: Sequence[Scripted], tool: Callable[[ToolCall], Awaitable[str]]) -> Measured:
     run = FakeRun("Four things at once", replies=replies, tools={"look": tool})
     began = time.perf_counter()
-    await run.answer(agent)
+    await run.answer(agent, timeout_s=120)
     return Measured(time.perf_counter() - began, run.budget.model_calls, run.budget.tool_calls)
 
 
