@@ -11,9 +11,10 @@ from pathlib import Path
 SEARCH = """
 import sys
 from pathlib import Path
-marker = bytes.fromhex(sys.argv[2])
+markers = [bytes.fromhex(marker) for marker in sys.argv[2:]]
 for path in sorted(Path(sys.argv[1]).rglob("*")):
-    if marker in str(path).encode("utf-8", "replace") or path.is_file() and marker in path.read_bytes():
+    data = bytes(path) + (path.read_bytes() if path.is_file() else b"")
+    if any(marker in data for marker in markers):
         print(path)
 """
 
@@ -66,13 +67,13 @@ class KilledWriter:
         return int(lines[-1])
 
 
-async def files_with(folder: Path, marker: bytes) -> list[str]:
-    """The paths below a folder that hold the marker, in their name or within.
+async def files_with(folder: Path, *markers: bytes) -> list[str]:
+    """The paths below a folder that hold one of the markers, in their name or within.
 
     A process of its own looks: to close a file of SQLite's in this one would take away the locks that it holds.
     """
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", SEARCH, str(folder), marker.hex(), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", SEARCH, str(folder), *(marker.hex() for marker in markers), stdout=asyncio.subprocess.PIPE
     )
     found, _ = await process.communicate()
     assert process.returncode == 0

@@ -62,6 +62,7 @@ class SharedVectorConformance:
 
         replacing = asyncio.create_task(replace())
         while not replacing.done():
+            await asyncio.sleep(0)
             assert len(await _versions(vectors)) == 1
         await replacing
         assert await _versions(vectors) == {5}

@@ -187,7 +187,8 @@ def _read(path: Path, *names: str) -> tuple[Any, ...] | None:
 
 def _damaged(path: Path) -> StorageError:
     return StorageError(
-        f"The vectors of a document are damaged: {path}. Remove this file's folder and run: agentic documents reindex"
+        f"The vectors of a document are damaged: {'/'.join(path.parts[-4:])}. Remove this file's folder and run: "
+        "agentic documents reindex"
     )
 
 
