@@ -18,6 +18,8 @@ from agentic import Hit
 SPACE = {"hnsw": {"space": "cosine", "ef_construction": 200, "ef_search": 200, "max_neighbors": 32}}
 PAGE = 1000
 GROWTH = 4
+TRIES = 5
+"""How often a search is made anew because documents are being replaced meanwhile."""
 _SCOPE = re.compile(r"[A-Za-z0-9_.-]{1,120}")
 
 
@@ -77,11 +79,16 @@ class Scope:
         if records is None or rows is None or k <= 0 or (doc_ids is not None and not doc_ids):
             return []
         where = {"where": {"document": {"$in": [_digest(doc_id) for doc_id in set(doc_ids)]}}} if doc_ids else {}
-        depth = 4 * k + 16
+        depth, tries = 4 * k + 16, TRIES
         while True:
             answer = rows.query(query_embeddings=[vector], n_results=depth, include=["metadatas", "distances"], **where)
             found = list(zip(answer["metadatas"][0], answer["distances"][0], strict=True))
-            hits = self._pieces(records, found)[:k]
+            counting = {one["mark"]: json.loads(one["id"]) for one in _counting(records, found)}
+            tries -= 1
+            if tries and not counting.keys() <= {one["mark"] for one, _ in found}:
+                # A document was replaced since its rows were found.
+                continue
+            hits = _pieces(found, counting)[:k]
             if len(hits) == k or len(found) < depth:
                 return hits
             # Several rows of the same pieces, or rows that do not count, were in the way.
@@ -99,16 +106,6 @@ class Scope:
         for collection in list(self._collections()):
             self._client.delete_collection(collection.name)
         return count
-
-    def _pieces(self, records: Any, found: Iterable[tuple[Any, float]]) -> list[Hit]:
-        kept = list(found)
-        documents = sorted({one["document"] for one, _ in kept})
-        counting = {one["mark"]: json.loads(one["id"]) for one in _metadatas(_get(records, documents))}
-        best: dict[tuple[str, int], float] = {}
-        for one, distance in kept:
-            if one["mark"] in counting:
-                best.setdefault((counting[one["mark"]], int(one["number"])), 1 - float(distance))
-        return [Hit(doc_id, number, score) for (doc_id, number), score in best.items()]
 
     def _all_records(self) -> list[Any]:
         records = self._found(self._records)
@@ -162,8 +159,19 @@ def scopes(client: Any) -> list[str]:
     return sorted(found)
 
 
-def _get(records: Any, ids: Sequence[str]) -> Any:
-    return records.get(ids=list(ids), include=["metadatas"]) if ids else {"metadatas": []}
+def _counting(records: Any, found: Iterable[tuple[Any, float]]) -> list[Any]:
+    """The records of the documents whose rows were found: they name the marks that count."""
+    documents = sorted({one["document"] for one, _ in found})
+    return _metadatas(records.get(ids=documents, include=["metadatas"])) if documents else []
+
+
+def _pieces(found: Iterable[tuple[Any, float]], counting: Mapping[str, str]) -> list[Hit]:
+    """Each piece once, by its nearest row, of the rows that count."""
+    best: dict[tuple[str, int], float] = {}
+    for one, distance in found:
+        if one["mark"] in counting:
+            best.setdefault((counting[one["mark"]], int(one["number"])), 1 - float(distance))
+    return [Hit(doc_id, number, score) for (doc_id, number), score in best.items()]
 
 
 def _metadatas(answer: Any) -> list[Any]:
