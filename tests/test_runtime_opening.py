@@ -31,6 +31,36 @@ class NotedStorage(MemoryStorage):
         return length
 
 
+class StorageByTurns(MemoryStorage):
+    """Keeps where it was written to, a list for each turn of the event loop in which it was. A write takes a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns: list[list[str]] = []
+        self._is_same = False
+
+    async def save(self, key: str, value: Any, *, if_version: int | None = None) -> int:
+        await self._note(key)
+        return await super().save(key, value, if_version=if_version)
+
+    async def append(self, key: str, items: Sequence[Any], *, if_length: int | None = None) -> int:
+        await self._note(key)
+        return await super().append(key, items, if_length=if_length)
+
+    async def _note(self, key: str) -> None:
+        if not key.startswith("spaces/"):
+            return
+        if not self._is_same:
+            self._is_same = True
+            self.turns.append([])
+            asyncio.get_running_loop().call_soon(self._turn)
+        self.turns[-1].append(key.split("/")[2])
+        await asyncio.sleep(0.01)
+
+    def _turn(self) -> None:
+        self._is_same = False
+
+
 async def at_once(run: Run) -> None:
     run.say("It is 42.")
 
@@ -62,6 +92,22 @@ async def test_request_is_stored_before_anybody_reads_of_the_answer() -> None:
             assert house.storage.written[0][0] == "user"
             return
     pytest.fail("there was no answer")
+
+
+async def test_first_turn_that_nobody_reads_along_is_one_write_to_disk() -> None:
+    house = House(at_once, storage=StorageByTurns())
+    await (await house.ask()).log()
+    assert [sorted(turn) for turn in house.storage.turns] == [["conversations", "conversations", "runs"]]
+
+
+async def test_turn_that_is_read_along_is_two_writes_to_disk() -> None:
+    house = House(at_once, storage=StorageByTurns())
+    async for _ in (await house.ask()).batches():
+        pass
+    assert [sorted(turn) for turn in house.storage.turns] == [
+        ["conversations", "conversations"],
+        ["conversations", "runs"],
+    ]
 
 
 async def test_later_turn_is_stored_before_its_answer() -> None:

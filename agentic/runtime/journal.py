@@ -82,6 +82,8 @@ class Journal:
         """Write the end: the log with ``last``, and the answer, which ``finish`` adds to the conversation."""
         if not self._in_pieces:
             log = [entry_to_json(entry) for entry in coalesce([*self._live.channel.entries, last])]
+            if self._live.opening is not None:
+                await self._live.opening.settled()
             append = self._storage.append(PREFIX + self._live.id, log)
             await asyncio.gather(finish(answer(self._live, last)), append)
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from agentic.messages import Json
 from agentic.runtime.conversations import Conversations, Turn
@@ -54,13 +54,21 @@ class Opening:
         await asyncio.wait([self._begin()])
         return self.is_stored
 
-    async def finish(self, answer: Sequence[Json]) -> None:
-        """Store the answer, and the request where nobody has wanted that yet. Raises what storing raises."""
-        if self._task is None:
-            await self._begin(answer)
-        else:
-            await self._task
-            await self._conversations.finish(self._session_id, answer)
+    async def settled(self) -> None:
+        """Wait for the request where it is being stored. What is stored after that needs one write to disk in all."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    def finish(self, answer: Sequence[Json]) -> Awaitable[None]:
+        """Store the answer, and the request where nobody has wanted that yet. Raises what storing raises.
+
+        It begins at once: what is stored beside it comes into the same write to disk.
+        """
+        return self._begin(answer) if self._task is None else self._follow(self._task, answer)
+
+    async def _follow(self, request: asyncio.Task[None], answer: Sequence[Json]) -> None:
+        await request
+        await self._conversations.finish(self._session_id, answer)
 
     def _begin(self, answer: Sequence[Json] = ()) -> asyncio.Task[None]:
         if self._timer is not None:

@@ -11,6 +11,9 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+from bench.speed.bounds import Bound
+from bench.speed.servers import Started
+
 PLUGINS = 100
 CALLS = 3000
 PROGRAMS = 40
@@ -23,14 +26,27 @@ print(found, (time.perf_counter() - began) * 1000)
 """
 
 
-def measured() -> Iterator[str]:
-    """A line a part."""
-    yield _discovery()
-    yield asyncio.run(_toolbox())
-    yield asyncio.run(_sandbox())
+def measured(started: Started, bounds: list[Bound]) -> Iterator[str]:
+    """A line a part; what is promised of it is added to ``bounds``."""
+    yield "\n## Its parts\n"
+    found = [
+        Bound("cold start to the first answer, all default plugins", started.cold_s, 1.5, "s"),
+        Bound("idle memory", started.idle_mb, 100, "MB"),
+        Bound(f"finding {PLUGINS} installed plugins", _discovery_ms(), 50, "ms"),
+        Bound("what the toolbox adds to a tool call", asyncio.run(_toolbox_us()), 100, "µs"),
+    ]
+    yield (
+        f"- cold start to the first answered request, all default plugins: {started.cold_s:.2f} s, of them "
+        f"{started.cold_cpu_s:.2f} s of CPU time; bare: {started.bare_cold_s:.2f} s"
+    )
+    yield f"- idle memory: {started.idle_mb:.0f} MB"
+    yield f"- finding {PLUGINS} installed plugins beside the others: {found[2].value:.0f} ms"
+    yield f"- a tool call through the toolbox: {found[3].value:.0f} µs more than the tool and its validation"
+    bounds += found
+    yield asyncio.run(_sandbox(bounds))
 
 
-def _discovery() -> str:
+def _discovery_ms() -> float:
     with tempfile.TemporaryDirectory() as folder:
         for number in range(PLUGINS):
             info = Path(folder, f"bench_plugin_{number}-1.0.dist-info")
@@ -45,11 +61,13 @@ def _discovery() -> str:
                 text=True,
                 check=True,
             ).stdout.split()
+            if int(told[0]) < PLUGINS:
+                raise SystemExit(f"only {told[0]} of {PLUGINS} plugins were found")
             times.append(float(told[1]))
-    return f"- finding {told[0]} installed plugins: {statistics.median(times):.0f} ms"
+    return statistics.median(times)
 
 
-async def _toolbox() -> str:
+async def _toolbox_us() -> float:
     """What the kernel adds to a tool call: its events, limits, checks, record."""
     from agentic import ToolCall, ToolSpec, tool
     from agentic.runtime.approval import Approvals, Gate, Policy
@@ -88,8 +106,7 @@ async def _toolbox() -> str:
     async def boxed(n: int) -> object:
         return await toolbox.call([ToolCall(f"c{n}", "add", {"a": n, "b": 2})])
 
-    added = await _cpu_us(boxed) - await _cpu_us(bare)
-    return f"- a tool call through the toolbox: {added:.0f} µs more than the tool and its validation"
+    return await _cpu_us(boxed) - await _cpu_us(bare)
 
 
 async def _cpu_us(call: Callable[[int], Awaitable[object]]) -> float:
@@ -99,7 +116,7 @@ async def _cpu_us(call: Callable[[int], Awaitable[object]]) -> float:
     return (time.process_time() - began) / CALLS * 1e6
 
 
-async def _sandbox() -> str:
+async def _sandbox(bounds: list[Bound]) -> str:
     from agentic import NotConfigured
     from agentic.testing.tool import call
     from agentic_python_exec.settings import Settings
@@ -122,4 +139,5 @@ async def _sandbox() -> str:
         finally:
             await tool.aclose()
     mine, theirs = statistics.median(warm[5:]) * 1000, statistics.median(plain[5:]) * 1000
+    bounds.append(Bound("`print(1)` in the warm sandbox beside `python -I` alone", mine / theirs, 1.5))
     return f"- `print(1)` in the sandbox, warm: {mine:.1f} ms; `python -I` alone: {theirs:.1f} ms ({mine / theirs:.2f})"

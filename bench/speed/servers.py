@@ -14,18 +14,25 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.speed.load import Target
+from bench.speed.load import Target, cpu_seconds
 
 ROOT = Path(__file__).parents[2]
+START_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The three servers; ``cold_s``: seconds from this project's start to its first answer, ``idle_mb`` after it."""
+    """The three servers.
+
+    ``cold_s``: seconds from this project's start to its first answer, ``cold_cpu_s`` the CPU time in them, and
+    ``idle_mb`` what it holds then; ``bare_cold_s``: the bare server's seconds.
+    """
 
     targets: list[Target]
     cold_s: float
+    cold_cpu_s: float
     idle_mb: float
+    bare_cold_s: float
 
 
 def start(servers: ExitStack, folder: Path) -> Started:
@@ -35,7 +42,7 @@ def start(servers: ExitStack, folder: Path) -> Started:
     environment = {
         **os.environ,
         "OLLAMA_HOST": f"http://127.0.0.1:{model_port}",
-        "DATA_DIR": str(folder / "data"),
+        "DATA_DIR": str(folder.resolve() / "data"),
         "SERVER_PORT": str(our_port),
         "LOG_LEVEL": "WARNING",
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'bench/speed/plugin'}",
@@ -43,9 +50,11 @@ def start(servers: ExitStack, folder: Path) -> Started:
     model = servers.enter_context(
         _server([*uvicorn, "bench.speed.model:app", "--port", str(model_port)], environment, model_port)
     )
+    began = time.perf_counter()
     bare = servers.enter_context(
         _server([*uvicorn, "bench.speed.bare:app", "--port", str(bare_port)], environment, bare_port)
     )
+    bare_cold_s = time.perf_counter() - began
     agentic = [sys.executable, "-m", "agentic"]
     subprocess.run(
         [*agentic, "users", "add", "bench", "--role", "user"],
@@ -64,14 +73,14 @@ def start(servers: ExitStack, folder: Path) -> Started:
     ).stdout.strip()
     began = time.perf_counter()
     ours = servers.enter_context(_server([*agentic, "serve"], environment, our_port))
-    cold_s, idle_mb = time.perf_counter() - began, memory_mb(ours)
+    cold_s, cold_cpu_s, idle_mb = time.perf_counter() - began, cpu_seconds(ours), memory_mb(ours)
     path = "/v1/chat/completions"
     targets = [
         Target("model server alone", f"http://127.0.0.1:{model_port}/api/chat", {}, model, is_model=True),
         Target("bare", f"http://127.0.0.1:{bare_port}{path}", {}, bare),
         Target("agentic", f"http://127.0.0.1:{our_port}{path}", {"Authorization": f"Bearer {key}"}, ours),
     ]
-    return Started(targets, cold_s, idle_mb)
+    return Started(targets, cold_s, cold_cpu_s, idle_mb, bare_cold_s)
 
 
 def memory_mb(pid: int) -> float:
@@ -89,11 +98,18 @@ def _server(command: list[str], environment: dict[str, str], port: int) -> Itera
         yield process.pid
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(START_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_S
     while process.poll() is None:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"a server did not answer within {START_S:.0f} seconds")
         try:
             urllib.request.urlopen(url, timeout=1)
         except urllib.error.HTTPError:

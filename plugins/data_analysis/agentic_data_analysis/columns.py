@@ -52,6 +52,18 @@ class Column:
         return len(self.labels) - self.missing
 
     @property
+    def deviations(self) -> pd.Series | None:
+        """The numbers as floats; such as floats cannot tell apart less the first of them.
+
+        That changes neither how they spread nor how they go with others.
+        """
+        if self.whole is None or self.floats is None or not self.floats.abs().max() > _LARGEST_EXACT:
+            return self.floats
+        first = self.whole.dropna().iloc[0]
+        apart = self.whole.map(lambda number: math.nan if number is None else _float(number - first)).astype(float)
+        return self.floats if math.isinf(apart.max()) else apart
+
+    @property
     def title(self) -> str:
         """The name, with the unit of its figures."""
         return f"{self.name} ({self.unit})" if self.unit else self.name

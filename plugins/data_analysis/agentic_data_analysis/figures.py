@@ -31,6 +31,8 @@ def figure(column: Column, operation: str, page: Page) -> str:
         return page.exact(getattr(whole, operation)())
     if operation == "std":
         page.note(SAMPLE)
+        assert column.deviations is not None
+        values = column.deviations.dropna()
     return page.rounded(getattr(values, operation)())
 
 
@@ -139,7 +141,7 @@ def correlation(frame: Frame, ask: Ask, page: Page) -> None:
 
 def pairs(columns: Sequence[Column]) -> list[tuple[str, str, float, int]]:
     """Pairs of columns with r and the rows that it rests on, the strongest first; where r is undefined, none."""
-    data = pd.DataFrame({one.name: one.floats for one in columns})
+    data = pd.DataFrame({one.name: one.deviations for one in columns})
     r = data.corr(min_periods=3)
     there = data.notna().astype(int)
     together = there.T @ there

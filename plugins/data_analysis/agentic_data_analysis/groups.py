@@ -59,7 +59,10 @@ def _figures(column: Column, ask: Ask, keys: pd.Series) -> dict[str, pd.Series]:
 
 
 def _figure(column: Column, operation: str, keys: pd.Series) -> pd.Series:
-    values = column.whole if operation in EXACT and column.whole is not None else column.floats
+    if operation == "std":
+        values = column.deviations
+    else:
+        values = column.whole if operation in EXACT and column.whole is not None else column.floats
     assert values is not None
     return getattr(_by_group(values, keys), operation)()
 

@@ -177,3 +177,14 @@ def test_example_of_the_readme_is_true() -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     asked, told = re.findall(r"```(?:json|markdown)\n(.*?)\n```", readme, re.DOTALL)[:2]
     assert said(**json.loads(asked)) == {"answer": told}
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_numbers_that_floats_cannot_tell_apart_spread_as_they_do() -> None:
+    data = json.dumps([{"g": "x", "n": 10**30 + n, "m": n} for n in range(3)] + [{"g": "x", "n": None, "m": 9}])
+    assert said(data, operation="std", columns=["n"])["answer"].startswith("std of `n`: 1 (3 values, 1 missing)")
+    assert "| x | 4 | 1 |" in said(data, operation="std", columns=["n"], group_by=["g"])["answer"]
+    assert "| n | m | 1 | 3 |" in said(data, operation="correlation", columns=["n", "m"])["answer"]
+    over = json.dumps([{"n": 10**308}, {"n": -(10**308)}])
+    assert "undefined" not in said(over, operation="mean", columns=["n"])["answer"]
+    assert "std of `n`" in said(over, operation="std", columns=["n"])["answer"]

@@ -358,3 +358,48 @@ for folder in ('.', tempfile.gettempdir()):
 def test_program_in_its_folder_shadows_no_module_of_the_keeper(bench: Any) -> None:
     outcome = bench.run("import json; print(json.dumps(1))", [("json.py", b"raise SystemExit(9)")])
     assert outcome.output == "1\n"
+
+
+WRECKING = {
+    "folders too deep to be looked into": (
+        "disk",
+        """
+try:
+    while True:
+        os.mkdir('d' * 200)
+        os.chdir('d' * 200)
+except OSError:
+    pass
+""",
+    ),
+    "a file in the place of the folder for figures": (
+        "done",
+        """
+import shutil
+figures = os.path.join(os.path.dirname(os.getcwd()), 'figures')
+shutil.rmtree(figures)
+open(figures, 'w').close()
+""",
+    ),
+    "its own folder moved away": ("done", "os.rename(os.getcwd(), os.getcwd() + '-gone')"),
+    "every descriptor closed": ("error", "os.closerange(0, 200)\nprint(1)"),
+    "an exception that cannot be told": (
+        "error",
+        """
+class Evil(Exception):
+    def __str__(self):
+        raise SystemExit(0)
+raise Evil
+""",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRECKING)
+def test_wrecked_surroundings_are_no_fault_of_the_sandbox(bench: Any, name: str) -> None:
+    """What the program has printed is told, with the true reason of its end, whatever it leaves to be collected."""
+    reason, code = WRECKING[name]
+    outcome = bench.run(f"import os\nprint('so far', flush=True)\nopen('kept.txt', 'w').write('x')\n{code}")
+    assert (outcome.reason, outcome.output) == (reason, "so far\n"), outcome
+    if "moved away" not in name:
+        assert list(outcome.changed) == [("kept.txt", b"x")]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import threading
@@ -37,10 +37,6 @@ async def pool(runtime: Runtime, data_dir: Path, settings: Settings) -> AsyncIte
 
 async def say(pool: Pool, code: str) -> Outcome:
     return await pool.run(Request(code))
-
-
-def open_files() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 async def until_ready(pool: Pool, count: int) -> None:
@@ -103,11 +99,13 @@ async def test_sandbox_killed_in_mid_run_is_told_and_the_next_works(
 async def test_cancelled_call_ends_its_program(
     pool: Pool, descendants: Callable[[int], set[int]], gone: Callable[[set[int]], None]
 ) -> None:
+    others = descendants(os.getpid())
     await say(pool, "1")
     await until_ready(pool, 1)
     running = asyncio.create_task(say(pool, "import time; time.sleep(60)"))
     await asyncio.sleep(0.3)
-    inside = descendants(os.getpid())
+    inside = descendants(os.getpid()) - others
+    assert inside
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -118,6 +116,7 @@ async def test_cancelled_call_ends_its_program(
 async def test_calls_cancelled_at_any_moment_leave_nothing(
     pool: Pool, descendants: Callable[[int], set[int]], gone: Callable[[set[int]], None]
 ) -> None:
+    others = descendants(os.getpid())
     await pool.choice()
     for delay in (0, 0.001, 0.01, 0.03, 0.06, 0.1):
         running = asyncio.create_task(say(pool, "import time; time.sleep(9)"))
@@ -125,53 +124,48 @@ async def test_calls_cancelled_at_any_moment_leave_nothing(
         running.cancel()
         await asyncio.wait([running])
     assert (await say(pool, "print(1)")).output == "1\n"
-    below = descendants(os.getpid())
+    below = descendants(os.getpid()) - others
     await pool.aclose()
     await asyncio.to_thread(gone, below)
 
 
-async def test_event_loop_is_free_while_programs_start_run_and_end(pool: Pool) -> None:
+async def test_event_loop_turns_while_programs_start_run_and_end(pool: Pool) -> None:
     await pool.choice()
-    longest, done = 0.0, asyncio.Event()
+    turns, done = 0, asyncio.Event()
 
     async def watch() -> None:
-        nonlocal longest
+        nonlocal turns
         while not done.is_set():
-            before = time.perf_counter()
             await asyncio.sleep(0.005)
-            longest = max(longest, time.perf_counter() - before - 0.005)
+            turns += 1
 
     watching = asyncio.create_task(watch())
     big = "open('x.bin', 'wb').write(bytes(20_000_000)); print('x' * 150_000)"
     await asyncio.gather(*(say(pool, code) for code in ("while True: pass", big, "print(1)", big)))
     done.set()
     await watching
-    assert longest < 1
+    # The endless one has run for its five seconds, in which an idle machine turns the loop a thousand times.
+    assert turns > 50
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("backend", "runs"), [("auto", 200), ("native", 40)])
 async def test_many_runs_leave_no_process_no_folder_and_no_descriptor(
-    data_dir: Path,
-    descendants: Callable[[int], set[int]],
-    gone: Callable[[set[int]], None],
-    backend: Any,
-    runs: int,
+    runtime: Runtime, data_dir: Path, backend: str, runs: int
 ) -> None:
-    pool = Pool(Settings(python_exec_backend=backend, python_exec_warm=2), data_dir, preload=())
-    code = "open('x', 'w').write('1'); print(n := 1)"
-    await asyncio.gather(*(say(pool, code) for _ in range(4)))
-    await until_ready(pool, 2)
-    files, threads = open_files(), threading.active_count()
-    endings = await asyncio.gather(*(say(pool, code) for _ in range(runs)))
-    assert {(one.reason, one.output) for one in endings} == {("done", "1\n")}
-    await until_ready(pool, 2)
-    await asyncio.sleep(0.3)
-    assert abs(open_files() - files) <= 3
-    assert threading.active_count() <= threads + 8
-    below = descendants(os.getpid())
-    assert len(below) <= 8
-    await pool.aclose()
-    await asyncio.to_thread(gone, below)
+    """In a process of its own, in which nothing else opens files, starts processes or ends them."""
+    arguments = (str(Path(__file__).with_name("python_exec_many.py")), str(data_dir), backend, str(runs))
+    done = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    told, errors = await done.communicate()
+    assert done.returncode == 0, errors.decode()
+    seen = json.loads(told)
+    assert seen["endings"] == [["done", "1\n"]]
+    assert abs(seen["files_after"] - seen["files_before"]) <= 3
+    assert seen["threads_after"] <= seen["threads_before"] + 8
+    assert seen["processes_after"] <= seen["processes_before"] <= 8
+    assert seen["processes_closed"] == 0
     left = {path.name.partition("-")[0] for path in (data_dir / "python_exec").iterdir()}
     assert left <= {"runtime", "runtime.lock"}
 
@@ -264,25 +258,15 @@ def test_end_of_a_sandbox_ends_every_process_in_it(
     assert len(ended) == 1
 
 
-async def test_warm_sandbox_prints_about_as_fast_as_plain_python(runtime: Runtime, data_dir: Path) -> None:
-    pool = Pool(Settings(python_exec_warm=2), data_dir)
+async def test_warm_sandbox_has_everything_imported_before_its_program_comes(runtime: Runtime, data_dir: Path) -> None:
+    pool = Pool(Settings(python_exec_warm=1), data_dir)
     await say(pool, "1")
-    sandboxed, plain = [], []
-    for _ in range(2):
-        await until_ready(pool, 2)
-        for _ in range(2):
-            before = time.perf_counter()
-            outcome = await say(pool, "print(1)")
-            sandboxed.append(time.perf_counter() - before)
-            assert outcome.output == "1\n"
-    await until_ready(pool, 2)
-    for _ in range(6):
-        before = time.perf_counter()
-        subprocess.run([sys.executable, "-I", "-c", "print(1)"], check=True, capture_output=True)  # noqa: ASYNC221
-        plain.append(time.perf_counter() - before)
+    await until_ready(pool, 1)
+    [waiting] = pool.idle_pids
+    loaded = "import sys; print([name in sys.modules for name in ('numpy', 'pandas', 'matplotlib.pyplot')])"
+    assert (await say(pool, loaded)).output == "[True, True, True]\n"
+    assert waiting not in pool.idle_pids, "it was the one that waited, and none is used twice"
     await pool.aclose()
-    # The measured ratio is about 1.2; a busy machine must not fail the test.
-    assert min(sandboxed) < 1.5 * statistics.median(plain) + 0.02
 
 
 async def test_pool_can_be_closed_twice_and_before_its_first_use(data_dir: Path) -> None:

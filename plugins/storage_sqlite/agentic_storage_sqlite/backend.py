@@ -128,13 +128,13 @@ class SqliteStorage(StorageBackend):
     ) -> T:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._start()[0].queue.put(Work(run, future, loop, appends, erases))
+        self._start()[0].intake.add(Work(run, future, loop, appends, erases))
         return await future
 
     async def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._start()[1].queue.put(Work(run, future, loop))
+        self._start()[1].intake.add(Work(run, future, loop))
         return await future
 
     def _start(self) -> tuple[Writer, Readers]:

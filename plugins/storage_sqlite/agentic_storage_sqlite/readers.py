@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from queue import SimpleQueue
 
-from agentic_storage_sqlite.work import Connection, Outcome, Queue, Work, settle, take
+from agentic_storage_sqlite.work import Connection, Intake, Outcome, Queue, Work, settle, take
 
 READERS = 2
 AT_ONCE = 8
@@ -17,7 +17,8 @@ class Readers:
     """The threads that read. One takes several reads at once, so that waking it is paid for once."""
 
     def __init__(self, path: Path, busy_s: float) -> None:
-        self.queue: Queue = SimpleQueue()
+        self._queue: Queue = SimpleQueue()
+        self.intake = Intake(self._queue, AT_ONCE)
         self._path = path
         self._busy_s = busy_s
         self._closing = threading.Event()
@@ -29,23 +30,24 @@ class Readers:
 
     def close(self) -> None:
         """Finish what is pending and let go of the file. Blocks."""
+        self.intake.hand_over()
         self._closing.set()
         for _ in self._threads:
-            self.queue.put(None)
+            self._queue.put([])
         for thread in self._threads:
             thread.join()
 
     def _run(self) -> None:
         connection = Connection(self._path, self._busy_s)
         while True:
-            batch = take(self.queue, AT_ONCE, 0 if self._closing.is_set() else None)
+            batch = take(self._queue, AT_ONCE, 0 if self._closing.is_set() else None)
             if batch:
                 settle([_outcome(connection, work) for work in batch])
             elif self._closing.is_set():
                 break
         connection.close()
         # This thread may have taken the other one's wake-up together with its last work.
-        self.queue.put(None)
+        self._queue.put([])
 
 
 def _outcome(connection: Connection, work: Work) -> Outcome:

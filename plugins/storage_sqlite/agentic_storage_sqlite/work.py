@@ -39,20 +39,49 @@ class Outcome(NamedTuple):
     error: Exception | None = None
 
 
-Queue = SimpleQueue[Work | None]
-"""None only wakes the thread up, so that it looks at what has changed around it."""
+Queue = SimpleQueue[list[Work]]
+"""Works that were handed in together. An empty list only wakes the thread up, to look at what has changed around it."""
+
+
+class Intake:
+    """Hands works over to a queue: those that come in one turn of an event loop go together, up to ``most`` at once.
+
+    The thread that is woken by the first of them would else have begun, and flushed it to disk, before the second.
+    """
+
+    def __init__(self, queue: Queue, most: int) -> None:
+        self._queue = queue
+        self._most = most
+        self._gathered: dict[asyncio.AbstractEventLoop, list[Work]] = {}
+
+    def add(self, work: Work) -> None:
+        """Take a work, in the thread of its event loop."""
+        gathered = self._gathered.setdefault(work.loop, [])
+        gathered.append(work)
+        if len(gathered) == 1:
+            work.loop.call_soon(self._hand_over, work.loop)
+
+    def hand_over(self) -> None:
+        """Let nothing wait any longer."""
+        for loop in list(self._gathered):
+            self._hand_over(loop)
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        gathered = self._gathered.pop(loop, [])
+        for start in range(0, len(gathered), self._most):
+            self._queue.put(gathered[start : start + self._most])
 
 
 def take(queue: Queue, most: int, timeout_s: float | None) -> list[Work]:
-    """Wait for work, then take all that is there, up to ``most``; empty after ``timeout_s`` or a bare wake-up."""
+    """Wait for works, then take what is there until it is ``most``; empty after ``timeout_s`` or a bare wake-up."""
     batch: list[Work] = []
     try:
-        work = queue.get(timeout=timeout_s)
-        while work is not None:
-            batch.append(work)
-            if len(batch) == most:
+        works = queue.get(timeout=timeout_s)
+        while works:
+            batch += works
+            if len(batch) >= most:
                 break
-            work = queue.get_nowait()
+            works = queue.get_nowait()
     except Empty:
         pass
     return batch

@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from agentic import AgenticError, StorageError
 from agentic_storage_sqlite.database import is_locked
 from agentic_storage_sqlite.waiting import Waiting
-from agentic_storage_sqlite.work import Connection, Outcome, Queue, Work, settle, take
+from agentic_storage_sqlite.work import Connection, Intake, Outcome, Queue, Work, settle, take
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,8 @@ class Writer:
     """The thread that writes. It also looks out for other processes' appends while readers wait for some."""
 
     def __init__(self, path: Path, waiting: Waiting, busy_s: float) -> None:
-        self.queue: Queue = SimpleQueue()
+        self._queue: Queue = SimpleQueue()
+        self.intake = Intake(self._queue, BATCH)
         self._connection = Connection(path, busy_s)
         self._waiting = waiting
         self._busy_s = busy_s
@@ -45,17 +46,18 @@ class Writer:
 
     def wake(self) -> None:
         """A reader has begun to wait: look out for it."""
-        self.queue.put(None)
+        self._queue.put([])
 
     def close(self) -> None:
         """Write what is pending, move it into the main file and let go of it. Blocks."""
+        self.intake.hand_over()
         self._closing.set()
-        self.queue.put(None)
+        self._queue.put([])
         self._thread.join()
 
     def _run(self) -> None:
         while True:
-            batch = take(self.queue, BATCH, self._patience())
+            batch = take(self._queue, BATCH, self._patience())
             if batch:
                 settle(self._write(batch))
             elif self._closing.is_set():

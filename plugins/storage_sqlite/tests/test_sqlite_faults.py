@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import stat
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -231,6 +232,35 @@ async def test_acknowledged_is_flushed_and_deleted_is_overwritten(storage: Sqlit
         for name in settings
     ]
     assert values == ["wal", 2, 1, 1]
+
+
+async def test_writes_of_one_turn_of_the_loop_share_one_flush(storage: SqliteStorage) -> None:
+    flushes: list[str] = []
+
+    def watch(connection: sqlite3.Connection) -> None:
+        connection.set_trace_callback(lambda statement: flushes.append(statement) if statement == "COMMIT" else None)
+
+    await storage._write(watch)
+    flushes.clear()
+    dawdling = asyncio.get_running_loop().create_future()
+
+    async def dawdle() -> None:
+        # The thread that writes has all the time to begin without the second one.
+        time.sleep(0.1)  # noqa: ASYNC251
+        dawdling.set_result(None)
+
+    await asyncio.gather(storage.save("a", 1), dawdle(), storage.append("b", [1]), storage.save("c", 1))
+    assert dawdling.done()
+    assert flushes == ["COMMIT"]
+
+
+async def test_what_was_asked_for_before_the_closing_is_done(storage: SqliteStorage, path: Path) -> None:
+    saving = asyncio.create_task(storage.save("x", 1))
+    loading = asyncio.create_task(storage.load("x"))
+    await asyncio.sleep(0)
+    await storage.aclose()
+    assert await asyncio.wait_for(saving, 30) == 1
+    await asyncio.wait_for(loading, 30)
 
 
 async def test_event_loop_is_never_blocked(storage: SqliteStorage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
@@ -109,13 +110,18 @@ def _content(path: str, limit: int) -> bytes | None:
 
 
 def _regular(top: str, most: int) -> Iterator[tuple[str, str, os.stat_result]]:
-    """Regular files below ``top`` as name, path and status, without hidden ones and compiled modules."""
-    for path, status in _entries(top, most):
-        name = path[len(top) + 1 :]
-        parts = name.split("/")
-        hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
-        if stat.S_ISREG(status.st_mode) and not hidden:
-            yield name, path, status
+    """Regular files below ``top`` as name, path and status, without hidden ones and compiled modules.
+
+    A program may have put a file in the place of a folder, or made folders too deep to be looked into: then these are
+    those that were found until then.
+    """
+    with contextlib.suppress(OSError):
+        for path, status in _entries(top, most):
+            name = path[len(top) + 1 :]
+            parts = name.split("/")
+            hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
+            if stat.S_ISREG(status.st_mode) and not hidden:
+                yield name, path, status
 
 
 def _walk(top: str, most: int) -> Iterator[os.stat_result | None]:
