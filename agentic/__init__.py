@@ -24,7 +24,7 @@ from agentic.hookspecs import hookimpl
 from agentic.messages import Json, Message, ToolCall, Usage
 from agentic.ports.agent import GENERAL, Agent, Bid, Fit, Shape, Task
 from agentic.ports.blobs import Blob, BlobStore
-from agentic.ports.documents import Document, DocumentReader, Documents, Indexer, Page
+from agentic.ports.documents import Document, DocumentReader, Documents, Indexer, Page, Passage
 from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.http import Fetched, HttpClient
 from agentic.ports.model import ModelDelta, ModelInfo, ModelProvider, ModelRequest, Reply, Sampling, ToolSpec
@@ -75,6 +75,7 @@ __all__ = [
     "NotConfigured",
     "NotFound",
     "Page",
+    "Passage",
     "Principal",
     "Reply",
     "Router",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from agentic.events import Citation
+
 if TYPE_CHECKING:
     from agentic.ports.space import Space
 
@@ -43,6 +45,24 @@ class Page:
     text: str
     number: int = 0
     heading: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A part of a document that answers a query; a higher ``score`` is better, and comparable within one search.
+
+    ``start`` and ``end`` are character offsets in the document's text; ``page`` and ``heading`` are of its beginning,
+    as in :class:`Page`. ``citation`` is how an answer names it.
+    """
+
+    document_id: str
+    text: str
+    score: float
+    page: int = 0
+    heading: tuple[str, ...] = ()
+    start: int
+    end: int
+    citation: Citation
 
 
 class DocumentReader(Protocol):
@@ -92,8 +112,8 @@ class Documents(Protocol):
 class Indexer(Protocol):
     """Is told of documents, so that it can find things in them later. ``space`` is the user's, under its plugin.
 
-    Both methods may be called again after a crash in their middle, and then do the same: ``index`` replaces what it
-    had stored of the document, ``forget`` of an unknown one is no error.
+    ``index`` and ``forget`` may be called again after a crash in their middle, and then do the same: ``index`` replaces
+    what it had stored of the document, ``forget`` of an unknown one is no error.
     """
 
     name: str
@@ -111,3 +131,13 @@ class Indexer(Protocol):
     async def forget(self, document_id: str, space: Space) -> int:
         """Remove every trace of a document; how many pieces that were. Does not raise for one that is unknown."""
         ...
+
+    async def search(
+        self, query: str, space: Space, *, top_k: int = 5, documents: Sequence[str] | None = None
+    ) -> Sequence[Passage]:
+        """At most ``top_k`` passages that fit the query, the best first; none where nothing does.
+
+        ``documents``: ids, of these alone; an empty sequence finds nothing. An indexer that finds things in another way
+        leaves this as it is. Raises ToolError with a reason for the user.
+        """
+        return ()
