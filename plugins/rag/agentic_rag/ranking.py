@@ -1,0 +1,71 @@
+"""Two lists of hits made one, and whether the best of them is near enough to be an answer at all.
+
+Nearness of meaning and words in common are on scales of their own, and those of words change from search to search. So
+each list is measured by its own spread: how far a hit lies above the last one looked at, in standard deviations. On the
+questions of ``bench/retrieval`` this finds more than ranks alone do, and no other scale that was tried finds more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import pstdev
+
+from agentic import Hit
+
+LOOKED_AT = 200
+"""Hits that each index is asked for: with 50, what one index alone finds gets too little from the other."""
+_NEAR, _WORDS = 0.55, 0.45
+_LEAST_SPREAD = 0.2
+"""Of the distance between first and last: few or equal hits must not look far apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A chunk that was found; ``score`` compares it with the others of its search."""
+
+    doc_id: str
+    number: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The least cosine of the nearest chunk, and how much more it must be where words of the query are in no document.
+
+    Cosines of one embedder compare over searches and users; those of two embedders do not.
+    """
+
+    cosine: float
+    unknown_word: float
+
+
+FLOORS = {"all-MiniLM-L6-v2-int8": Floor(0.42, 0.1)}
+"""By the embedder's id, measured with ``bench/retrieval``: of the questions that are answered one in thirty is lost, of
+those that nothing in the documents touches nearly all are stopped. An embedder that was not measured has no floor."""
+
+
+def blend(by_vector: Sequence[Hit], by_text: Sequence[Hit]) -> list[Ranked]:
+    """All hits of both lists, the best first."""
+    # A chunk that is not among few hits by words holds none of them: it has nothing, and is not just behind the last.
+    near = _above(by_vector, by_vector[-1].score if by_vector else 0.0)
+    words = _above(by_text, by_text[-1].score if len(by_text) >= LOOKED_AT else 0.0)
+    scores = {key: _NEAR * near.get(key, 0.0) + _WORDS * words.get(key, 0.0) for key in {**near, **words}}
+    return [Ranked(*key, score) for key, score in sorted(scores.items(), key=lambda item: -item[1])]
+
+
+def is_near(embedder: str, by_vector: Sequence[Hit], unknown: Sequence[str]) -> bool:
+    """Whether the nearest chunk may hold an answer; ``unknown``: words of the query that no document holds."""
+    floor = FLOORS.get(embedder)
+    if floor is None:
+        return True
+    least = floor.cosine + (floor.unknown_word if unknown else 0)
+    return bool(by_vector) and by_vector[0].score >= least
+
+
+def _above(hits: Sequence[Hit], low: float) -> dict[tuple[str, int], float]:
+    if not hits:
+        return {}
+    scores = [hit.score for hit in hits]
+    spread = max(pstdev(scores), _LEAST_SPREAD * (max(scores) - low)) or 1.0
+    return {(hit.doc_id, hit.number): max(0.0, hit.score - low) / spread for hit in hits}
