@@ -12,48 +12,46 @@ from agentic_rag.records import Record
 
 MOST_JOINED = 3
 """Chunks of a passage: a longer one would crowd out the others where the text is read by a small model."""
+LOOKED_AT = 3
+"""For each passage that is wanted, hits that may become one or be joined to one."""
 
 
 @dataclass(slots=True)
 class Stretch:
-    """Neighbouring chunks of a document, ``first`` to ``last``, and the best score among them."""
+    """Neighbouring chunks of one page of a document, in order, and the best score among them."""
 
     doc_id: str
-    first: int
-    last: int
     score: float
+    chunks: list[Chunk]
 
-    def takes(self, hit: Ranked) -> bool:
-        """Whether the hit touches it, and has room."""
-        if hit.doc_id != self.doc_id or not self.first - 1 <= hit.number <= self.last + 1:
-            return False
-        return max(self.last, hit.number) - min(self.first, hit.number) < MOST_JOINED
+    def takes(self, hit: Ranked, chunk: Chunk) -> bool:
+        """Whether the chunk touches it, is of the same page (which is cited), and there is room."""
+        first, last = self.chunks[0], self.chunks[-1]
+        touches = hit.doc_id == self.doc_id and hit.number in (first.number - 1, last.number + 1)
+        return touches and chunk.page == first.page and len(self.chunks) < MOST_JOINED
 
-    def join(self, hit: Ranked) -> None:
-        """Take it in."""
-        self.first, self.last = min(self.first, hit.number), max(self.last, hit.number)
+    def join(self, chunk: Chunk) -> None:
+        """Take it in, at the end where it belongs."""
+        self.chunks.insert(0 if chunk.number < self.chunks[0].number else len(self.chunks), chunk)
 
 
-def stretches(ranked: Sequence[Ranked], top_k: int) -> list[Stretch]:
-    """The first ``top_k`` stretches of hits that are in order of their rank."""
-    found: list[Stretch] = []
-    for hit in ranked:
-        near = next((stretch for stretch in found if stretch.takes(hit)), None)
+def stretches(found: Sequence[tuple[Ranked, Chunk]], top_k: int) -> list[Stretch]:
+    """The first ``top_k`` stretches of what was found, which is in the order of its rank."""
+    made: list[Stretch] = []
+    for hit, chunk in found:
+        near = next((stretch for stretch in made if stretch.takes(hit, chunk)), None)
         if near is not None:
-            near.join(hit)
-        elif len(found) == top_k:
-            break
-        else:
-            found.append(Stretch(hit.doc_id, hit.number, hit.number, hit.score))
-    return found
+            near.join(chunk)
+        elif len(made) < top_k:
+            made.append(Stretch(hit.doc_id, hit.score, [chunk]))
+    return made
 
 
-def passage(record: Record, chunks: Sequence[Chunk], score: float) -> Passage:
-    """Neighbouring chunks of a document as one passage."""
-    first = chunks[0]
-    text = first.text
-    end = first.end
-    for chunk in chunks[1:]:
+def passage(record: Record, stretch: Stretch) -> Passage:
+    """A stretch of the document as a passage."""
+    first = stretch.chunks[0]
+    text, end = first.text, first.end
+    for chunk in stretch.chunks[1:]:
         # Between chunks that do not overlap there was nothing but space.
         text += chunk.text[end - chunk.start :] if chunk.start < end else f"\n{chunk.text}"
         end = max(end, chunk.end)
@@ -61,7 +59,7 @@ def passage(record: Record, chunks: Sequence[Chunk], score: float) -> Passage:
     return Passage(
         document_id=record.id,
         text=text,
-        score=score,
+        score=stretch.score,
         page=first.page,
         heading=first.heading,
         start=first.start,

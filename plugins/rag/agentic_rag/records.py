@@ -58,10 +58,10 @@ class Records:
         """From now on the document is found."""
         await self._storage.save(_PREFIX + record.id, asdict(record))
 
-    async def chunks(self, document_id: str, first: int, count: int) -> list[Chunk]:
-        """Up to ``count`` chunks of a document from the number ``first`` on."""
-        rows = await self._storage.read(_PREFIX + document_id, after=first, limit=count)
-        return [Chunk.from_json(first + place, row) for place, row in enumerate(rows)]
+    async def chunk(self, document_id: str, number: int) -> Chunk | None:
+        """One chunk of a document; None if there is none of this number."""
+        rows = await self._storage.read(_PREFIX + document_id, after=number, limit=1)
+        return Chunk.from_json(number, rows[0]) if rows else None
 
     async def forget(self, document_id: str) -> bool:
         """Remove record and chunks; False if there were neither."""

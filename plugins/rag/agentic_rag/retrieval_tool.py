@@ -115,7 +115,7 @@ def _named(names: Sequence[str], records: Sequence[Record]) -> list[str]:
     found: dict[str, None] = {}
     for name in names:
         wanted = name.strip().casefold()
-        ids = [record.id for record in records if wanted in (record.id, record.name.casefold())]
+        ids = [record.id for record in records if wanted in (record.id.casefold(), record.name.casefold())]
         ids = ids or [record.id for record in records if wanted and wanted in record.name.casefold()]
         if not ids:
             shown = ", ".join(sorted({record.name for record in records})[:_SHOWN])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentic import Hit, Passage, Space, Texts, ToolError
@@ -54,10 +54,10 @@ async def search(query: str, space: Space, *, top_k: int, documents: Sequence[st
     )
     if not ranking.is_near(embedder.id, by_vector, unknown):
         return Found(unknown=unknown)
-    ranked = [hit for hit in ranking.blend(by_vector, by_text) if _is_there(hit, records)]
-    stretches = joining.stretches(ranked, top_k)
-    shown = await asyncio.gather(*(_passage(stretch, records, space) for stretch in stretches))
-    return Found(tuple(passage for passage in shown if passage is not None), unknown)
+    ranked = [hit for hit in ranking.blend(by_vector, by_text) if hit.doc_id in records]
+    found = await _with_chunks(ranked[: joining.LOOKED_AT * top_k], space)
+    made = [joining.passage(records[one.doc_id], one) for one in joining.stretches(found, top_k)]
+    return Found(tuple(made), unknown)
 
 
 async def _searchable(space: Space) -> dict[str, Record]:
@@ -84,13 +84,8 @@ async def _unknown(query: str, texts: Texts, only: Sequence[str] | None) -> tupl
     return tuple(word for word in words if word in missing)
 
 
-def _is_there(hit: ranking.Ranked, records: Mapping[str, Record]) -> bool:
-    """Whether it is of a document that is indexed whole, and not one that is just being taken in or removed."""
-    return hit.doc_id in records and hit.number < records[hit.doc_id].chunks
-
-
-async def _passage(stretch: joining.Stretch, records: Mapping[str, Record], space: Space) -> Passage | None:
-    """The stretch as a passage; None if its document was removed meanwhile."""
-    count = stretch.last - stretch.first + 1
-    chunks = await Records(space.storage).chunks(stretch.doc_id, stretch.first, count)
-    return joining.passage(records[stretch.doc_id], chunks, stretch.score) if len(chunks) == count else None
+async def _with_chunks(ranked: Sequence[ranking.Ranked], space: Space) -> list[tuple[ranking.Ranked, Chunk]]:
+    """The hits with their chunks, without those whose document was removed meanwhile."""
+    records = Records(space.storage)
+    chunks = await asyncio.gather(*(records.chunk(hit.doc_id, hit.number) for hit in ranked))
+    return [(hit, chunk) for hit, chunk in zip(ranked, chunks, strict=True) if chunk is not None]
