@@ -147,22 +147,22 @@ class Prose(HTMLParser):
         return tag in LEVELS and (tag == "title") == self._mallard and not self._silent
 
 
-def documents() -> list[Source]:
-    """The corpus, in a fixed order; made at the first call."""
-    kept = CACHE / "corpus.json"
+def documents(everything: bool = False) -> list[Source]:
+    """The corpus, in a fixed order; made at the first call. ``everything``: all that the shelves hold."""
+    kept = CACHE / ("everything.json" if everything else "corpus.json")
     if not kept.exists():
-        made = [source for shelf in SHELVES for source in _taken(shelf)]
+        made = [source for shelf in SHELVES for source in _taken(shelf, everything)]
         rows = [[one.name, one.group, [[part.heading, part.text] for part in one.sections]] for one in made]
         kept.write_text(json.dumps(rows), "utf-8")
     rows = json.loads(kept.read_text("utf-8"))
     return [Source(name, group, tuple(Section(tuple(h), t) for h, t in parts)) for name, group, parts in rows]
 
 
-def _taken(shelf: Shelf) -> Iterator[Source]:
-    """Files that are long enough, evenly spread over the shelf."""
+def _taken(shelf: Shelf, everything: bool) -> Iterator[Source]:
+    """Files that are long enough; unless all are wanted, evenly spread over the shelf."""
     root = _unpacked(shelf.package)
     found = [source for path in sorted(root.glob(shelf.pattern)) if (source := _read(path, shelf.group))]
-    if len(found) <= shelf.most:
+    if everything or len(found) <= shelf.most:
         yield from found
         return
     for number in range(shelf.most):
