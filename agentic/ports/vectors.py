@@ -48,7 +48,11 @@ class Vectors(Protocol):
 
 
 class VectorStore(Protocol):
-    """A place for vectors. ``scope`` is an opaque name from the kernel: letters, digits, ``_``, ``-`` and ``.``."""
+    """A place for vectors.
+
+    ``scope`` is an opaque name from the kernel: 1 to 120 of the letters A to Z and a to z, digits, ``_``, ``-`` and
+    ``.``; another is a ValueError. A document's id may be any text.
+    """
 
     name: str
     rank: int = 0

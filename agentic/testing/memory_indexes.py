@@ -46,7 +46,9 @@ class MemoryVectors(Vectors):
         """See :class:`Vectors`."""
         if tuple(vectors.shape) != (len(numbers), self._dimensions):
             raise ValueError(f"{len(numbers)} rows of {self._dimensions}, not {vectors.shape}")
-        self._rows[doc_id] = (self._embedder, list(numbers), vectors.copy())
+        self._rows.pop(doc_id, None)
+        if len(numbers):
+            self._rows[doc_id] = (self._embedder, list(numbers), vectors.copy())
 
     async def search(self, vector: Any, k: int, doc_ids: Sequence[str] | None = None) -> Sequence[Hit]:
         """See :class:`Vectors`."""
@@ -78,7 +80,7 @@ class MemoryVectorStore(VectorStore):
 
     def collection(self, scope: str, *, embedder: str, dimensions: int) -> Vectors:
         """See :class:`VectorStore`."""
-        return MemoryVectors(self._scopes.setdefault(scope, {}), embedder, dimensions)
+        return MemoryVectors(self._scopes.setdefault(_scope(scope), {}), embedder, dimensions)
 
     async def scopes(self) -> Sequence[str]:
         """See :class:`VectorStore`."""
@@ -86,7 +88,7 @@ class MemoryVectorStore(VectorStore):
 
     async def drop(self, scope: str) -> int:
         """See :class:`VectorStore`."""
-        documents = self._scopes.get(scope, {})
+        documents = self._scopes.get(_scope(scope), {})
         count = sum(len(numbers) for _, numbers, _ in documents.values())
         documents.clear()
         return count
@@ -100,7 +102,9 @@ class MemoryTexts(Texts):
 
     async def add(self, doc_id: str, texts: Sequence[str]) -> None:
         """See :class:`Texts`."""
-        self._pieces[doc_id] = list(texts)
+        self._pieces.pop(doc_id, None)
+        if texts:
+            self._pieces[doc_id] = list(texts)
 
     async def search(self, query: str, k: int, doc_ids: Sequence[str] | None = None) -> Sequence[Hit]:
         """See :class:`Texts`."""
@@ -133,7 +137,7 @@ class MemoryTextIndex(TextIndex):
 
     def collection(self, scope: str) -> Texts:
         """See :class:`TextIndex`."""
-        return MemoryTexts(self._scopes.setdefault(scope, {}))
+        return MemoryTexts(self._scopes.setdefault(_scope(scope), {}))
 
     async def scopes(self) -> Sequence[str]:
         """See :class:`TextIndex`."""
@@ -141,7 +145,7 @@ class MemoryTextIndex(TextIndex):
 
     async def drop(self, scope: str) -> int:
         """See :class:`TextIndex`."""
-        documents = self._scopes.get(scope, {})
+        documents = self._scopes.get(_scope(scope), {})
         count = sum(map(len, documents.values()))
         documents.clear()
         return count
@@ -184,3 +188,9 @@ class MemoryDocuments(Documents):
 
 def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
+
+
+def _scope(scope: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,120}", scope):
+        raise ValueError(f"no scope: {scope!r}")
+    return scope

@@ -1,0 +1,80 @@
+"""For kits of stores: a process that writes until it is killed, and a look into files from outside this process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+SEARCH = """
+import sys
+from pathlib import Path
+markers = [bytes.fromhex(marker) for marker in sys.argv[2:]]
+for path in sorted(Path(sys.argv[1]).rglob("*")):
+    data = bytes(path) + (path.read_bytes() if path.is_file() else b"")
+    if any(marker in data for marker in markers):
+        print(path)
+"""
+
+
+FORKING = """
+import os, sys
+
+for _ in sys.stdin:
+    pid = os.fork()
+    if not pid:
+        print("writer", os.getpid(), flush=True)
+        write_for_ever()
+    os.waitpid(pid, 0)
+    print("end", flush=True)
+"""
+
+
+class KilledWriter:
+    """Writers that are killed at work: ``program`` defines ``write_for_ever()``, and is loaded once for all of them.
+
+    That prints a growing number for each write that was acknowledged. Use it with ``async with``.
+    """
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+
+    async def __aenter__(self) -> KilledWriter:
+        pipe = asyncio.subprocess.PIPE
+        program = self._program + FORKING
+        self._process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdin=pipe, stdout=pipe)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        await self._process.wait()
+
+    async def killed(self, rounds: int) -> int:
+        """Let one write, and kill -9 it after so many writes; the last number that it printed."""
+        process = self._process
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(b"\n")
+        told = (await process.stdout.readline()).split()
+        assert told and told[0] == b"writer", "is the fixture `program` right?"
+        lines = [await process.stdout.readline() for _ in range(rounds)]
+        os.kill(int(told[1]), signal.SIGKILL)
+        while (line := await process.stdout.readline()) != b"end\n":
+            # The line that was being printed has no end, and runs into the last one.
+            lines.append(line.removesuffix(b"end\n"))
+        return int(lines[-1])
+
+
+async def files_with(folder: Path, *markers: bytes) -> list[str]:
+    """The paths below a folder that hold one of the markers, in their name or within.
+
+    A process of its own looks: to close a file of SQLite's in this one would take away the locks that it holds.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SEARCH, str(folder), *(marker.hex() for marker in markers), stdout=asyncio.subprocess.PIPE
+    )
+    found, _ = await process.communicate()
+    assert process.returncode == 0
+    return found.decode().splitlines()

@@ -1,0 +1,45 @@
+"""Texts and queries as FTS5 takes them: any text is one, and nothing in it is syntax."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from itertools import pairwise
+
+MOST_WORDS = 200
+"""Different words of a query that are looked for; those beyond change little, and FTS5 takes only so many."""
+
+# Written without blanks between words: Thai to Khmer, kana, and the ideographs of Chinese and Japanese.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_LETTER = re.compile(f"[{_UNSPACED}]")
+_WORD = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+def indexed(text: str) -> str:
+    """The text as it goes into the index: letters of scripts without blanks stand apart, so that each is a word."""
+    return _LETTER.sub(r" \g<0> ", _whole(text))
+
+
+def query_of(text: str) -> str:
+    """A query that matches pieces which hold any of the text's words; empty where it has none."""
+    words: dict[str, None] = {}
+    for word in _WORD.findall(_whole(text)):
+        words.update(dict.fromkeys(_terms(word)))
+        if len(words) >= MOST_WORDS:
+            break
+    return " OR ".join(f'"{word}"' for word in list(words)[:MOST_WORDS])
+
+
+def _terms(word: str) -> list[str]:
+    """The word itself, or in scripts without blanks each two letters that follow one another."""
+    if not _LETTER.match(word):
+        return [word.lower()]
+    return [f"{one} {two}" for one, two in pairwise(word)] or [word]
+
+
+def _whole(text: str) -> str:
+    """Letters and their marks as one character each, and no halves of characters, which no file can hold."""
+    return _HALVES.sub("\ufffd", unicodedata.normalize("NFC", text))

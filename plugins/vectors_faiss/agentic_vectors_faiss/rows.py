@@ -1,0 +1,159 @@
+"""All rows of one scope and one embedder in memory, and the search among them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+from agentic_vectors_faiss.coarse import Coarse
+
+COARSE_FROM = 10_000
+"""Rows from which on rough copies are searched first; below, all rows are read in about a millisecond."""
+LOOKED_AT = 1024
+"""Rows that are looked at closely, at least."""
+GROWTH = 4
+
+Found = tuple[int, int, float]
+"""Place of the document in ``Rows.documents``, number of the piece, score."""
+
+
+class Rows:
+    """Rows of length 1, those of a document side by side. Exact: what is found is what a plain search would find.
+
+    Past ``COARSE_FROM`` rows that holds as surely as ``coarse.SURE`` says. Not for several threads at once.
+    """
+
+    def __init__(self, dimensions: int) -> None:
+        import faiss
+        import numpy
+
+        self._flat: Any = faiss.IndexFlatIP(dimensions)
+        self._coarse: Coarse | None = None
+        self._dimensions = dimensions
+        self._numbers: Any = numpy.empty(0, dtype=numpy.int64)
+        self._counts: list[int] = []
+        self._ends: Any = numpy.empty(0, dtype=numpy.int64)
+        self.documents: list[str] = []
+
+    def __len__(self) -> int:
+        return int(self._flat.ntotal)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes."""
+        return len(self) * (self._dimensions * 4 + 8 + (self._dimensions // 4 if self._coarse else 0))
+
+    def change(self, gone: Collection[str], come: Mapping[str, tuple[Any, Any]]) -> None:
+        """Forget the rows of some documents, then take in others: name → (numbers, rows), each name new."""
+        import numpy
+
+        self._remove([place for place, name in enumerate(self.documents) if name in gone])
+        for numbers, rows in come.values():
+            self._flat.add(rows)
+            if self._coarse:
+                self._coarse.add(rows)
+            self._counts.append(len(numbers))
+        self.documents += come
+        self._numbers = numpy.concatenate([self._numbers, *(numbers for numbers, _ in come.values())])
+        self._ends = numpy.array(list(accumulate(self._counts)), dtype=numpy.int64)
+
+    def search(self, vector: Any, k: int, places: Sequence[int] | None) -> list[Found]:
+        """The ``k`` nearest pieces, the best first; of the documents at these places alone, where they are given."""
+        if k <= 0 or not len(self):
+            return []
+        if places is not None:
+            return self._search_within(vector, k, places)
+        if len(self) >= COARSE_FROM:
+            found = self._search_coarsely(vector, k)
+            if found is not None:
+                return found
+        return self._search_all(vector, k)
+
+    def _search_all(self, vector: Any, k: int) -> list[Found]:
+        depth = min(2 * k + 8, len(self))
+        while True:
+            scores, ids = self._flat.search(vector.reshape(1, -1), depth)
+            found = self._pieces(scores[0], ids[0], k)
+            if len(found) == k or depth == len(self):
+                return found
+            # Several rows of the same pieces were in the way.
+            depth = min(depth * GROWTH, len(self))
+
+    def _search_coarsely(self, vector: Any, k: int) -> list[Found] | None:
+        """As ``_search_all``, or None where too many rows would have to be looked at for that."""
+        import numpy
+
+        if self._coarse is None:
+            self._coarse = Coarse(self._dimensions)
+            self._coarse.add(self._array())
+        margin = self._coarse.margin * float(numpy.linalg.norm(vector))
+        depth = max(LOOKED_AT, 8 * k)
+        while depth * 4 < len(self):
+            ids, last = self._coarse.candidates(vector, depth)
+            scores = self._scores(vector, ids)
+            order = numpy.argsort(-scores, kind="stable")
+            found = self._pieces(scores[order], ids[order], k)
+            # Whatever was not looked at has a rough score below the last one, so its own is below this.
+            if len(found) == k and last + margin <= found[-1][2]:
+                return found
+            depth *= GROWTH
+        return None
+
+    def _search_within(self, vector: Any, k: int, places: Sequence[int]) -> list[Found]:
+        import numpy
+
+        array = self._array()
+        spans = [(int(self._ends[place]) - self._counts[place], int(self._ends[place])) for place in places]
+        if not spans:
+            return []
+        scores = numpy.concatenate([array[start:end] @ vector for start, end in spans])
+        ids = numpy.concatenate([numpy.arange(start, end) for start, end in spans])
+        order = numpy.argsort(-scores, kind="stable")
+        return self._pieces(scores[order], ids[order], k)
+
+    def _pieces(self, scores: Any, ids: Any, k: int) -> list[Found]:
+        """The first ``k`` different pieces of rows in order."""
+        import numpy
+
+        found: dict[tuple[int, int], float] = {}
+        places = numpy.searchsorted(self._ends, ids, side="right").tolist()
+        for place, number, score in zip(places, self._numbers[ids].tolist(), scores.tolist(), strict=True):
+            found.setdefault((place, number), score)
+            if len(found) == k:
+                break
+        return [(place, number, score) for (place, number), score in found.items()]
+
+    def _scores(self, vector: Any, ids: Any) -> Any:
+        import faiss
+        import numpy
+
+        scores = numpy.empty((1, len(ids)), dtype=numpy.float32)
+        at, out, chosen = vector.reshape(1, -1), scores, ids.reshape(1, -1)
+        pointer = faiss.swig_ptr
+        self._flat.compute_distance_subset(1, pointer(at), len(ids), pointer(out), pointer(chosen))
+        return scores[0]
+
+    def _array(self) -> Any:
+        """The rows as they lie in FAISS's memory: valid until they change."""
+        import faiss
+
+        return faiss.rev_swig_ptr(self._flat.get_xb(), len(self) * self._dimensions).reshape(len(self), -1)
+
+    def _remove(self, places: Sequence[int]) -> None:
+        import faiss
+        import numpy
+
+        if not places:
+            return
+        kept = numpy.ones(len(self), dtype=bool)
+        for place in places:
+            kept[int(self._ends[place]) - self._counts[place] : int(self._ends[place])] = False
+        selector = faiss.IDSelectorBatch(numpy.flatnonzero(~kept))
+        self._flat.remove_ids(selector)
+        if self._coarse:
+            self._coarse.remove(selector)
+        gone = set(places)
+        self._numbers = self._numbers[kept]
+        self._counts = [count for place, count in enumerate(self._counts) if place not in gone]
+        self.documents = [name for place, name in enumerate(self.documents) if place not in gone]

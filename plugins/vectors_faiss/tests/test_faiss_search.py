@@ -1,0 +1,144 @@
+"""Searches of many rows find what a plain search finds, and memory holds what was used last."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+
+from agentic_vectors_faiss.coarse import Coarse
+from agentic_vectors_faiss.rows import COARSE_FROM, Rows
+from agentic_vectors_faiss.store import FaissStore
+
+MANY = COARSE_FROM + 2_000
+
+
+def unit(array: Any) -> Any:
+    return (array / numpy.linalg.norm(array, axis=1, keepdims=True)).astype(numpy.float32)
+
+
+def at_random(count: int, dimensions: int, seed: int = 0) -> Any:
+    return unit(numpy.random.default_rng(seed).standard_normal((count, dimensions)))
+
+
+def in_clusters(count: int, dimensions: int) -> Any:
+    """Rows as embedders make them: near one another in groups, and far from even along the axes."""
+    source = numpy.random.default_rng(1)
+    centres = source.standard_normal((40, dimensions)) * numpy.linspace(3, 0.01, dimensions)
+    return unit(centres[source.integers(40, size=count)] + source.standard_normal((count, dimensions)) * 0.3)
+
+
+def along_axes(count: int, dimensions: int) -> Any:
+    """The worst for parts that are taken as spread normally: nearly all of a row in a single place."""
+    source = numpy.random.default_rng(2)
+    array = source.standard_normal((count, dimensions)) * 0.01
+    array[numpy.arange(count), source.integers(dimensions, size=count)] += 1
+    return unit(array)
+
+
+@pytest.mark.parametrize("dimensions", [384, 65])
+@pytest.mark.parametrize("make", [at_random, in_clusters, along_axes], ids=lambda make: str(make.__name__))
+def test_rough_copies_lose_nothing(make: Any, dimensions: int) -> None:
+    array = make(MANY, dimensions)
+    rows = Rows(dimensions)
+    rows.change((), {"one": (numpy.arange(MANY), array)})
+    queries = numpy.concatenate([at_random(20, dimensions, seed=5), array[:20], unit(array[20:40] + array[40:60])])
+    scores = queries @ array.T
+    for query, plain in zip(queries, scores, strict=True):
+        found = rows.search(query, 10, None)
+        best = pytest.approx(numpy.sort(plain)[::-1][:10], abs=1e-5)
+        assert [score for _, _, score in found] == best
+        # By their scores, since of two that are alike but for the last digit either may come first.
+        assert [plain[number] for _, number, _ in found] == best
+
+
+def test_rough_copies_are_what_answers_large_scopes(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    candidates = Coarse.candidates
+
+    def counted(self: Coarse, vector: Any, count: int) -> Any:
+        asked.append(count)
+        return candidates(self, vector, count)
+
+    monkeypatch.setattr(Coarse, "candidates", counted)
+    rows = Rows(384)
+    rows.change((), {"one": (numpy.arange(MANY), at_random(MANY, 384))})
+    assert len(rows.search(at_random(1, 384, seed=3)[0], 5, None)) == 5
+    assert asked == [1024], "and a look at so many is enough even where all rows are equally far"
+
+
+def test_rows_come_and_go_in_the_rough_copies_too() -> None:
+    array = at_random(MANY, 64)
+    rows = Rows(64)
+    third = MANY // 3
+    parts = {name: slice(number * third, (number + 1) * third) for number, name in enumerate("abc")}
+    rows.change((), {name: (numpy.arange(third), array[part]) for name, part in parts.items()})
+    assert rows.search(array[third], 1, None)[0][:2] == (1, 0)
+    rows.change("b", {"d": (numpy.arange(third), at_random(third, 64, seed=9))})
+    assert rows.documents == ["a", "c", "d"]
+    assert rows.search(array[third], 1, None)[0][2] < 0.9, "it is gone"
+    for place, row in ((0, array[5]), (1, array[2 * third + 5]), (2, at_random(third, 64, seed=9)[5])):
+        [(found, number, score)] = rows.search(row, 1, None)
+        assert (found, number, round(score, 3)) == (place, 5, 1.0)
+
+
+def test_piece_with_thousands_of_rows_leaves_room_for_others() -> None:
+    array = numpy.repeat(at_random(1, 64), MANY, axis=0)
+    rows = Rows(64)
+    rows.change(
+        (), {"one": (numpy.zeros(MANY, dtype=numpy.int64), array), "two": (numpy.arange(5), at_random(5, 64, seed=9))}
+    )
+    found = rows.search(array[0], 6, None)
+    assert found[0][:2] == (0, 0)
+    assert len(found) == 6
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[FaissStore]:
+    store = FaissStore(tmp_path, memory_mb=0.5, idle_s=60, clock=Clock())
+    yield store
+    await store.aclose()
+
+
+async def searched(store: FaissStore, scope: str) -> int:
+    vectors = store.collection(scope, embedder="e", dimensions=64)
+    return len(await vectors.search(at_random(1, 64)[0], 3))
+
+
+async def filled(store: FaissStore, *scopes: str) -> None:
+    for scope in scopes:
+        await store.collection(scope, embedder="e", dimensions=64).add("doc", range(800), at_random(800, 64))
+
+
+async def test_users_longest_idle_are_let_go_where_memory_ends(store: FaissStore) -> None:
+    await filled(store, "a", "b", "c")
+    for scope in "abac":
+        assert await searched(store, scope) == 3
+    assert list(store._held) == ["a", "c"]
+    assert await searched(store, "b") == 3, "it is read again"
+    assert list(store._held) == ["c", "b"]
+
+
+async def test_users_idle_for_long_are_let_go(store: FaissStore) -> None:
+    await filled(store, "a", "b")
+    await searched(store, "a")
+    store._clock.now = 61  # type: ignore[attr-defined]
+    await searched(store, "b")
+    assert list(store._held) == ["b"]
+
+
+async def test_single_user_beyond_the_memory_is_served(tmp_path: Path) -> None:
+    store = FaissStore(tmp_path, memory_mb=0.001)
+    await filled(store, "a")
+    assert [await searched(store, "a"), await searched(store, "a")] == [3, 3]
+    await store.aclose()
