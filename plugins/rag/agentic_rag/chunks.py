@@ -9,14 +9,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, groupby
 
 from agentic import Json, Page
 
 PIECE_SIZE = 300
 """Characters of a piece at most."""
 _BREAK = "\f"
-"""Stands between pages while a text is split: a page's end is the first place where it may be cut."""
+"""Stands between sections of a page while it is split: their ends are the first places where it may be cut."""
 _SEPARATORS = (_BREAK, "\n\n", "\n", ". ", " ", "")
 
 
@@ -87,15 +87,19 @@ def pieces(pages: Sequence[Page], chunks: Sequence[Chunk]) -> list[Piece]:
 
 
 def _spans(pages: Sequence[Page], size: int, overlap: int) -> Iterator[tuple[int, int]]:
-    """Where the parts of the joined text begin and end."""
+    """Where the parts of the joined text begin and end. None reaches over the end of a page with a number."""
     from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-    joined = _BREAK.join(page.text.replace(_BREAK, " ") for page in pages)
     splitter = RecursiveCharacterTextSplitter(
         chunk_size=size, chunk_overlap=overlap, separators=[*_SEPARATORS], keep_separator="end", add_start_index=True
     )
-    breaks = [place for place, character in enumerate(joined) if character == _BREAK]
-    for part in splitter.create_documents([joined]):
-        start = int(part.metadata["start_index"])
-        end = start + len(part.page_content)
-        yield start - bisect_right(breaks, start), end - bisect_right(breaks, end - 1)
+    before = 0
+    for _, group in groupby(pages, key=lambda page: page.number):
+        texts = [page.text for page in group]
+        joined = _BREAK.join(text.replace(_BREAK, " ") for text in texts)
+        breaks = [place for place, character in enumerate(joined) if character == _BREAK]
+        for part in splitter.create_documents([joined]):
+            start = int(part.metadata["start_index"])
+            end = start + len(part.page_content)
+            yield before + start - bisect_right(breaks, start), before + end - bisect_right(breaks, end - 1)
+        before += sum(map(len, texts))

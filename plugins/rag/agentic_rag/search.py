@@ -15,13 +15,14 @@ from agentic_rag.records import Record, Records
 LONGEST_QUERY = 2000
 """Characters that are looked for; a longer text is no question, and its first words tell what it is about."""
 _WORD = re.compile(r"\w{4,}")
+"""Shorter ones are of every text, or too short to tell."""
 _WORDS = 12
-"""Words of the query that are looked up one by one, the longest: the shorter ones are of every text."""
+"""Words of the query that are looked up one by one: the longest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Passages, the best first, and the words of the query (of four letters or more) that no document holds."""
+    """Passages, the best first, and words of the query that no document holds, where there are many documents."""
 
     passages: tuple[Passage, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -49,13 +50,15 @@ async def search(query: str, space: Space, *, top_k: int, documents: Sequence[st
         (vector,) = await embedder.embed([query], "query")
         return await vectors.search(vector, ranking.LOOKED_AT, only)
 
-    by_vector, by_text, unknown = await asyncio.gather(
-        near(), texts.search(query, ranking.LOOKED_AT, only), _unknown(query, texts, only)
-    )
-    if not ranking.is_near(embedder.id, by_vector, unknown):
-        return Found(unknown=unknown)
+    by_vector, by_text = await asyncio.gather(near(), texts.search(query, ranking.LOOKED_AT, only))
     ranked = [hit for hit in ranking.blend(by_vector, by_text) if hit.doc_id in records]
     found = await _with_chunks(ranked[: joining.LOOKED_AT * top_k], space)
+    unknown: tuple[str, ...] = ()
+    among = sum(records[one].chunks for one in wanted)
+    if among >= ranking.TELLING:
+        unknown = await _unknown(query, [chunk for _, chunk in found], texts, only)
+    if not ranking.is_near(embedder.id, by_vector, among, unknown):
+        return Found(unknown=unknown)
     made = [joining.passage(records[one.doc_id], one) for one in joining.stretches(found, top_k)]
     return Found(tuple(made), unknown)
 
@@ -75,12 +78,16 @@ async def _searchable(space: Space) -> dict[str, Record]:
     return {record.id: record for record in records}
 
 
-async def _unknown(query: str, texts: Texts, only: Sequence[str] | None) -> tuple[str, ...]:
-    """The query's words that are in none of the documents, in the query's order."""
-    words = list(dict.fromkeys(word.lower() for word in _WORD.findall(query)))
+async def _unknown(query: str, found: Sequence[Chunk], texts: Texts, only: Sequence[str] | None) -> tuple[str, ...]:
+    """The query's words that are in none of the documents, in the query's order.
+
+    The index is asked for those alone that are not in what was found: they are rare, and a common word costs it most.
+    """
+    shown = "\n".join(indexed_text(chunk) for chunk in found).lower()
+    words = [word for word in dict.fromkeys(_WORD.findall(query.lower())) if word not in shown]
     asked = sorted(words, key=len, reverse=True)[:_WORDS]
     hits = await asyncio.gather(*(texts.search(word, 1, only) for word in asked))
-    missing = {word for word, found in zip(asked, hits, strict=True) if not found}
+    missing = {word for word, found_of_it in zip(asked, hits, strict=True) if not found_of_it}
     return tuple(word for word in words if word in missing)
 
 

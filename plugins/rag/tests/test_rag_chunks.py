@@ -67,10 +67,17 @@ def test_a_chunk_has_the_page_and_the_headings_of_its_beginning() -> None:
     }
 
 
-def test_long_pages_are_cut_at_their_ends_and_short_ones_are_put_together() -> None:
+def test_long_sections_are_cut_at_their_ends_and_short_ones_are_put_together() -> None:
     long = split([Page("a " * 400), Page("b " * 400)], 1000, 200)
     assert all("a" not in chunk.text or "b" not in chunk.text for chunk in long)
     assert len(split([Page("First.\n"), Page("Second.\n"), Page("Third.\n")], 1000, 200)) == 1
+
+
+def test_numbered_pages_are_never_put_together_however_short_they_are() -> None:
+    slides = [Page(f"Slide {number}.", number=number) for number in (1, 2, 3)]
+    chunks = split(slides, 1000, 200)
+    assert [(chunk.text, chunk.page) for chunk in chunks] == [("Slide 1.", 1), ("Slide 2.", 2), ("Slide 3.", 3)]
+    assert [part.numbers for part in pieces(slides, chunks)] == [(0,), (1,), (2,)]
 
 
 def test_form_feeds_in_a_text_do_not_shift_anything() -> None:

@@ -128,23 +128,38 @@ async def test_what_is_too_far_from_everything_is_said_to_be_in_no_document(
     tool: Tool, space: FakeSpace, take_in: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await take_in("ferns.txt", "Ferns need water and shade.")
-    monkeypatch.setitem(ranking.FLOORS, "words", Floor(0.3, 0.1))
+    monkeypatch.setitem(ranking.FLOORS, "words", Floor(0.3, 0, 0))
     result = await ask(tool, space, "price of a locomotive")
-    assert result.content.startswith(
-        "Nothing was found: 1 documents hold nothing near enough to “price of a locomotive”"
-    )
-    assert "In none of these documents: “price”, “locomotive”" in result.content
+    assert result.content.startswith("Nothing was found: 1 documents hold nothing near enough to “price of a locom")
     assert result.citations == ()
     assert (await ask(tool, space, "ferns and water")).citations
 
 
-async def test_words_that_no_document_holds_are_told_where_no_floor_was_measured(
-    tool: Tool, space: FakeSpace, take_in: Callable[..., Any]
+async def test_among_many_documents_a_word_that_none_holds_raises_the_floor_and_is_told(
+    tool: Tool, space: FakeSpace, take_in: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await take_in("ferns.txt", "Ferns need water and shade.")
-    result = await ask(tool, space, "Do ferns need fertiliser?")
-    assert result.citations
-    assert "In none of these documents: “fertiliser”." in result.content
+    question = "Do ferns need water and shade or fertiliser?"
+    (vector,) = await space.current_embedder.embed([question], "query")
+    (hit,) = await (await space.vectors()).search(vector, 1)
+    monkeypatch.setitem(ranking.FLOORS, "words", Floor(hit.score - 0.05, 0, 0.1))
+    small = await ask(tool, space, question)
+    assert small.citations
+    assert "In none of these" not in small.content
+    monkeypatch.setattr(ranking, "TELLING", 1)
+    stopped = await ask(tool, space, question)
+    assert stopped.content.startswith("Nothing was found")
+    assert "In none of these documents: “fertiliser”." in stopped.content
+    monkeypatch.delitem(ranking.FLOORS, "words")
+    unmeasured = await ask(tool, space, question)
+    assert unmeasured.citations
+    assert "In none of these documents: “fertiliser”." in unmeasured.content
+
+
+def test_the_floor_rises_with_the_number_of_chunks_and_with_unknown_words() -> None:
+    floor = Floor(0.3, 0.04, 0.1)
+    assert [round(floor.of(chunks, ()), 3) for chunks in (0, 1, 10, 1000)] == [0.3, 0.3, 0.34, 0.42]
+    assert round(floor.of(1000, ("fertiliser",)), 3) == 0.52
 
 
 async def test_documents_that_are_still_being_indexed_are_told(
