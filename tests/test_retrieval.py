@@ -35,7 +35,7 @@ QUESTIONS = {
     "Am I allowed to have a goldfish?": ("lease.txt", "Fish and small birds"),
     "How do I get the espresso maker back to its initial state?": ("manual.txt", "hold the red button"),
     "Will they repair it for free if chalk has built up?": ("manual.txt", "no damage by limescale"),
-    "Where will our office be next year?": ("minutes.txt", "Leipzig"),
+    "What town will the office move to?": ("minutes.txt", "Leipzig"),
     "Who spoke about overspending on trips?": ("minutes.txt", "Ms Okafor"),
 }
 
