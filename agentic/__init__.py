@@ -30,7 +30,7 @@ from agentic.ports.http import Fetched, HttpClient
 from agentic.ports.model import ModelDelta, ModelInfo, ModelProvider, ModelRequest, Reply, Sampling, ToolSpec
 from agentic.ports.router import Candidate, Contest, Decision, Router
 from agentic.ports.run import Run
-from agentic.ports.space import Principal
+from agentic.ports.space import Principal, Space
 from agentic.ports.storage import StorageBackend, Stored
 from agentic.ports.texts import TextIndex, Texts
 from agentic.ports.tool import NotConfigured, Tool, ToolContext, ToolResult, Traits
@@ -83,6 +83,7 @@ __all__ = [
     "Run",
     "Sampling",
     "Shape",
+    "Space",
     "StorageBackend",
     "StorageError",
     "Stored",

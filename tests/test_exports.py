@@ -20,7 +20,6 @@ HOOKS = {name: hook for name, hook in vars(hookspecs).items() if hasattr(hook, "
 NOT_FOR_AUTHORS = {
     "Budget": "reached through Run",
     "Model": "reached through Run",
-    "Space": "reached through Run and ToolContext",
     "Tools": "reached through Run",
 }
 """Ports that the kernel alone implements, and that authors meet as attributes."""
