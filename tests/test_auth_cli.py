@@ -52,6 +52,8 @@ def anna(agentic):
         (("users", "add", "Anna"), PASSWORD, "a user name has"),
         (("users", "add", "anna"), PASSWORD, "there is a user 'anna' already"),
         (("users", "add", "ben"), "", "the password is empty"),
+        (("users", "add", "ben"), "1234567", "8 is the least"),
+        (("users", "passwd", "anna"), "1234567", "8 is the least"),
         (("users", "add", "ben"), "x" * 73, "73 bytes"),
         (("users", "disable", "nobody"), "", "there is no user 'nobody'"),
         (("users", "enable", "nobody"), "", "there is no user 'nobody'"),
@@ -85,16 +87,16 @@ def test_without_a_terminal_the_password_is_one_line_as_it_stands(agentic, ident
 
 def test_on_a_terminal_the_password_is_asked_twice_until_both_agree(agentic, identity, monkeypatch):
     monkeypatch.setattr("agentic.cli.users.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
-    result = agentic("users", "add", "anna", typed=f"one\ntwo\n{PASSWORD}\n{PASSWORD}\n")
+    result = agentic("users", "add", "anna", typed=f"one password\nanother password\n{PASSWORD}\n{PASSWORD}\n")
     assert result.exit_code == 0, result.output
     assert PASSWORD not in result.output
     assert asyncio.run(identity.users.verify("anna", PASSWORD))
 
 
 def test_a_new_password_takes_the_place_of_the_old(agentic, anna, identity):
-    assert agentic("users", "passwd", "anna", typed="another\n").exit_code == 0
+    assert agentic("users", "passwd", "anna", typed="another one\n").exit_code == 0
     assert asyncio.run(identity.users.verify("anna", PASSWORD)) is None
-    assert asyncio.run(identity.users.verify("anna", "another"))
+    assert asyncio.run(identity.users.verify("anna", "another one"))
 
 
 def test_users_are_listed_without_their_hashes(agentic, anna):

@@ -59,6 +59,7 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
             # Sessions with a run that is to be gone on with keep their turn, so this comes before the first request.
             await kernel.restart.look()
             beside = [asyncio.create_task(_settle(kernel)), asyncio.create_task(kernel.restart.watch())]
+            beside.append(asyncio.create_task(kernel.departures.watch()))
             await server.serve()
             for one in beside:
                 one.cancel()

@@ -8,13 +8,34 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from agentic.kernel import Kernel
-from agentic.server import health, routes_auth, routes_chat, routes_conversations, routes_models, routes_routing
+from agentic.server import (
+    health,
+    routes_auth,
+    routes_chat,
+    routes_conversations,
+    routes_keys,
+    routes_logins,
+    routes_models,
+    routes_routing,
+    routes_users,
+)
 from agentic.server.auth import Authentication
 from agentic.server.errors import install_handlers
 from agentic.server.limits import BodyLimit, NoSniff, Unbroken
 
 ROUTERS = tuple(
-    module.router for module in (routes_chat, routes_models, routes_conversations, routes_routing, routes_auth, health)
+    module.router
+    for module in (
+        routes_chat,
+        routes_models,
+        routes_conversations,
+        routes_routing,
+        routes_auth,
+        routes_logins,
+        routes_keys,
+        routes_users,
+        health,
+    )
 )
 
 
