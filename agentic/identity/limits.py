@@ -51,7 +51,7 @@ class Meter:
         self._blobs = blobs
         self._requests = MovingWindowRateLimiter(MemoryStorage())
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._stocks: WeakValueDictionary[str, _Stock] = WeakValueDictionary()
+        self._stocks: dict[str, _Stock] = {}
 
     def allowance(self, limits: Mapping[str, int | None]) -> Allowance:
         """The defaults with a user's own limits in their place; None among these: no limit."""
@@ -132,15 +132,20 @@ class Meter:
             yield _unlimited
             return
         stock = self._stocks.setdefault(principal.id, _Stock())
-        async with stock.lock:
-            if stock.kept is None:
-                stock.kept = await self.stored(principal.id)
+        stock.intakes += 1
         intake = _Intake(stock, most)
         try:
+            async with stock.lock:
+                if stock.kept is None:
+                    stock.kept = await self.stored(principal.id)
             yield intake.take
         except BaseException:
             intake.give_back()
             raise
+        finally:
+            stock.intakes -= 1
+            if not stock.intakes:
+                del self._stocks[principal.id]
 
 
 class _Stock:
@@ -149,6 +154,7 @@ class _Stock:
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.kept: int | None = None
+        self.intakes = 0
 
 
 class _Intake:
