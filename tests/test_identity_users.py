@@ -145,3 +145,26 @@ async def test_unless_told_otherwise_a_hash_takes_12_rounds(storage):
     user = await Users(storage).add("anna", PASSWORD, "user")
     stored = await storage.load(f"users/{user.id}")
     assert stored.value["password_hash"].startswith("$2b$12$")
+
+
+async def test_a_name_is_free_again_once_its_user_is_removed_and_stays_with_who_took_it(users):
+    old = await users.add("anna", PASSWORD, "user")
+    await users.remove(old)
+    new = await users.add("anna", PASSWORD, "user")
+    await users.remove(old)
+    assert await users.find("anna") == new
+
+
+async def test_a_name_that_leads_to_no_user_is_free(users, storage):
+    lost = await users.add("anna", PASSWORD, "user")
+    await storage.delete(f"users/{lost.id}")
+    assert (await users.add("anna", PASSWORD, "user")).id != lost.id
+
+
+async def test_a_new_role_raises_the_token_version_and_must_be_one(users):
+    await users.add("anna", PASSWORD, "user")
+    assert (await users.set_role("anna", "admin")).token_version == 2
+    with pytest.raises(BadRequest, match="admin, user"):
+        await users.set_role("anna", "root")
+    with pytest.raises(NotFound):
+        await users.set_role("nobody", "admin")

@@ -132,7 +132,10 @@ class Users:
     async def remove(self, user: User) -> None:
         """Remove the record of a user and free the name. What else there is of them has to be removed before."""
         await self._storage.delete(f"users/{user.id}")
-        await self._storage.delete(f"user_names/{user.name}")
+        entry = await self._storage.load(f"user_names/{user.name}")
+        # Another server may have removed the user as well, and somebody taken the name since.
+        if entry is not None and entry.value["id"] == user.id:
+            await self._storage.delete(entry.key)
         logger.info("[Identity] User removed: id=%s", user.id)
 
     async def verify(self, name: str, password: str) -> User | None:
