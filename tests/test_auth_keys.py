@@ -120,6 +120,17 @@ async def test_a_confined_key_does_what_it_is_for_and_cannot_make_another(served
             assert error_of(answer.json())["type"] == "permission_error"
 
 
+async def test_a_confined_key_of_an_admin_is_told_no_causes_by_the_check_of_readiness(served: Served) -> None:
+    async with await served.add("anna", "admin") as anna:
+        talking, managing = await made(anna, scopes=["chat", "read"]), await made(anna, scopes=["admin"])
+    seen = []
+    for key in (talking, managing):
+        async with served.api(key["key"]) as by_key:
+            [plugin] = (await by_key.get("/ready")).json()["plugins"]
+            seen.append("distribution" in plugin)
+    assert seen == [False, True]
+
+
 async def test_an_admins_key_loses_its_reach_with_the_role(served: Served) -> None:
     async with await served.add("anna", "admin") as anna:
         key = await made(anna, scopes=["admin"])

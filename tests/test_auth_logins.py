@@ -125,7 +125,10 @@ async def test_a_person_who_may_not_join_is_turned_away(served: Served, browser:
 
 
 @pytest.mark.parametrize("served", [{"cors_origins": ["https://chat.example.org"]}], indirect=True)
-@pytest.mark.parametrize("page", ["/", "/page?a=b", "https://chat.example.org/", "https://chat.example.org/a?b=c"])
+@pytest.mark.parametrize(
+    "page",
+    ["/", "/page?a=b", "https://chat.example.org", "https://chat.example.org/", "https://chat.example.org/a?b=c"],
+)
 async def test_a_page_of_ours_gets_the_token_behind_the_hash(served: Served, browser: Any, page: str) -> None:
     place, token = fragment(await come_back(browser, await begin(browser, page)))
     assert place == page
@@ -156,6 +159,9 @@ async def test_a_page_of_ours_gets_the_token_behind_the_hash(served: Served, bro
         "http://chat.example.org/",
         "javascript:alert(1)",
         "page",
+        "https://[",
+        "https://chat.example.org/#there",
+        "https://chat.example.org:443/",
         "é",
         "/é",
     ],

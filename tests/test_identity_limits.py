@@ -83,6 +83,17 @@ async def test_tokens_of_all_servers_are_one_sum(storage: MemoryStorage) -> None
     assert [await server.tokens_today(anna.id) for server in servers] == [120] * 4
 
 
+async def test_tokens_that_cannot_be_counted_are_logged_and_cost_nobody_the_answer(
+    meter: Meter, storage: MemoryStorage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def full(*_: object, **__: object) -> int:
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr(storage, "save", full)
+    await meter.spend(principal(tokens_per_day=100), 5)
+    assert "Not counted: user=u-anna tokens=5: the disk is full" in caplog.text
+
+
 async def test_nothing_is_read_or_written_for_who_has_no_limits(blobs: MemoryBlobs) -> None:
     class Untouched(MemoryStorage):
         async def load(self, key: str):

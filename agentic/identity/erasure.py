@@ -62,7 +62,9 @@ async def erase(everything: Everything, user_id: str) -> dict[str, int]:
     storage = everything.storage
     users = Users(storage)
     # What can be found and gone on with goes before what it leads to.
-    open_runs = [stored.key async for stored in every(storage, "open_runs/") if stored.value["user"]["id"] == user_id]
+    open_runs = [
+        one.key async for one in every(storage, "open_runs/") if one.value.get("user", {}).get("id") == user_id
+    ]
     for key in open_runs:
         await storage.delete(key)
     removed = {

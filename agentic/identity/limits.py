@@ -8,6 +8,7 @@ nothing; files are counted where they lie. Commands on the server's own machine 
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -20,10 +21,12 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from agentic.errors import Conflict, QuotaExceeded, RateLimited
+from agentic.errors import Conflict, QuotaExceeded, RateLimited, StorageError
 from agentic.ports.blobs import BlobStore
 from agentic.ports.space import UNLIMITED, Allowance, Principal
 from agentic.ports.storage import StorageBackend, Stored
+
+logger = logging.getLogger(__name__)
 
 FILES = "spaces/{}/"
 """Where a user's files lie in the store of files."""
@@ -88,9 +91,18 @@ class Meter:
         return _of_today(await self._storage.load(_USAGE.format(user_id)))
 
     async def spend(self, principal: Principal, tokens: int) -> None:
-        """Count the tokens of a run, for a user whose tokens are limited. Raises StorageError."""
+        """Count the tokens of a run, for a user whose tokens are limited.
+
+        Does not raise: what cannot be counted is logged, and costs nobody the answer.
+        """
         if principal.allowance.tokens_per_day is None or not tokens:
             return
+        try:
+            await self._add(principal, tokens)
+        except (Conflict, StorageError) as error:
+            logger.warning("[Limits] Not counted: user=%s tokens=%d: %s", principal.id, tokens, error.message)
+
+    async def _add(self, principal: Principal, tokens: int) -> None:
         key = _USAGE.format(principal.id)
         # Within this process one write follows the other, so that only other servers can come in between.
         async with self._locks.setdefault(principal.id, asyncio.Lock()):

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 DEPARTED = "departed/"
 LOOK_S = 5.0
+_PASSES = 5
 
 
 class Departures:
@@ -89,11 +90,12 @@ class Departures:
             await self._everything.storage.delete(stored.key)
 
     async def _erase(self, user_id: str) -> dict[str, int]:
-        """Remove everything until there is nothing more: what was being stored meanwhile is removed as well."""
+        """Remove everything, and what was being stored meanwhile; what comes even later is left to the next look."""
         removed: Counter[str] = Counter()
-        while True:
+        for _ in range(_PASSES):
             await self._engine.end_all(user_id)
             found = await erase(self._everything, user_id)
             removed.update(found)
             if not any(found.values()):
-                return dict(removed)
+                break
+        return dict(removed)

@@ -117,7 +117,7 @@ def _check_return(return_to: str, origins: list[str]) -> None:
     """Raises BadRequest for what would hand the token to a stranger's page."""
     if not return_to or _PATH.fullmatch(return_to):
         return
-    parts = urlsplit(return_to)
-    is_known = f"{parts.scheme}://{parts.netloc}" in origins and re.fullmatch(r"[\x21-\x5b\x5d-\x7e]+", return_to)
-    if not is_known or parts.fragment:
+    known = [origin.rstrip("/") for origin in origins if origin.startswith(("https://", "http://"))]
+    origin = next((one for one in known if f"{return_to}/".startswith(f"{one}/")), None)
+    if origin is None or not _PATH.fullmatch(return_to.removeprefix(origin) or "/"):
         raise BadRequest("return_to is a path on this server, or a page of CORS_ORIGINS", param="return_to")
