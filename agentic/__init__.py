@@ -10,6 +10,8 @@ from agentic.errors import (
     BadRequest,
     Conflict,
     FetchError,
+    Forbidden,
+    LoginUnavailable,
     ModelError,
     ModelNotFound,
     ModelTimeout,
@@ -18,6 +20,7 @@ from agentic.errors import (
     StorageError,
     ToolError,
     ToolRetry,
+    Unauthorized,
 )
 from agentic.events import Citation, File
 from agentic.hookspecs import hookimpl
@@ -27,6 +30,7 @@ from agentic.ports.blobs import Blob, BlobStore
 from agentic.ports.documents import Document, DocumentReader, Documents, Indexer, Page, Passage
 from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.http import Fetched, HttpClient
+from agentic.ports.login import LoginProvider, LoginStarted, Outsider
 from agentic.ports.model import ModelDelta, ModelInfo, ModelProvider, ModelRequest, Reply, Sampling, ToolSpec
 from agentic.ports.router import Candidate, Contest, Decision, Router
 from agentic.ports.run import Run
@@ -60,10 +64,14 @@ __all__ = [
     "Fetched",
     "File",
     "Fit",
+    "Forbidden",
     "Hit",
     "HttpClient",
     "Indexer",
     "Json",
+    "LoginProvider",
+    "LoginStarted",
+    "LoginUnavailable",
     "Message",
     "ModelDelta",
     "ModelError",
@@ -75,6 +83,7 @@ __all__ = [
     "ModelUnavailable",
     "NotConfigured",
     "NotFound",
+    "Outsider",
     "Page",
     "Passage",
     "Principal",
@@ -98,6 +107,7 @@ __all__ = [
     "ToolRetry",
     "ToolSpec",
     "Traits",
+    "Unauthorized",
     "Usage",
     "VectorStore",
     "Vectors",

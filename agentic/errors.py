@@ -11,9 +11,11 @@
     ├── PayloadTooLarge          413 invalid_request_error    payload_too_large
     ├── UnsupportedType          415 invalid_request_error    unsupported_type
     ├── RateLimited              429 rate_limit_error         rate_limit_exceeded
+    │   └── QuotaExceeded        429 insufficient_quota       insufficient_quota
     ├── ModelError               502 upstream_error           model_error
     │   ├── ModelUnavailable     503                          model_unavailable
     │   └── ModelTimeout         504                          model_timeout
+    ├── LoginUnavailable         503 upstream_error           login_unavailable
     ├── StorageError             503 storage_error            storage_unavailable
     ├── Cancelled                503 server_error             cancelled
     ├── BudgetExceeded           500 server_error             budget_exceeded   (ends a run, told in its answer)
@@ -121,6 +123,13 @@ class RateLimited(AgenticError):
     code = "rate_limit_exceeded"
 
 
+class QuotaExceeded(RateLimited):
+    """What a user may use is used up: the tokens of a day, or the room for files."""
+
+    type = "insufficient_quota"
+    code = "insufficient_quota"
+
+
 class ModelError(AgenticError):
     """The model server answered, but not with a whole answer: an error line, a cut stream, nonsense."""
 
@@ -141,6 +150,14 @@ class ModelTimeout(ModelError):
 
     status = 504
     code = "model_timeout"
+
+
+class LoginUnavailable(AgenticError):
+    """The provider at which people sign in cannot be reached, or answers nonsense."""
+
+    status = 503
+    type = "upstream_error"
+    code = "login_unavailable"
 
 
 class StorageError(AgenticError):

@@ -27,6 +27,7 @@ from agentic.ports.agent import Agent
 from agentic.ports.blobs import BlobStore
 from agentic.ports.documents import DocumentReader, Indexer
 from agentic.ports.embedder import EmbedderProvider
+from agentic.ports.login import LoginProvider
 from agentic.ports.model import ModelProvider
 from agentic.ports.router import Router
 from agentic.ports.storage import StorageBackend
@@ -176,4 +177,31 @@ def agentic_text_indexes(
     """Full-text indexes; TEXT_INDEX chooses one by name.
 
     ``data_dir`` is the folder (a ``pathlib.Path``) for local files.
+    """
+
+
+@hookspec
+def agentic_logins(
+    settings: Any,
+) -> LoginProvider | NotConfigured | Iterable[LoginProvider | NotConfigured] | None:
+    """Places where people sign in instead of here, at ``/api/auth/login/{name}``. Example::
+
+    class Campus(LoginProvider):
+        name = "campus"
+        title = "Campus account"
+
+        async def start(self, redirect_uri):
+            state = secrets.token_urlsafe()
+            query = urlencode({"state": state, "redirect_uri": redirect_uri})
+            return LoginStarted(f"https://login.campus.example/?{query}", {"state": state})
+
+        async def finish(self, kept, answer, redirect_uri):
+            if answer.get("state") != kept["state"]:
+                raise Unauthorized("this login was not begun here")
+            person = await self.redeem(answer.get("code", ""))
+            return Outsider(issuer="https://login.campus.example", subject=person.id, may_join=True)
+
+    @hookimpl
+    def agentic_logins():
+        return Campus()
     """

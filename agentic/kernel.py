@@ -19,13 +19,16 @@ from agentic.documents.readers import Readers
 from agentic.documents.shelf import Shelf
 from agentic.events import AUCTION
 from agentic.identity.identity import Identity
+from agentic.identity.limits import Meter
 from agentic.identity.tokens import secret_key
 from agentic.models.directory import Directory
 from agentic.net.client import GuardedClient
 from agentic.ports.blobs import BlobStore
 from agentic.ports.embedder import Embedder, EmbedderProvider
+from agentic.ports.login import LoginProvider
 from agentic.ports.model import ToolSpec
 from agentic.ports.router import Router as Chooser
+from agentic.ports.space import Allowance
 from agentic.ports.storage import StorageBackend
 from agentic.ports.texts import TextIndex
 from agentic.ports.tool import Risk, Tool
@@ -33,6 +36,7 @@ from agentic.ports.vectors import VectorStore
 from agentic.runtime.approval import Policy
 from agentic.runtime.budget import Limits
 from agentic.runtime.client_fitness import ClientFitness
+from agentic.runtime.departures import Departures
 from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
 from agentic.runtime.fitness import Fitness
@@ -43,6 +47,8 @@ from agentic.runtime.router import Router
 from agentic.runtime.spaces import NoBlobs, Scope
 
 logger = logging.getLogger(__name__)
+
+_Closable = Tool | EmbedderProvider | LoginProvider | VectorStore | TextIndex
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +64,8 @@ class Kernel:
     engine: Engine
     restart: Restart
     documents: Library
+    departures: Departures
+    everything: Scope
 
 
 @asynccontextmanager
@@ -78,8 +86,11 @@ async def open_kernel(
     indexes = _indexes(settings, catalog)
     everything = Scope(storage, blobs, http, indexes=indexes, shelve=Shelf)
     presence = Presence(storage, lease_s=settings.server_lease_seconds)
-    identity = await _identity(settings, storage)
-    engine = _engine(settings, catalog, directory, everything, presence)
+    identity = await _identity(settings, storage, blobs)
+    engine = _engine(settings, catalog, directory, everything, presence=presence, meter=identity.meter)
+    run_s = settings.run_max_seconds
+    # So long may a server that has not heard of it yet go on to store what is of a user's.
+    linger_s = run_s + settings.approval_timeout + settings.server_lease_seconds
     kernel = Kernel(
         settings=settings,
         catalog=catalog,
@@ -88,30 +99,45 @@ async def open_kernel(
         identity=identity,
         directory=directory,
         engine=engine,
-        restart=Restart(engine, everything, presence, identity.users, settings.run_max_seconds),
+        restart=Restart(engine, everything, presence, identity.users, run_s, meter=identity.meter),
+        departures=Departures(engine, everything, identity, linger_s=linger_s),
         documents=_documents(settings, catalog, everything, presence),
+        everything=everything,
     )
     async with AsyncExitStack() as closing:
-        # What is pushed last is closed first, and one that cannot close keeps no other from closing.
-        closing.push_async_callback(storage.aclose)
-        closing.push_async_callback(blobs.aclose)
-        closing.push_async_callback(http.aclose)
-        for store in (indexes.vector_store, indexes.text_index):
-            if store is not None:
-                closing.push_async_callback(_close, store)
-        plugins: list[Tool | EmbedderProvider] = [*catalog.tools().values(), *catalog.embedders().values()]
-        for one in plugins:
-            closing.push_async_callback(_close, one)
-        closing.push_async_callback(directory.aclose)
-        closing.push_async_callback(kernel.engine.aclose)
-        closing.push_async_callback(kernel.documents.aclose)
+        _close_at_the_end(closing, kernel, http)
         yield kernel
 
 
-async def _identity(settings: Settings, storage: StorageBackend) -> Identity:
+def _close_at_the_end(closing: AsyncExitStack, kernel: Kernel, http: GuardedClient) -> None:
+    """What is pushed last is closed first, and one that cannot close keeps no other from closing."""
+    closing.push_async_callback(kernel.storage.aclose)
+    closing.push_async_callback(kernel.blobs.aclose)
+    closing.push_async_callback(http.aclose)
+    catalog, indexes = kernel.catalog, kernel.everything.indexes
+    plugins: list[_Closable] = [store for store in (indexes.vector_store, indexes.text_index) if store is not None]
+    plugins += catalog.tools().values()
+    plugins += catalog.embedders().values()
+    plugins += catalog.logins().values()
+    for one in plugins:
+        closing.push_async_callback(_close, one)
+    closing.push_async_callback(kernel.identity.aclose)
+    closing.push_async_callback(kernel.directory.aclose)
+    closing.push_async_callback(kernel.engine.aclose)
+    closing.push_async_callback(kernel.documents.aclose)
+
+
+async def _identity(settings: Settings, storage: StorageBackend, blobs: BlobStore) -> Identity:
     configured = settings.secret_key.get_secret_value() if settings.secret_key else None
     secret = await asyncio.to_thread(secret_key, configured, settings.data_dir)
-    return Identity(storage, secret=secret, token_hours=settings.jwt_expiration_hours)
+    defaults = Allowance(
+        requests_per_minute=settings.limit_requests_per_minute,
+        runs_at_once=settings.limit_runs_at_once,
+        tokens_per_day=settings.limit_tokens_per_day,
+        storage_bytes=settings.limit_storage_bytes,
+    )
+    meter = Meter(storage, blobs, defaults)
+    return Identity(storage, secret=secret, token_hours=settings.jwt_expiration_hours, meter=meter)
 
 
 def unknown_approvals(settings: Settings, catalog: Catalog) -> list[str]:
@@ -121,7 +147,13 @@ def unknown_approvals(settings: Settings, catalog: Catalog) -> list[str]:
 
 
 def _engine(
-    settings: Settings, catalog: Catalog, directory: Directory, everything: Scope, presence: Presence
+    settings: Settings,
+    catalog: Catalog,
+    directory: Directory,
+    everything: Scope,
+    *,
+    presence: Presence,
+    meter: Meter,
 ) -> Engine:
     specs = [spec_of(tool) for tool in catalog.tools().values()]
     embedding = partial(_local_embedder, catalog)
@@ -157,7 +189,7 @@ def _engine(
         history=settings.history,
     )
     router = Router(catalog.agents(), _router(settings, catalog), timeout_s=settings.router_timeout)
-    return Engine(equipment, router, directory, everything, limits, presence=presence)
+    return Engine(equipment, router, directory, everything, limits, presence=presence, meter=meter)
 
 
 def _router(settings: Settings, catalog: Catalog) -> Chooser | None:
@@ -233,7 +265,7 @@ def spec_of(tool: Tool) -> ToolSpec:
     )
 
 
-async def _close(one: Tool | EmbedderProvider | VectorStore | TextIndex) -> None:
+async def _close(one: _Closable) -> None:
     """Close a plugin's object; one that cannot close keeps no other from closing."""
     try:
         await one.aclose()

@@ -28,7 +28,14 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 REFERENCE = ROOT / "docs/reference.md"
 _SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_OPEN_PATHS = {"/health": "anyone", "/ready": "anyone; causes for admins", "/api/auth/login": "anyone"}
+_OPEN_PATHS = {
+    "/health": "anyone",
+    "/ready": "anyone; causes for admins",
+    "/api/auth/login": "anyone",
+    "/api/auth/logins": "anyone",
+    "/api/auth/login/{provider}": "anyone",
+    "/api/auth/login/{provider}/callback": "anyone",
+}
 
 
 def readme(text: str) -> str:
@@ -64,7 +71,7 @@ def endpoints() -> str:
             app.include_router(router)
     for path, operations in app.openapi()["paths"].items():
         for method, operation in operations.items():
-            who = _OPEN_PATHS.get(path, "users")
+            who = _OPEN_PATHS.get(path, "admins" if path.startswith("/api/admin/") else "users")
             rows.append((f"`{method.upper()} {path}`", _first_sentence(operation.get("description", "")), who))
     return _table(("path", "what it does", "for whom"), rows)
 

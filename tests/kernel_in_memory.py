@@ -25,6 +25,7 @@ from agentic import (
 from agentic import Router as Chooser
 from agentic.errors import AgenticError
 from agentic.events import Entry, Event, RunFailed, RunFinished, TextDelta
+from agentic.identity.limits import Meter
 from agentic.models.caller import Caller
 from agentic.models.directory import Chosen, Directory
 from agentic.models.gauge import Gauge
@@ -144,11 +145,12 @@ class House:
         policy: Policy | None = None,
         lease_s: float = 15,
         history: Way = "trim",
+        meter: Meter | None = None,
     ) -> None:
         agents: Mapping[str, Agent] = {agent.name: agent for agent in ([ActingAgent(act)] if callable(act) else act)}
         self.storage = storage or MemoryStorage()
         self.blobs = blobs or MemoryBlobs()
-        everything = Scope(self.storage, self.blobs)
+        self.everything = everything = Scope(self.storage, self.blobs)
         self.provider: Any = provider or ScriptedProvider()
         specs = [spec_of(tool) for tool in tools]
         installed = Installed(
@@ -170,7 +172,9 @@ class House:
         router = Router(agents, chooser, timeout_s=router_timeout_s)
         self.presence = Presence(self.storage, lease_s=lease_s)
         self.directory = Directory({self.provider.name: self.provider})
-        self.engine = Engine(equipment, router, self.directory, everything, limits or Limits(), presence=self.presence)
+        self.engine = Engine(
+            equipment, router, self.directory, everything, limits or Limits(), presence=self.presence, meter=meter
+        )
 
     async def ask(self, text: str = "Hello", *, who: Principal = ALICE, model: str = "agentic", **more: Any) -> LiveRun:
         messages = more.pop("messages", (Message("user", text),))

@@ -165,7 +165,7 @@ async def test_a_new_user_of_an_old_name_inherits_nothing(identity, storage):
     key = await identity.keys.create(login.user.id, "laptop")
     await storage.delete("user_names/ben")
     await storage.delete(f"users/{login.user.id}")
-    new = await identity.users.add("ben", "another", "user")
+    new = await identity.users.add("ben", "another one", "user")
     assert new.id != login.user.id
     assert await identity.keys.list(new.id) == []
     for bearer in (login.access_token, key):

@@ -31,8 +31,8 @@ async def test_a_name_outside_the_pattern_is_refused(users, name):
     assert await users.verify(name, PASSWORD) is None
 
 
-@pytest.mark.parametrize("password", ["", "x" * 73, "é" * 37])
-async def test_a_password_that_bcrypt_would_cut_is_refused_without_being_shown(users, password):
+@pytest.mark.parametrize("password", ["", "1234567", "ééééééé", "x" * 73, "é" * 37])
+async def test_a_password_that_is_too_short_or_that_bcrypt_would_cut_is_refused_without_being_shown(users, password):
     with pytest.raises(BadRequest) as refused:
         await users.add("anna", password, "user")
     assert not password or password not in str(refused.value)
@@ -47,7 +47,7 @@ async def test_a_role_that_does_not_exist_is_refused(users):
 async def test_a_taken_name_is_a_conflict(users):
     await users.add("anna", PASSWORD, "user")
     with pytest.raises(Conflict, match="anna"):
-        await users.add("anna", "another", "admin")
+        await users.add("anna", "another one", "admin")
 
 
 async def test_of_many_who_take_a_name_at_once_one_gets_it_and_no_trace_of_the_others_stays(users, storage):
@@ -114,13 +114,13 @@ async def test_a_disabled_user_is_not_verified_until_enabled(users):
 
 async def test_every_change_raises_the_token_version_even_when_many_come_at_once(users):
     await users.add("anna", PASSWORD, "user")
-    await asyncio.gather(users.set_disabled("anna", True), users.set_password("anna", "new"))
+    await asyncio.gather(users.set_disabled("anna", True), users.set_password("anna", "a new one"))
     anna = await users.find("anna")
     assert anna.token_version == 3
     assert anna.disabled
     await users.set_disabled("anna", False)
     assert await users.verify("anna", PASSWORD) is None
-    assert (await users.verify("anna", "new")).token_version == 4
+    assert (await users.verify("anna", "a new one")).token_version == 4
 
 
 async def test_users_are_listed_by_name_over_many_pages(users, storage, monkeypatch):
@@ -145,3 +145,26 @@ async def test_unless_told_otherwise_a_hash_takes_12_rounds(storage):
     user = await Users(storage).add("anna", PASSWORD, "user")
     stored = await storage.load(f"users/{user.id}")
     assert stored.value["password_hash"].startswith("$2b$12$")
+
+
+async def test_a_name_is_free_again_once_its_user_is_removed_and_stays_with_who_took_it(users):
+    old = await users.add("anna", PASSWORD, "user")
+    await users.remove(old)
+    new = await users.add("anna", PASSWORD, "user")
+    await users.remove(old)
+    assert await users.find("anna") == new
+
+
+async def test_a_name_that_leads_to_no_user_is_free(users, storage):
+    lost = await users.add("anna", PASSWORD, "user")
+    await storage.delete(f"users/{lost.id}")
+    assert (await users.add("anna", PASSWORD, "user")).id != lost.id
+
+
+async def test_a_new_role_raises_the_token_version_and_must_be_one(users):
+    await users.add("anna", PASSWORD, "user")
+    assert (await users.set_role("anna", "admin")).token_version == 2
+    with pytest.raises(BadRequest, match="admin, user"):
+        await users.set_role("anna", "root")
+    with pytest.raises(NotFound):
+        await users.set_role("nobody", "admin")

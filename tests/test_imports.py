@@ -7,6 +7,7 @@ from pathlib import Path
 
 HEAVY = [
     "aiohttp",
+    "authlib",
     "bcrypt",
     "ddgs",
     "docx",

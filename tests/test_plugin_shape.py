@@ -145,6 +145,7 @@ def test_tests_run_the_kit_of_each_port(folder: Path) -> None:
         "agentic_document_readers": "DocumentReaderConformance",
         "agentic_vector_stores": "VectorStoreConformance",
         "agentic_text_indexes": "TextIndexConformance",
+        "agentic_logins": "LoginConformance",
     }
     first = (package_of(folder) / "__init__.py").read_text("utf-8")
     owed = {kit for hook, kit in kits.items() if f"def {hook}(" in first}

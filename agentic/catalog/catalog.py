@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from agentic.errors import ConfigurationError
 from agentic.ports.agent import Agent
 from agentic.ports.embedder import EmbedderProvider
+from agentic.ports.login import LoginProvider
 from agentic.ports.model import ModelProvider
 from agentic.ports.storage import StorageBackend
 from agentic.ports.tool import Tool
@@ -27,6 +28,7 @@ Kind = Literal[
     "indexer",
     "vector_store",
     "text_index",
+    "login",
 ]
 State = Literal["active", "quarantined", "disabled", "not_configured"]
 
@@ -108,6 +110,10 @@ class Catalog:
     def storage_backends(self) -> dict[str, StorageBackend]:
         """Storage backends by name, highest rank first."""
         return self._objects("storage_backend")
+
+    def logins(self) -> dict[str, LoginProvider]:
+        """Places to sign in by name, highest rank first."""
+        return self._objects("login")
 
     def owner(self, kind: Kind, name: str) -> str:
         """The name of the plugin that offers this capability. Raises KeyError where none does."""

@@ -19,6 +19,7 @@ from agentic.ports.agent import Agent
 from agentic.ports.blobs import BlobStore
 from agentic.ports.documents import DocumentReader, Indexer
 from agentic.ports.embedder import EmbedderProvider
+from agentic.ports.login import LoginProvider
 from agentic.ports.model import ModelProvider
 from agentic.ports.router import Router
 from agentic.ports.storage import StorageBackend
@@ -55,6 +56,7 @@ CONTRACTS = {
     "agentic_indexers": Contract("indexer", Indexer, ("index", "forget")),
     "agentic_vector_stores": Contract("vector_store", VectorStore, ("collection", "scopes", "drop")),
     "agentic_text_indexes": Contract("text_index", TextIndex, ("collection", "scopes", "drop")),
+    "agentic_logins": Contract("login", LoginProvider, ("start", "finish")),
     "agentic_blob_stores": Contract("blob_store", BlobStore, ("put", "open", "size", "delete", "delete_under", "list")),
 }
 

@@ -65,6 +65,12 @@ class Settings(EnvironmentSettings):
     secret_key: SecretStr | None = Field(
         None, description="Signs tokens, at least 32 bytes; unset, one is made and kept in DATA_DIR"
     )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^?#]*$",
+        description="Address under which browsers reach the server; unset, as each request names it",
+        examples=["https://agentic.example.org"],
+    )
     cors_origins: list[str] = Field(
         [], description="Origins of web pages that may call the server", examples=["https://chat.example.org"]
     )
@@ -94,6 +100,16 @@ class Settings(EnvironmentSettings):
     )
     data_dir: Folder = Field(Path("data"), description="The folder that holds everything kept", examples=["./data"])
     jwt_expiration_hours: float = Field(24, gt=0, description="Hours until a token ends")
+    limit_requests_per_minute: int | None = Field(
+        None, ge=1, description="Requests of one user in any minute, at each server; unset, no limit"
+    )
+    limit_runs_at_once: int | None = Field(
+        None, ge=1, description="Runs of one user at the same time, at each server; unset, no limit"
+    )
+    limit_tokens_per_day: int | None = Field(
+        None, ge=1, description="Tokens of one user in a day (UTC), prompts and completions; unset, no limit"
+    )
+    limit_storage_bytes: int | None = Field(None, ge=1, description="Bytes of one user's files; unset, no limit")
     log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
         "INFO", description="Least severity that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL"
     )

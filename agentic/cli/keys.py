@@ -24,13 +24,22 @@ Owner = Annotated[str, typer.Argument(metavar="USER", help="The name of the key'
 
 @keys.command("create")
 def create(
-    user: Owner, name: Annotated[str, typer.Option(help="What the key is for, to tell it from others.")]
+    user: Owner,
+    name: Annotated[str, typer.Option(help="What the key is for, to tell it from others.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="What the key is good for: chat, files, read, admin; may be given again. Else: everything."),
+    ] = None,
+    days: Annotated[float | None, typer.Option(help="Days until the key expires; left out, never.")] = None,
 ) -> None:
     """Make a key and print it, alone, on standard output. It is shown this once."""
 
     async def work(kernel: Kernel) -> str:
+        from agentic.identity.scopes import checked
+
         owner = await _owner(kernel, user)
-        return await kernel.identity.keys.create(owner.id, name)
+        scopes = checked(scope or (), owner.role)
+        return await kernel.identity.keys.create(owner.id, name, scopes=scopes, expires_in_days=days)
 
     key = with_kernel(work)
     typer.echo(f"Keep this key of {user} now, it cannot be shown again:", err=True)
@@ -56,8 +65,12 @@ def show(
         typer.echo("No keys yet. Make one: agentic keys create USER --name LABEL", err=True)
     width = max((len(owner.name) for owner, _ in found), default=0)
     for owner, key in found:
-        created = datetime.fromtimestamp(key.created_at, UTC).date().isoformat()
-        typer.echo(f"{owner.name:{width}}  {key.id}  {created}  {key.label}")
+        scopes = ",".join(key.scopes) or "all"
+        expires = f"until {_day(key.expires_at)}" if key.expires_at else "no end"
+        used = f"used {_day(key.last_used_at)}" if key.last_used_at else "never used"
+        typer.echo(
+            f"{owner.name:{width}}  {key.id}  {_day(key.created_at)}  {expires:16}  {used:15}  {scopes}  {key.label}"
+        )
 
 
 @keys.command("revoke")
@@ -70,6 +83,10 @@ def revoke(user: Owner, key: Annotated[str, typer.Argument(help="The key's id, a
 
     revoked = with_kernel(work)
     typer.echo(f"Revoked {revoked.id} ({revoked.label}).", err=True)
+
+
+def _day(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
 async def _owner(kernel: Kernel, name: str) -> User:

@@ -62,6 +62,7 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
                 asyncio.create_task(_settle(kernel)),
                 asyncio.create_task(kernel.restart.watch()),
                 asyncio.create_task(kernel.documents.watch()),
+                asyncio.create_task(kernel.departures.watch()),
             ]
             await server.serve()
             for one in beside:

@@ -1,4 +1,4 @@
-"""``agentic users``: add, list, disable and enable users, and give them new passwords."""
+"""``agentic users``: add, list, disable and enable users, and give them passwords, roles and limits."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import json
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agentic.cli.user_data import delete, export
 from agentic.cli.with_kernel import with_kernel
+from agentic.errors import BadRequest
 from agentic.ports.space import Role
+
+if TYPE_CHECKING:
+    from agentic.kernel import Kernel
 
 users = typer.Typer(help="The users of this server. Changes hold for a running server at once.", no_args_is_help=True)
 
@@ -46,8 +51,8 @@ def show(
 
 @users.command("disable")
 def disable(name: Name) -> None:
-    """Shut a user out at once, tokens and API keys included."""
-    with_kernel(lambda kernel: kernel.identity.users.set_disabled(name, True))
+    """Shut a user out at once, tokens and API keys included; a running server ends their runs within seconds."""
+    with_kernel(lambda kernel: kernel.departures.shut_out(name))
     typer.echo(f"Disabled {name}.", err=True)
 
 
@@ -64,6 +69,76 @@ def passwd(name: Name) -> None:
     password = _read_password()
     with_kernel(lambda kernel: kernel.identity.users.set_password(name, password))
     typer.echo(f"New password set for {name}.", err=True)
+
+
+@users.command("role")
+def role(name: Name, role: Annotated[Role, typer.Argument(help="What the user may do.", show_default=False)]) -> None:
+    """Give a user another role; earlier tokens end at once."""
+    with_kernel(lambda kernel: kernel.identity.users.set_role(name, role))
+    typer.echo(f"{name} has the role {role} now.", err=True)
+
+
+Most = Annotated[str | None, typer.Option(metavar="N", help="A number, `none` for no limit, or `default`.")]
+
+
+@users.command("limits")
+def limits(
+    name: Name,
+    requests_per_minute: Most = None,
+    runs_at_once: Most = None,
+    tokens_per_day: Most = None,
+    storage_bytes: Most = None,
+) -> None:
+    """Give a user limits of their own, and show those that hold; `default` takes the server's (LIMIT_…)."""
+    given = {
+        "requests_per_minute": requests_per_minute,
+        "runs_at_once": runs_at_once,
+        "tokens_per_day": tokens_per_day,
+        "storage_bytes": storage_bytes,
+    }
+
+    async def work(kernel: Kernel) -> dict[str, int | None]:
+        identity = kernel.identity
+        user = await identity.user(name)
+        own = dict(user.limits)
+        for limit, most in given.items():
+            if most == "default":
+                own.pop(limit, None)
+            elif most is not None:
+                own[limit] = _number(limit, most)
+        if own != user.limits:
+            user = await identity.users.set_limits(name, own)
+        return asdict(identity.meter.allowance(user.limits))
+
+    for limit, most in with_kernel(work).items():
+        typer.echo(f"{limit}  {'none' if most is None else most}")
+
+
+@users.command("link")
+def link(
+    name: Name,
+    issuer: Annotated[str, typer.Argument(help="The provider's address, as its tokens name it.", show_default=False)],
+    subject: Annotated[str, typer.Argument(help="The person's id there.", show_default=False)],
+) -> None:
+    """Let a person who signs in elsewhere be this user."""
+
+    async def work(kernel: Kernel) -> None:
+        await kernel.identity.outsiders.link(await kernel.identity.user(name), issuer, subject)
+
+    with_kernel(work)
+    typer.echo(f"Linked {name}.", err=True)
+
+
+users.command("delete")(delete)
+users.command("export")(export)
+
+
+def _number(limit: str, most: str) -> int | None:
+    if most == "none":
+        return None
+    if not most.isdecimal():
+        raise BadRequest(f"--{limit.replace('_', '-')} takes a whole number, none or default")
+    return int(most)
 
 
 def _read_password() -> str:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from agentic.errors import Unauthorized
-from agentic.identity.keys import PREFIX, ApiKeys, digest_of
+from agentic.errors import Conflict, Forbidden, NotFound, Unauthorized
+from agentic.identity.keys import PREFIX, ApiKeys, Grant, digest_of
+from agentic.identity.limits import Meter
+from agentic.identity.outsiders import Outsiders
+from agentic.identity.passes import Passes
 from agentic.identity.throttle import Throttle
 from agentic.identity.tokens import Tokens
 from agentic.identity.users import User, Users
+from agentic.ports.login import LoginProvider
 from agentic.ports.space import Principal
 from agentic.ports.storage import StorageBackend
 
@@ -31,13 +36,25 @@ class Login:
 class Identity:
     """Users, API keys and logins over one storage.
 
-    ``secret`` signs the tokens, which hold for ``token_hours``; ``rounds`` is the cost of a password hash. A user's
-    state is read from storage at every request: what another process changed holds at once.
+    ``secret`` signs the tokens, which hold for ``token_hours``; ``rounds`` is the cost of a password hash; ``meter``
+    holds users to their limits, of which there are none without it. A user's state is read from storage at every
+    request: what another process changed holds at once.
     """
 
-    def __init__(self, storage: StorageBackend, *, secret: str, token_hours: float, rounds: int = 12) -> None:
+    def __init__(
+        self,
+        storage: StorageBackend,
+        *,
+        secret: str,
+        token_hours: float,
+        rounds: int = 12,
+        meter: Meter | None = None,
+    ) -> None:
         self.users = Users(storage, rounds=rounds)
         self.keys = ApiKeys(storage)
+        self.outsiders = Outsiders(storage, self.users)
+        self.passes = Passes(storage, secret)
+        self.meter = meter or Meter(storage)
         self._tokens = Tokens(secret, token_hours * 3600)
         self._throttle = Throttle()
         self._owners: dict[str, str] = {}
@@ -54,37 +71,98 @@ class Identity:
             logger.warning("[Identity] Login refused: address=%s", address)
             raise Unauthorized("user name or password is wrong")
         logger.info("[Identity] Login: user=%s address=%s", user.id, address)
-        return Login(self._tokens.issue(user), int(self._tokens.lifetime_s), user)
+        return self._signed_in(user)
+
+    async def login_elsewhere(
+        self, provider: LoginProvider, given: str, answer: Mapping[str, str], redirect_uri: str
+    ) -> Login:
+        """Sign in a browser that comes back from a provider with the pass ``given`` to it.
+
+        Raises what the provider raises; Unauthorized for a pass that is not this browser's, too old or used; Forbidden
+        for a person who is no user here, or a disabled one; StorageError.
+        """
+        one = self.passes.read(provider.name, given)
+        outsider = await provider.finish(one.kept, answer, redirect_uri)
+        await self.passes.take(one)
+        user = await self.outsiders.admit(outsider)
+        logger.info("[Identity] Login: user=%s provider=%s", user.id, provider.name)
+        return self._signed_in(user)
+
+    async def change_password(self, principal: Principal, current: str, new: str, address: str) -> Login:
+        """Give oneself a new password; all tokens end, and the new one in the result holds.
+
+        Raises Forbidden where ``current`` is wrong, Conflict for a user who has no password; RateLimited as at a
+        login; BadRequest for a new one that cannot be; StorageError.
+        """
+        if not await self.users.has_password(principal.id):
+            raise Conflict("you sign in elsewhere, and have no password here", param="current_password")
+        name = principal.name
+        user = await self._throttle.attempt(name, address, lambda: self.users.verify(name, current))
+        if user is None:
+            logger.warning("[Identity] Change of password refused: user=%s address=%s", principal.id, address)
+            raise Forbidden("the current password is wrong")
+        return self._signed_in(await self.users.set_password(name, new))
 
     async def authenticate(self, bearer: str) -> Principal:
         """Who sent this token or API key. Raises Unauthorized or StorageError; reads storage once or twice."""
-        is_key = bearer.startswith(PREFIX)
-        user = await (self._by_key(bearer) if is_key else self._by_token(bearer))
+        if bearer.startswith(PREFIX):
+            user, grant = await self._by_key(bearer)
+            if user is None or user.disabled:
+                raise Unauthorized("the API key is not valid")
+            self.keys.note_use(user.id, bearer)
+            return self._principal(user, "key", grant.scopes)
+        user = await self._by_token(bearer)
         if user is None or user.disabled:
-            raise Unauthorized(f"the {'API key' if is_key else 'token'} is not valid")
-        return Principal(user.id, user.name, user.role, via="key" if is_key else "token")
+            raise Unauthorized("the token is not valid")
+        return self._principal(user, "token")
 
     async def sole_admin(self) -> User | None:
         """The one enabled user with the role admin; None if there is none, or several."""
         admins = [user for user in await self.users.list() if user.role == "admin" and not user.disabled]
         return admins[0] if len(admins) == 1 else None
 
-    async def _by_key(self, key: str) -> User | None:
+    async def refuse_last_admin(self, name: str) -> None:
+        """Raises Conflict where this is the only admin who can come in: nobody could manage the users then."""
+        sole = await self.sole_admin()
+        if sole is not None and sole.name == name:
+            raise Conflict(f"'{name}' is the only administrator; make another one first", param="username")
+
+    async def user(self, name: str) -> User:
+        """The user of this name. Raises NotFound."""
+        user = await self.users.find(name)
+        if user is None:
+            raise NotFound(f"there is no user '{name[:64]}'", param="username")
+        return user
+
+    async def aclose(self) -> None:
+        """Store what is still to be noted."""
+        await self.keys.aclose()
+
+    def _principal(self, user: User, via: str, scopes: tuple[str, ...] = ()) -> Principal:
+        return Principal(user.id, user.name, user.role, via, scopes, self.meter.allowance(user.limits))
+
+    def _signed_in(self, user: User) -> Login:
+        return Login(self._tokens.issue(user), int(self._tokens.lifetime_s), user)
+
+    async def _by_key(self, key: str) -> tuple[User | None, Grant]:
         """Whose key this is. A key never changes hands, so where its user was seen before both are read at once."""
         digest = digest_of(key)
         known = self._owners.get(digest)
         if known is None:
-            user_id = await self.keys.find(key)
-            if user_id is None:
-                return None
+            grant = await self.keys.find(key)
+            if grant is None:
+                return None, _NOTHING
             if len(self._owners) >= _MOST_OWNERS:
                 self._owners.clear()
-            self._owners[digest] = user_id
-            return await self.users.get(user_id)
-        user_id, user = await asyncio.gather(self.keys.find(key), self.users.get(known))
-        return user if user_id == known else None
+            self._owners[digest] = grant.user_id
+            return await self.users.get(grant.user_id), grant
+        grant, user = await asyncio.gather(self.keys.find(key), self.users.get(known))
+        return (user, grant) if grant is not None and grant.user_id == known else (None, _NOTHING)
 
     async def _by_token(self, token: str) -> User | None:
         user_id, version = self._tokens.read(token)
         user = await self.users.get(user_id)
         return user if user and user.token_version == version else None
+
+
+_NOTHING = Grant("")

@@ -1,34 +1,59 @@
 """API keys. Only the sha256 of a key is stored: it has 256 random bits, so there is nothing to guess.
 
-``keys/{sha256}`` leads to the user, ``user_keys/{user id}/{sha256}`` holds what is listed.
+``keys/{sha256}`` leads to the user and says what the key is good for, ``user_keys/{user id}/{sha256}`` holds what is
+listed. When a key was last used is noted there, once a minute at most and behind the answer.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import secrets
 import time
+from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agentic.errors import BadRequest, NotFound
+from agentic.errors import BadRequest, Conflict, NotFound, StorageError
 from agentic.identity.listing import every
-from agentic.ports.storage import StorageBackend
+from agentic.ports.storage import StorageBackend, Stored
 
 logger = logging.getLogger(__name__)
 
 PREFIX = "agk_"
-_SHOWN = 12
+SHOWN = 12
+"""Characters of a key that stay visible: its id."""
+NOTED_S = 60
+"""Seconds for which the use of a key is not noted again."""
 _LONGEST_LABEL = 100
+_MOST_NOTED = 10_000
+_DAY_S = 86_400
+_MOST_DAYS = 3_650
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as it may be shown. ``id`` is its first 12 characters; ``created_at``: epoch seconds."""
+    """A key as it may be shown. ``id`` is its first 12 characters; times are epoch seconds.
+
+    ``scopes``: what it is good for, empty for everything; ``expires_at`` None: never; ``last_used_at``: to the minute.
+    """
 
     id: str
     label: str
     created_at: float
+    scopes: Sequence[str] = ()
+    expires_at: float | None = None
+    last_used_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a key that was sent leads to."""
+
+    user_id: str
+    scopes: tuple[str, ...] = ()
+    expires_at: float | None = None
 
 
 class ApiKeys:
@@ -36,17 +61,31 @@ class ApiKeys:
 
     def __init__(self, storage: StorageBackend) -> None:
         self._storage = storage
+        self._noted: OrderedDict[str, float] = OrderedDict()
+        self._notes: set[asyncio.Task[None]] = set()
 
-    async def create(self, user_id: str, label: str) -> str:
-        """A new key of the user's; it cannot be had a second time. Raises BadRequest for a label that is no line."""
+    async def create(
+        self, user_id: str, label: str, *, scopes: Sequence[str] = (), expires_in_days: float | None = None
+    ) -> str:
+        """A new key of the user's; it cannot be had a second time. ``scopes`` are checked ones, see ``scopes.checked``.
+
+        Raises BadRequest for a label that is no line, or days that are not between 0 and 3650.
+        """
         if not label.strip() or len(label) > _LONGEST_LABEL or not label.isprintable():
             raise BadRequest(f"a key's name is one line of 1 to {_LONGEST_LABEL} characters", param="name")
+        if expires_in_days is not None and not 0 < expires_in_days <= _MOST_DAYS:
+            raise BadRequest(f"a key expires in more than 0 and at most {_MOST_DAYS} days", param="expires_in_days")
         key = PREFIX + secrets.token_urlsafe(32)
         digest = digest_of(key)
-        shown = {"id": key[:_SHOWN], "label": label, "created_at": time.time()}
+        now = time.time()
+        bounds = {
+            "scopes": list(scopes),
+            "expires_at": None if expires_in_days is None else now + expires_in_days * _DAY_S,
+        }
+        shown = {"id": key[:SHOWN], "label": label, "created_at": now, **bounds}
         # The listed entry first: after a crash in between, a key may be listed that does not work, never the reverse.
         await self._storage.save(f"user_keys/{user_id}/{digest}", shown, if_version=0)
-        await self._storage.save(f"keys/{digest}", {"user_id": user_id}, if_version=0)
+        await self._storage.save(f"keys/{digest}", {"user_id": user_id, **bounds}, if_version=0)
         logger.info("[Identity] API key created: user=%s", user_id)
         return key
 
@@ -61,7 +100,7 @@ class ApiKeys:
         Raises NotFound, or BadRequest where several keys begin so.
         """
         found = [
-            (stored.key.rpartition("/")[2], ApiKey(**stored.value))
+            stored
             async for stored in every(self._storage, f"user_keys/{user_id}/")
             if key and _names(key, stored.key, stored.value["id"])
         ]
@@ -69,22 +108,66 @@ class ApiKeys:
             raise NotFound("the user has no such key; agentic keys list shows all", param="key")
         if len(found) > 1:
             raise BadRequest(f"{len(found)} keys begin so; give more of it", param="key")
-        digest, revoked = found[0]
-        await self._storage.delete(f"keys/{digest}")
-        await self._storage.delete(f"user_keys/{user_id}/{digest}")
-        logger.info("[Identity] API key revoked: user=%s", user_id)
-        return revoked
+        await self._end(user_id, found[0])
+        return ApiKey(**found[0].value)
 
-    async def find(self, key: str) -> str | None:
-        """The id of the user whose key this is, or None."""
+    async def revoke_all(self, user_id: str) -> int:
+        """End all keys of a user; how many that were."""
+        found = [stored async for stored in every(self._storage, f"user_keys/{user_id}/")]
+        for stored in found:
+            await self._end(user_id, stored)
+        return len(found)
+
+    async def find(self, key: str) -> Grant | None:
+        """What this key is good for, or None: it is unknown, revoked, or has expired."""
         if not key.startswith(PREFIX):
             return None
         stored = await self._storage.load(f"keys/{digest_of(key)}")
-        return stored.value["user_id"] if stored else None
+        if stored is None:
+            return None
+        # Keys of before there were scopes have neither of the two.
+        expires_at = stored.value.get("expires_at")
+        if expires_at is not None and time.time() >= expires_at:
+            return None
+        return Grant(stored.value["user_id"], tuple(stored.value.get("scopes", ())), expires_at)
+
+    def note_use(self, user_id: str, key: str) -> None:
+        """Note that a key was used, unless that was done within the last minute. Does not wait for storage."""
+        digest, now = digest_of(key), time.time()
+        if now - self._noted.get(digest, 0) < NOTED_S:
+            return
+        self._noted[digest] = now
+        self._noted.move_to_end(digest)
+        if len(self._noted) > _MOST_NOTED:
+            self._noted.popitem(last=False)
+        task = asyncio.create_task(self._note(f"user_keys/{user_id}/{digest}", now))
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
+
+    async def aclose(self) -> None:
+        """Wait until what was to be noted is stored."""
+        if self._notes:
+            await asyncio.wait(list(self._notes))
+
+    async def _note(self, place: str, now: float) -> None:
+        try:
+            stored = await self._storage.load(place)
+            if stored is not None:
+                # Of a key that was revoked meanwhile nothing comes back.
+                await self._storage.save(place, {**stored.value, "last_used_at": now}, if_version=stored.version)
+        except Conflict:
+            logger.debug("[Identity] Use of a key noted by another server")
+        except StorageError as error:
+            logger.warning("[Identity] Use of a key not noted: %s", error.message)
+
+    async def _end(self, user_id: str, stored: Stored) -> None:
+        await self._storage.delete(f"keys/{stored.key.rpartition('/')[2]}")
+        await self._storage.delete(stored.key)
+        logger.info("[Identity] API key revoked: user=%s", user_id)
 
 
 def _names(given: str, stored_at: str, key_id: str) -> bool:
-    if len(given) > _SHOWN:
+    if len(given) > SHOWN:
         return stored_at.endswith("/" + digest_of(given))
     return key_id.startswith(given)
 

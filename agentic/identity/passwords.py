@@ -11,6 +11,8 @@ from agentic.errors import BadRequest
 
 LONGEST = 72
 """Bytes of a password that bcrypt reads; a longer one is refused instead of being cut."""
+SHORTEST = 8
+"""Characters that a password must have; twelve are better."""
 
 
 class Passwords:
@@ -24,10 +26,15 @@ class Passwords:
         self._places = asyncio.Semaphore(max(1, (os.cpu_count() or 1) - 1))
 
     async def hash(self, password: str) -> str:
-        """The hash to store. Raises BadRequest for an empty password or one over 72 bytes."""
-        secret = _bytes(password)
-        if not secret:
+        """The hash to store. Raises BadRequest for a password under 8 characters, or over 72 bytes."""
+        if not password:
             raise BadRequest("the password is empty", param="password")
+        if len(password) < SHORTEST:
+            raise BadRequest(
+                f"the password has {len(password)} characters, {SHORTEST} is the least; 12 or more are better",
+                param="password",
+            )
+        secret = _bytes(password)
         if len(secret) > LONGEST:
             raise BadRequest(f"the password has {len(secret)} bytes, {LONGEST} is the most", param="password")
         async with self._places:

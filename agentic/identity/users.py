@@ -1,7 +1,7 @@
 """Users in storage: ``users/{id}`` holds the user and the password's hash, ``user_names/{name}`` the id.
 
-The user is written before the name, so that a crash in between leaves no name that nobody can use; a user whose name
-does not lead back to it is no user and is not listed.
+The user is written before the name, and removed before it: a user whose name does not lead back to it is no user and
+is not listed, a name that leads to no user is free.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import logging
 import re
 import time
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
 from agentic.errors import BadRequest, Conflict, NotFound
 from agentic.identity.listing import every
 from agentic.identity.passwords import Passwords
-from agentic.ports.space import Role
+from agentic.ports.space import Allowance, Role
 from agentic.ports.storage import StorageBackend, Stored
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,10 @@ _TRIES = 10
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user. ``token_version`` rises with each change that ends earlier tokens; ``created_at``: epoch seconds."""
+    """A user. ``token_version`` rises with each change that ends earlier tokens; ``created_at``: epoch seconds.
+
+    ``limits``: those fields of :class:`agentic.ports.space.Allowance` that are the user's own; None: no limit.
+    """
 
     id: str
     name: str
@@ -35,6 +39,7 @@ class User:
     disabled: bool
     token_version: int
     created_at: float
+    limits: Mapping[str, int | None] = field(default_factory=dict)
 
 
 class Users:
@@ -47,22 +52,25 @@ class Users:
         self._storage = storage
         self._passwords = Passwords(rounds)
 
-    async def add(self, name: str, password: str, role: Role) -> User:
-        """Make a user. Raises BadRequest (name, password or role cannot be) or Conflict (the name is taken)."""
+    async def add(self, name: str, password: str | None, role: Role) -> User:
+        """Make a user; one without a password signs in elsewhere.
+
+        Raises BadRequest (name, password or role cannot be) or Conflict (the name is taken).
+        """
         if not _NAME.fullmatch(name):
             raise BadRequest(
                 "a user name has 1 to 64 of a-z, 0-9, '.', '_' and '-', the first a letter or digit; example: anna.b",
                 param="username",
             )
-        if role not in get_args(Role):
-            raise BadRequest(f"the role is one of {', '.join(get_args(Role))}", param="role")
-        if await self._storage.load(f"user_names/{name}") is not None:
+        _check_role(role)
+        entry = await self._storage.load(f"user_names/{name}")
+        if entry is not None and await self.get(entry.value["id"]) is not None:
             raise _taken(name)
-        password_hash = await self._passwords.hash(password)
+        password_hash = None if password is None else await self._passwords.hash(password)
         user = User(uuid.uuid4().hex, name, role, disabled=False, token_version=1, created_at=time.time())
-        await self._storage.save(f"users/{user.id}", _to_json(user, password_hash), if_version=0)
+        await self._storage.save(f"users/{user.id}", asdict(user) | {"password_hash": password_hash}, if_version=0)
         try:
-            await self._storage.save(f"user_names/{name}", {"id": user.id}, if_version=0)
+            await self._storage.save(f"user_names/{name}", {"id": user.id}, if_version=entry.version if entry else 0)
         except Conflict:
             await self._storage.delete(f"users/{user.id}")
             raise _taken(name) from None
@@ -92,12 +100,43 @@ class Users:
         return user
 
     async def set_password(self, name: str, password: str) -> User:
-        """Give a new password; earlier tokens end. Raises NotFound or BadRequest (empty, or over 72 bytes)."""
+        """Give a new password; earlier tokens end. Raises NotFound or BadRequest (too short, too long)."""
         if await self.find(name) is None:
             raise _unknown(name)
         user = await self._change(name, password_hash=await self._passwords.hash(password))
         logger.info("[Identity] Password changed: id=%s", user.id)
         return user
+
+    async def set_role(self, name: str, role: Role) -> User:
+        """Give another role; earlier tokens end. Raises NotFound or BadRequest."""
+        _check_role(role)
+        user = await self._change(name, role=role)
+        logger.info("[Identity] Role changed: id=%s role=%s", user.id, role)
+        return user
+
+    async def set_limits(self, name: str, limits: Mapping[str, int | None]) -> User:
+        """Give limits in the place of those of their own so far, see :class:`User`. Raises NotFound or BadRequest."""
+        known = Allowance.__slots__
+        for limit, most in limits.items():
+            if limit not in known or not (most is None or (type(most) is int and most > 0)):
+                raise BadRequest(f"limits are whole numbers from 1 for: {', '.join(known)}", param=f"limits.{limit}")
+        user = await self._change(name, ends_tokens=False, limits=dict(limits))
+        logger.info("[Identity] Limits changed: id=%s", user.id)
+        return user
+
+    async def has_password(self, user_id: str) -> bool:
+        """Whether the user can sign in here."""
+        stored = await self._storage.load(f"users/{user_id}")
+        return stored is not None and stored.value["password_hash"] is not None
+
+    async def remove(self, user: User) -> None:
+        """Remove the record of a user and free the name. What else there is of them has to be removed before."""
+        await self._storage.delete(f"users/{user.id}")
+        entry = await self._storage.load(f"user_names/{user.name}")
+        # Another server may have removed the user as well, and somebody taken the name since.
+        if entry is not None and entry.value["id"] == user.id:
+            await self._storage.delete(entry.key)
+        logger.info("[Identity] User removed: id=%s", user.id)
 
     async def verify(self, name: str, password: str) -> User | None:
         """The user, if the password is right and the user not disabled. An unknown name costs the same time."""
@@ -114,12 +153,12 @@ class Users:
         entry = await self._storage.load(f"user_names/{name}")
         return await self._storage.load(f"users/{entry.value['id']}") if entry else None
 
-    async def _change(self, name: str, **changes: Any) -> User:
+    async def _change(self, name: str, *, ends_tokens: bool = True, **changes: Any) -> User:
         for _ in range(_TRIES):
             stored = await self._load(name)
             if stored is None:
                 raise _unknown(name)
-            value = stored.value | changes | {"token_version": stored.value["token_version"] + 1}
+            value = stored.value | changes | {"token_version": stored.value["token_version"] + ends_tokens}
             try:
                 await self._storage.save(stored.key, value, if_version=stored.version)
             except Conflict:
@@ -128,20 +167,13 @@ class Users:
         raise Conflict(f"user '{name}' is being changed by somebody else; try again")
 
 
-def _to_json(user: User, password_hash: str) -> dict[str, Any]:
-    return {
-        "id": user.id,
-        "name": user.name,
-        "role": user.role,
-        "disabled": user.disabled,
-        "token_version": user.token_version,
-        "created_at": user.created_at,
-        "password_hash": password_hash,
-    }
+def _check_role(role: str) -> None:
+    if role not in get_args(Role):
+        raise BadRequest(f"the role is one of {', '.join(get_args(Role))}", param="role")
 
 
 def _from_json(value: Any) -> User:
-    return User(**{name: value[name] for name in User.__slots__})
+    return User(**{name: value[name] for name in User.__slots__ if name in value})
 
 
 def _taken(name: str) -> Conflict:

@@ -16,14 +16,32 @@ from agentic.ports.vectors import Vectors
 Role = Literal["admin", "user"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What one user may use; None: as much as they like. A day is one of UTC."""
+
+    requests_per_minute: int | None = None
+    runs_at_once: int | None = None
+    tokens_per_day: int | None = None
+    storage_bytes: int | None = None
+
+
+UNLIMITED = Allowance()
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The authenticated user: an opaque id, a name for people, a role, and how they came in (``token``, ``key``, …)."""
+    """The authenticated user: an opaque id, a name for people, a role, and how they came in (``token``, ``key``, …).
+
+    ``scopes``: what the API key that was sent is good for; empty for one that is good for everything, and for tokens.
+    """
 
     id: str
     name: str
     role: Role = "user"
     via: str = "token"
+    scopes: tuple[str, ...] = ()
+    allowance: Allowance = UNLIMITED
 
 
 class Space(Protocol):

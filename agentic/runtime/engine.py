@@ -13,6 +13,7 @@ from typing import Any
 from agentic import content
 from agentic.errors import AgenticError, Cancelled, Conflict, NotFound, RateLimited
 from agentic.events import Entry, Resumed, RunFinished, RunStarted
+from agentic.identity.limits import Meter
 from agentic.messages import Json
 from agentic.models.directory import Directory
 from agentic.ports.space import Principal
@@ -54,12 +55,14 @@ class Engine:
         limits: Limits,
         *,
         presence: Presence,
+        meter: Meter | None = None,
     ) -> None:
         self._router = router
         self._casting = Casting(equipment, router, directory)
         self._everything = everything
         self._limits = limits
         self._presence = presence
+        self._meter = meter or Meter(everything.storage)
         self._claims = Claims(everything, presence)
         self._turns = Turns()
         self._running: dict[asyncio.Task[None], LiveRun] = {}
@@ -68,15 +71,19 @@ class Engine:
         """Open a run and set it going.
 
         Raises ModelNotFound for an agent that is not installed, SessionNotFound for a session that is not this
-        principal's, and RateLimited where too many of its runs wait. Whatever fails later ends the run with RunFailed,
+        principal's, and RateLimited where too many of its runs wait or the principal has used up what they may; see
+        :class:`Meter`. Whatever fails later ends the run with RunFailed,
         and is recorded unless storage itself has failed.
         """
         route = self._router.read(request.model)
         session_id = await self._session(request, principal)
         if session_id is not None and len(self._at_work(session_id, principal)) > LONGEST_QUEUE:
             raise RateLimited("Too many requests of this conversation wait for their turn.", retry_after_s=1)
+        await self._meter.check_tokens(principal)
         new = session_id is None
         session_id = session_id or self.conversations(principal).new_id()
+        # Nothing is waited for between this and the run's being counted itself.
+        self._meter.check_runs(principal, len(self.at_work(principal)))
         live = LiveRun(self._presence.new_run_id(), request, principal, session_id, Budget(self._limits))
         live.channel.emit(
             RunStarted(
@@ -112,7 +119,7 @@ class Engine:
 
     def turn(self, session_id: str, principal: Principal) -> AbstractAsyncContextManager[None]:
         """Hold a session's turn: wait for its runs, and let those that come wait."""
-        return self._turns.turn(_turn_key(session_id, principal))
+        return self._turns.turn(f"{principal.id}/{session_id}")
 
     async def explain(self, request: RunRequest, principal: Principal) -> Json:
         """What :meth:`start` would decide now, and why; see :func:`explained`. Nothing is run or stored.
@@ -180,6 +187,18 @@ class Engine:
         """Stop what runs, because the server stops: what has a checkpoint is gone on with after the next start."""
         for live in self._running.values():
             live.suspend()
+
+    def owners(self) -> set[str]:
+        """The ids of the users for whom runs work or wait here."""
+        return {live.principal.id for live in self._running.values()}
+
+    async def end_all(self, user_id: str) -> None:
+        """End what runs here for a user, and wait until it is stored."""
+        theirs = [task for task, live in self._running.items() if live.principal.id == user_id]
+        for task in theirs:
+            self._running[task].cancel()
+        if theirs:
+            await asyncio.wait(theirs)
 
     async def aclose(self) -> None:
         """Cancel what runs, and wait until it is stored."""
@@ -271,13 +290,10 @@ class Engine:
             await journal.release()
             return live.channel.conclude(failed(Cancelled(SUSPENDED), live.budget.usage))
         last = live.channel.conclude(event)
+        await self._meter.spend(live.principal, live.budget.usage.total)
         await journal.store(last, finish)
         return last
 
 
 async def _refuse(error: AgenticError) -> None:
     raise error
-
-
-def _turn_key(session_id: str, principal: Principal) -> str:
-    return f"{principal.id}/{session_id}"

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from agentic.errors import StorageError
+from agentic.identity.limits import Meter
 from agentic.identity.users import User, Users
 from agentic.ports.space import Principal
 from agentic.runtime.cut import mark_cut, sessions_since
@@ -22,11 +23,21 @@ logger = logging.getLogger(__name__)
 class Restart:
     """Looks for what other servers have left behind. One a server; commands that only ask do without."""
 
-    def __init__(self, engine: Engine, everything: Scope, presence: Presence, users: Users, run_s: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        everything: Scope,
+        presence: Presence,
+        users: Users,
+        run_s: float,
+        *,
+        meter: Meter | None = None,
+    ) -> None:
         self._engine = engine
         self._everything = everything
         self._presence = presence
         self._users = users
+        self._meter = meter or Meter(everything.storage)
         self._run_s = run_s
 
     async def watch(self) -> None:
@@ -50,7 +61,10 @@ class Restart:
     async def _go_on(self) -> None:
         async for left in left_runs(self._everything, skip=self._engine.is_running):
             user = await self._users.get(left.principal.id)
-            self._engine.go_on(replace(left, shut_out=user is not None and user.disabled))
+            if user is not None:
+                principal = replace(left.principal, allowance=self._meter.allowance(user.limits))
+                left = replace(left, principal=principal, shut_out=user.disabled)  # noqa: PLW2901
+            self._engine.go_on(left)
 
     async def _tell_of_cut(self) -> None:
         gone = await self._presence.gone()

@@ -14,8 +14,11 @@ from agentic.server import (
     routes_chat,
     routes_conversations,
     routes_files,
+    routes_keys,
+    routes_logins,
     routes_models,
     routes_routing,
+    routes_users,
 )
 from agentic.server.auth import Authentication
 from agentic.server.errors import install_handlers
@@ -23,7 +26,18 @@ from agentic.server.limits import BodyLimit, NoSniff, Unbroken
 
 ROUTERS = tuple(
     module.router
-    for module in (routes_chat, routes_models, routes_conversations, routes_files, routes_routing, routes_auth, health)
+    for module in (
+        routes_chat,
+        routes_models,
+        routes_conversations,
+        routes_files,
+        routes_routing,
+        routes_auth,
+        routes_logins,
+        routes_keys,
+        routes_users,
+        health,
+    )
 )
 
 

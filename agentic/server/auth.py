@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
+import re
 from collections.abc import Callable
 from urllib.parse import unquote
 
@@ -12,6 +13,7 @@ from starlette.websockets import WebSocketClose
 
 from agentic.errors import AgenticError, Unauthorized
 from agentic.identity.identity import Identity
+from agentic.identity.scopes import refuse_beyond
 from agentic.ports.space import Principal
 from agentic.server.errors import error_response
 
@@ -19,15 +21,17 @@ GUARDED = frozenset({"v1", "api"})
 """First parts of the paths that need a principal."""
 
 _LOGIN = "/api/auth/login"
+_LOGIN_ELSEWHERE = re.compile(r"/api/auth/logins|/api/auth/login/[a-z0-9_]+(/callback)?")
 _READY = "/ready"
 _RECOGNISE_S = 1.0
 _POLICY_VIOLATION = 1008
 
 
 class Authentication:
-    """Answers 401 to every request under /v1 and /api without a valid token or API key, but the login.
+    """Answers 401 to every request under /v1 and /api without a valid token or API key, but the logins.
 
-    It does so before the body is read, and whether or not the path exists. The principal goes into
+    Answers 403 to what the user's role or the scopes of their key do not reach, and 429 beyond their requests a
+    minute. It does so before the body is read, and whether or not the path exists. The principal goes into
     ``scope["state"]["principal"]``; for /ready, which anybody may ask, it is None where no valid token came. The CORS
     middleware belongs outside of this one: preflights carry no token and end there. ``identity_source`` is called at
     each request, because the app is built before the storage is open.
@@ -50,7 +54,10 @@ class Authentication:
 
     async def _guard(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            principal = await self._identity().authenticate(_bearer(scope))
+            identity = self._identity()
+            principal = await identity.authenticate(_bearer(scope))
+            identity.meter.take_request(principal)
+            refuse_beyond(principal, scope.get("method", "GET"), _route_path(scope))
         except AgenticError as error:
             refusal = error_response(error) if scope["type"] == "http" else WebSocketClose(_POLICY_VIOLATION)
             await refusal(scope, receive, send)
@@ -88,7 +95,12 @@ def route_path(scope: Scope) -> str:
 
 
 def _is_login(scope: Scope, path: str) -> bool:
-    return scope["type"] == "http" and scope["method"] == "POST" and path == _LOGIN
+    """Whether somebody signs in, who can have no token yet."""
+    if scope["type"] != "http":
+        return False
+    return (scope["method"] == "POST" and path == _LOGIN) or (
+        scope["method"] == "GET" and _LOGIN_ELSEWHERE.fullmatch(path) is not None
+    )
 
 
 def _is_guarded(*paths: str) -> bool:

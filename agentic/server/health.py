@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Mapping
 from fastapi import APIRouter, Request, Response
 
 from agentic.catalog.catalog import Plugin
+from agentic.identity.scopes import Scope
 from agentic.kernel import Kernel
 from agentic.messages import Json, dump
 from agentic.ports.space import Principal
@@ -39,7 +40,7 @@ async def ready(request: Request) -> Response:
     principal: Principal | None = getattr(request.state, "principal", None)
     body = await readiness.report()
     status = 200 if body["status"] == "ready" else 503
-    if principal is None or principal.role != "admin":
+    if principal is None or principal.role != "admin" or not {*principal.scopes} <= {Scope.ADMIN}:
         body = _states_only(body)
     return Response(dump(body), status, media_type="application/json")
 
