@@ -13,6 +13,7 @@ from typing import Any, get_args
 from agentic.catalog.catalog import Catalog, Kind
 from agentic.catalog.load import load
 from agentic.catalog.settings import Settings, read_settings
+from agentic.documents.erasure import erase_documents
 from agentic.documents.intake import Installed as Indexing
 from agentic.documents.library import Library
 from agentic.documents.readers import Readers
@@ -91,6 +92,10 @@ async def open_kernel(
     run_s = settings.run_max_seconds
     # So long may a server that has not heard of it yet go on to store what is of a user's.
     linger_s = run_s + settings.approval_timeout + settings.server_lease_seconds
+    documents = _documents(settings, catalog, everything, presence, identity)
+    departures = Departures(
+        engine, everything, identity, linger_s=linger_s, erase_documents=partial(erase_documents, documents)
+    )
     kernel = Kernel(
         settings=settings,
         catalog=catalog,
@@ -100,8 +105,8 @@ async def open_kernel(
         directory=directory,
         engine=engine,
         restart=Restart(engine, everything, presence, identity.users, run_s, meter=identity.meter),
-        departures=Departures(engine, everything, identity, linger_s=linger_s),
-        documents=_documents(settings, catalog, everything, presence),
+        departures=departures,
+        documents=documents,
         everything=everything,
     )
     async with AsyncExitStack() as closing:
@@ -221,7 +226,9 @@ def _indexes(settings: Settings, catalog: Catalog) -> Indexes:
     )
 
 
-def _documents(settings: Settings, catalog: Catalog, everything: Scope, presence: Presence) -> Library:
+def _documents(
+    settings: Settings, catalog: Catalog, everything: Scope, presence: Presence, identity: Identity
+) -> Library:
     readers = Readers(
         {one.name: one.object for one in catalog.all("document_reader")},
         # By its name one tells whose it is, and removes it when that process is gone.
@@ -239,6 +246,7 @@ def _documents(settings: Settings, catalog: Catalog, everything: Scope, presence
         indexers,
         at_once=settings.documents_at_once,
         max_upload_mb=settings.max_upload_mb,
+        storing=identity.meter.storing,
     )
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from agentic.documents import ingestion, standing
-from agentic.documents.erasure import erase_user
+from agentic.documents.erasure import erase_documents
 from agentic.documents.orphans import Orphans, remove
 from agentic.documents.record import find
 from agentic.errors import Conflict, NotFound, StorageError
+from agentic.identity.erasure import erase
 from agentic.kernel import Kernel
 from agentic.runtime.spaces import of_plugin, of_user
 from agentic.testing.memory_blobs import pieces_of
@@ -323,14 +324,14 @@ async def test_user_is_erased_with_everything(opened: Any, monkeypatch: pytest.M
     stray = of_plugin(library.everything, ann, "other")
     await stray.storage.save("note", 1)
     await stray.texts().add("stray", ["text"])
-    removed = await erase_user(library, ann.id)
+    removed = {**await erase_documents(library, ann.id), **await erase(library.everything, ann.id)}
     assert (removed["documents"], removed["bytes"], removed["chunks"], removed["texts"]) == (2, 14, 2, 1)
     kept = await office.keys()
     assert kept
     assert not [key for key in kept if ann.id in key]
     assert [one for one in office.files if "c.txt" not in one and "pages" not in one] == office.files[:1]
     assert (await library.shelf(bob).get(theirs.id)).status == "ready"
-    again = await erase_user(library, ann.id)
+    again = {**await erase_documents(library, ann.id), **await erase(library.everything, ann.id)}
     assert set(again.values()) == {0}
 
 
@@ -339,7 +340,7 @@ async def test_upload_on_its_way_while_its_user_is_erased_is_not_kept(office: Of
 
     async def slow() -> AsyncIterator[bytes]:
         yield b"x" * 70_000
-        await erase_user(library, ann.id)
+        await erase_documents(library, ann.id)
         yield b"more"
 
     with pytest.raises(NotFound):

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 
 from agentic.errors import StorageError
 from agentic.identity.erasure import erase
@@ -29,14 +30,31 @@ LOOK_S = 5.0
 _PASSES = 5
 
 
+EraseDocuments = Callable[[str], Awaitable[Mapping[str, int]]]
+"""Removes the documents of the user with this id; what was removed, counted."""
+
+
+async def _no_documents(_user_id: str) -> Mapping[str, int]:
+    return {}
+
+
 class Departures:
     """Deletes users. ``linger_s``: how long after that another server may still store something of a user's."""
 
-    def __init__(self, engine: Engine, everything: Scope, identity: Identity, *, linger_s: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        everything: Scope,
+        identity: Identity,
+        *,
+        linger_s: float,
+        erase_documents: EraseDocuments = _no_documents,
+    ) -> None:
         self._engine = engine
         self._everything = everything
         self._identity = identity
         self._linger_s = linger_s
+        self._erase_documents = erase_documents
 
     async def delete(self, name: str) -> Json:
         """Delete a user; what was removed, counted. Raises NotFound and StorageError; may be called again after that.
@@ -94,7 +112,7 @@ class Departures:
         removed: Counter[str] = Counter()
         for _ in range(_PASSES):
             await self._engine.end_all(user_id)
-            found = await erase(self._everything, user_id)
+            found = {**await self._erase_documents(user_id), **await erase(self._everything, user_id)}
             removed.update(found)
             if not any(found.values()):
                 break

@@ -57,7 +57,7 @@ class Authentication:
             identity = self._identity()
             principal = await identity.authenticate(_bearer(scope))
             identity.meter.take_request(principal)
-            refuse_beyond(principal, scope.get("method", "GET"), _route_path(scope))
+            refuse_beyond(principal, scope.get("method", "GET"), route_path(scope))
         except AgenticError as error:
             refusal = error_response(error) if scope["type"] == "http" else WebSocketClose(_POLICY_VIOLATION)
             await refusal(scope, receive, send)
