@@ -125,7 +125,8 @@ def _tell_error(document: Document) -> None:
 @contextmanager
 def _bar(title: str, total: int) -> Iterator[tuple[Progress, TaskID]]:
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield progress, progress.add_task(title, total=total)
 
 

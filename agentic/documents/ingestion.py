@@ -173,7 +173,8 @@ class Ingestion:
             await self._fail(job, principal, record, why)
             return
         wait_s = min(FIRST_WAIT_S * 2 ** (tries + waits - 1), LONGEST_WAIT_S)
-        logger.warning("[Documents] Waits: document=%s seconds=%.0f: %s", job.document_id, wait_s, why)
+        # Why is for the user alone: a model server's words may quote the document.
+        logger.warning("[Documents] Waits: document=%s seconds=%.0f", job.document_id, wait_s)
         await self._mark(principal, record, status="indexing", error=f"It waits: {why}")
         await self._jobs.save(job, server="", tries=tries, waits=waits, not_before=time.time() + wait_s)
 
