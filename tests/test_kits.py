@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -68,7 +69,19 @@ class TurnsNumbersIntoFloats(MemoryStorage):
         return await super().save(key, float(value) if isinstance(value, int) else value, if_version=if_version)
 
 
+class NamesDocumentsAlone(MemoryStorage):
+    async def keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> Sequence[str]:
+        return [stored.key for stored in await self.list(prefix, after=after, limit=limit)]
+
+
+class RestoresAsNew(MemoryStorage):
+    async def restore(self, stored: Stored) -> None:
+        await self.save(stored.key, stored.value)
+
+
 BROKEN_STORAGE = [
+    (NamesDocumentsAlone, "test_keys_are_those_of_documents_and_of_logs"),
+    (RestoresAsNew, "test_restored_document_has_its_version_and_time"),
     (IgnoresVersions, "test_stale_version_conflicts_and_changes_nothing"),
     (IgnoresVersions, "test_of_twenty_writers_one_wins_each_version"),
     (IgnoresLengths, "test_append_is_all_or_none"),
@@ -86,6 +99,15 @@ BROKEN_STORAGE = [
 async def test_storage_that_breaks_a_promise_fails_the_kit(broken: type[MemoryStorage], test: str) -> None:
     with pytest.raises(REFUSED):
         await getattr(StorageConformance(), test)(broken())
+
+
+async def test_storage_that_loses_what_it_acknowledged_to_a_killed_process_fails_the_kit(tmp_path: Path) -> None:
+    """A writer in another process tells of saves that this storage has never seen."""
+    maker = "from agentic.testing.storage import MemoryStorage\nmake = MemoryStorage"
+    with pytest.raises(REFUSED):
+        await StorageConformance().test_killed_under_load_it_has_lost_nothing_acknowledged(
+            MemoryStorage(), MemoryStorage, maker, tmp_path
+        )
 
 
 # Tools

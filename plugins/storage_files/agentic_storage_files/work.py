@@ -93,11 +93,13 @@ class Work:
         found = []
         for one in self._documents(prefix, None):
             with suppress(FileNotFoundError):
-                found.append((-one.place.document.stat().st_mtime_ns, one.key, one.place.document))
+                # One for each document: a Path would cost more than the call.
+                state = os.stat(f"{one.place.folder}/{one.place.stem}{DOCUMENT}")  # noqa: PTH116
+                found.append((-state.st_mtime_ns, one.key))
         seen = next((one for one in found if one[1] == after), None)
-        behind = [one for one in found if seen is None or one > seen]
+        behind = found if seen is None else [one for one in found if one > seen]
         chosen = heapq.nsmallest(max(limit, 0), behind)
-        loaded = (documents.load(path, key) for _, key, path in chosen)
+        loaded = (documents.load(self._tree.place(key).document, key) for _, key in chosen)
         return [stored for stored in loaded if stored]
 
     def check(self) -> None:
