@@ -202,6 +202,14 @@ def test_counts_that_cannot_be_right_teach_nothing(counted: int) -> None:
     assert gauge.tokens("m", 3500) == 1000
 
 
+def test_count_of_a_prompt_that_may_have_been_cut_is_believed_as_a_rise_alone() -> None:
+    gauge = Gauge()
+    gauge.learn(request("word " * 2000), 2000, 2048)
+    assert gauge.tokens("m", 3500) == 1000
+    gauge.learn(request("word " * 1000), 2000, 2048)
+    assert gauge.tokens("m", 3500) > 1300
+
+
 def test_pictures_and_calls_have_a_size() -> None:
     picture = Message("user", (TextPart("see"), ImagePart("image/png", "AAAA")))
     assert size_of_one(picture) > 2000

@@ -78,7 +78,7 @@ class Caller:
         finally:
             await self._close(deltas)
             self._purse.spend(usage)
-            self._gauge.learn(request, usage.prompt)
+            self._gauge.learn(request, usage.prompt, info.context)
             self._log.note(ModelFinished(usage=usage, finish=finish or "error", error=error))
 
     async def _begin(self, started: ModelStarted) -> None:

@@ -14,6 +14,7 @@ _AROUND = 20
 """Bytes that stand for what a chat template puts around a message or a tool."""
 _WORTH_LEARNING = 400
 _SOUND = (0.1, 1.2)
+_FULL = 0.9
 
 
 class Gauge:
@@ -35,13 +36,18 @@ class Gauge:
         """The bytes that come to this many tokens."""
         return int(tokens / self._by_model.get(model, GUESS))
 
-    def learn(self, request: ModelRequest, counted: int) -> None:
-        """Take what a model has counted for the prompt of a request. Short prompts, and odd counts, teach nothing."""
+    def learn(self, request: ModelRequest, counted: int, context: int | None = None) -> None:
+        """Take what a model has counted for the prompt of a request. Short prompts, and odd counts, teach nothing.
+
+        A count that fills the ``context`` may be of a prompt that its server has cut, and is believed as a rise alone.
+        """
         if counted < _WORTH_LEARNING:
             return
         rate = counted / (size_of(request.messages) + size_of_tools(request.tools))
         if not _SOUND[0] <= rate <= _SOUND[1]:
             return
+        if context is not None and counted >= context * _FULL:
+            rate = max(rate, self._by_model.get(request.model, GUESS))
         known = self._by_model.get(request.model, rate)
         self._by_model[request.model] = max(rate, 0.9 * known + 0.1 * rate)
 
