@@ -43,6 +43,8 @@ class Scope:
         document, mark = _digest(doc_id), secrets.token_hex(8)
         told = {"scope": self._scope, "embedder": json.dumps(embedder), "dimensions": rows.shape[1]}
         into = self._made(self._rows_of(embedder, rows.shape[1]), told)
+        records = self._made(self._records, {"scope": self._scope})
+        before = _metadatas(records.get(ids=[document], include=["metadatas"]))
         most = self._client.get_max_batch_size()
         try:
             for start in range(0, len(numbers), most):
@@ -53,12 +55,11 @@ class Scope:
                     metadatas=[{"document": document, "mark": mark, "number": numbers[n]} for n in part],
                 )
             record = {"id": json.dumps(doc_id), "embedder": told["embedder"], "mark": mark, "rows": len(numbers)}
-            records = self._made(self._records, {"scope": self._scope})
             records.upsert(ids=[document], embeddings=[[1.0]], metadatas=[record])
         except BaseException:
             into.delete(where={"mark": mark})
             raise
-        for collection in self._collections():
+        for collection in self._collections() if before else ():
             collection.delete(where={"$and": [{"document": document}, {"mark": {"$ne": mark}}]})
 
     def delete(self, doc_id: str) -> int:

@@ -36,8 +36,10 @@ class TestServer(VectorStoreConformance):
     async def store(self, server: Any, tmp_path: Path) -> AsyncIterator[ChromaStore]:
         store = self._opened(server)
         yield store
-        await asyncio.gather(*(store.drop(scope) for scope in await self._opened(server).scopes()))
         await store.aclose()
+        clearing = self._opened(server)
+        await asyncio.gather(*(clearing.drop(scope) for scope in await clearing.scopes()))
+        await clearing.aclose()
 
     @pytest.fixture
     def reopen(self, server: Any) -> Callable[[], ChromaStore]:
