@@ -61,6 +61,12 @@ class StorageByTurns(MemoryStorage):
         self._is_same = False
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine may be slow: an answer that comes at once may take longer than PATIENCE_S."""
+    monkeypatch.setattr("agentic.runtime.opening.PATIENCE_S", 60)
+
+
 async def at_once(run: Run) -> None:
     run.say("It is 42.")
 
@@ -70,6 +76,7 @@ async def after_a_while(run: Run) -> None:
     run.say("It is 42.")
 
 
+@pytest.mark.usefixtures("patient")
 async def test_first_answer_that_comes_at_once_is_stored_with_its_request() -> None:
     house = House(at_once, storage=NotedStorage())
     await (await house.ask()).log()
@@ -94,6 +101,7 @@ async def test_request_is_stored_before_anybody_reads_of_the_answer() -> None:
     pytest.fail("there was no answer")
 
 
+@pytest.mark.usefixtures("patient")
 async def test_first_turn_that_nobody_reads_along_is_one_write_to_disk() -> None:
     house = House(at_once, storage=StorageByTurns())
     await (await house.ask()).log()
@@ -110,6 +118,7 @@ async def test_turn_that_is_read_along_is_two_writes_to_disk() -> None:
     ]
 
 
+@pytest.mark.usefixtures("patient")
 async def test_later_turn_is_stored_before_its_answer() -> None:
     house = House(at_once, storage=NotedStorage())
     first = await house.ask()
