@@ -15,10 +15,10 @@ LEVELS = (-1.5104, -0.4528, 0.4528, 1.5104)
 """The four values that stand for normally spread ones with the least error (Lloyd and Max), which is 0.1175 of them."""
 KEPT = 1 - 0.1175
 """What is left, on average, of a row's length along itself; scores are that much too small."""
-ERROR = 0.4
-"""Length of what the levels leave out of a row, over ``KEPT``: 0.365 expected, with some room."""
-SURE = 5.0
-"""Standard deviations: a row's error is beyond in 3 of 10 million cases."""
+ERROR = 0.366
+"""Length of what the levels leave out of a row, over ``KEPT``, which is the square root of 1 / ``KEPT`` - 1."""
+SURE = 4.0
+"""Standard deviations: a row's error is beyond in 3 of 100,000 cases."""
 SEED = 384
 BATCH = 8192
 

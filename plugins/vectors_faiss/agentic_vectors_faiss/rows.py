@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
@@ -10,9 +11,11 @@ from agentic_vectors_faiss.coarse import Coarse
 
 COARSE_FROM = 10_000
 """Rows from which on rough copies are searched first; below, all rows are read in about a millisecond."""
-LOOKED_AT = 1024
-"""Rows that are looked at closely, at least."""
+LOOKED_AT = 6
+"""Rows that are looked at closely, for the square root of how many there are: enough nearly always, as measured."""
 GROWTH = 4
+FIRST = 256
+"""Rows in order from which the pieces are read first; more are only needed where pieces have very many."""
 
 Found = tuple[int, int, float]
 """Place of the document in ``Rows.documents``, number of the piece, score."""
@@ -88,7 +91,7 @@ class Rows:
             self._coarse = Coarse(self._dimensions)
             self._coarse.add(self._array())
         margin = self._coarse.margin * float(numpy.linalg.norm(vector))
-        depth = max(LOOKED_AT, 8 * k)
+        depth = max(int(LOOKED_AT * math.sqrt(len(self))), 8 * k)
         while depth * 4 < len(self):
             ids, last = self._coarse.candidates(vector, depth)
             scores = self._scores(vector, ids)
@@ -97,7 +100,7 @@ class Rows:
             # Whatever was not looked at has a rough score below the last one, so its own is below this.
             if len(found) == k and last + margin <= found[-1][2]:
                 return found
-            depth *= GROWTH
+            depth *= 2
         return None
 
     def _search_within(self, vector: Any, k: int, places: Sequence[int]) -> list[Found]:
@@ -117,9 +120,14 @@ class Rows:
         import numpy
 
         found: dict[tuple[int, int], float] = {}
-        places = numpy.searchsorted(self._ends, ids, side="right").tolist()
-        for place, number, score in zip(places, self._numbers[ids].tolist(), scores.tolist(), strict=True):
-            found.setdefault((place, number), score)
+        for part in (slice(k + FIRST), slice(k + FIRST, None)):
+            places = numpy.searchsorted(self._ends, ids[part], side="right").tolist()
+            for place, number, score in zip(
+                places, self._numbers[ids[part]].tolist(), scores[part].tolist(), strict=True
+            ):
+                found.setdefault((place, number), score)
+                if len(found) == k:
+                    break
             if len(found) == k:
                 break
         return [(place, number, score) for (place, number), score in found.items()]

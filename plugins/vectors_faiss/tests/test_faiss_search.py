@@ -66,8 +66,10 @@ def test_rough_copies_are_what_answers_large_scopes(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Coarse, "candidates", counted)
     rows = Rows(384)
     rows.change((), {"one": (numpy.arange(MANY), at_random(MANY, 384))})
-    assert len(rows.search(at_random(1, 384, seed=3)[0], 5, None)) == 5
-    assert asked == [1024], "and a look at so many is enough even where all rows are equally far"
+    for query in at_random(20, 384, seed=3):
+        assert len(rows.search(query, 5, None)) == 5
+    assert 20 <= len(asked) <= 30, "one look is enough nearly always, even where all rows are equally far"
+    assert max(asked) < MANY / 4
 
 
 def test_rows_come_and_go_in_the_rough_copies_too() -> None:

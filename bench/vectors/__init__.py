@@ -1,0 +1,1 @@
+"""Stores of vectors beside one another: speed, recall, memory."""

@@ -1,0 +1,123 @@
+"""The way to Chroma: a client that is made at the first use, and what its errors mean to people."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from agentic import StorageError
+from agentic_vectors_chroma.settings import Settings
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+BUSY_S = 30.0
+
+
+class Connection:
+    """A server's address, or the folder of a Chroma within this process. Its methods block."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.folder = None if settings.chroma_host else folder
+        self._settings = settings
+        self._making = threading.Lock()
+        self._client: Any = None
+
+    @property
+    def place(self) -> str:
+        """How messages name it."""
+        if self.folder:
+            return f"Chroma ({self.folder.name})"
+        return f"Chroma ({self._settings.chroma_host}:{self._settings.chroma_port})"
+
+    def use(self, work: Callable[[Any], T]) -> T:
+        """Do something with the client. Raises StorageError for whatever Chroma, its server or the disk refuse."""
+        import chromadb
+        import httpx
+
+        try:
+            return work(self._made())
+        except (httpx.HTTPError, ConnectionError) as error:
+            raise self._away(error) from error
+        except OSError as error:
+            raise StorageError(f"{self.place} failed: {error.strerror or type(error).__name__}.") from error
+        except chromadb.errors.ChromaError as error:
+            logger.error("[Chroma] Failed: %s: %s", type(error).__name__, error)
+            raise StorageError(f"{self.place} failed: {_told(error)}") from error
+
+    def erase(self) -> None:
+        """Give back the room of what was deleted, so that its bytes are gone: what only a folder of one's own allows.
+
+        Chroma leaves the index files of deleted collections where they are, and deleted rows in its SQLite file.
+        """
+        if self.folder is None or not (self.folder / "chroma.sqlite3").exists():
+            return
+        try:
+            with closing(sqlite3.connect(self.folder / "chroma.sqlite3", timeout=BUSY_S, isolation_level=None)) as file:
+                file.execute("PRAGMA temp_store = MEMORY")
+                known = {row[0] for row in file.execute("SELECT id FROM segments")}
+                for path in self.folder.iterdir():
+                    if path.is_dir() and path.name.count("-") == 4 and path.name not in known:
+                        shutil.rmtree(path, ignore_errors=True)
+                file.execute("VACUUM")
+        except (sqlite3.Error, OSError) as error:
+            raise StorageError(
+                f"{self.place}: the vectors were removed, but their bytes are still in its files: {error}. "
+                "Stop the server and run: chroma vacuum"
+            ) from error
+
+    def _made(self) -> Any:
+        with self._making:
+            if self._client is None:
+                self._client = self._server() if self.folder is None else self._within(self.folder)
+            return self._client
+
+    def _server(self) -> Any:
+        import chromadb
+
+        token = self._settings.chroma_token
+        try:
+            client: Any = chromadb.HttpClient(
+                host=str(self._settings.chroma_host),
+                port=self._settings.chroma_port,
+                ssl=self._settings.chroma_ssl,
+                headers={"Authorization": f"Bearer {token.get_secret_value()}"} if token else None,
+                settings=_quiet(),
+            )
+        except ValueError as error:
+            # So it is told that nobody listens there.
+            raise self._away(error) from error
+        # Chroma's own client would wait for ever.
+        client._server._session.timeout = self._settings.chroma_timeout
+        return client
+
+    def _within(self, folder: Path) -> Any:
+        import chromadb
+
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return chromadb.PersistentClient(str(folder), settings=_quiet())
+
+    def _away(self, error: Exception) -> StorageError:
+        logger.error("[Chroma] Away: %s: %s", type(error).__name__, error)
+        return StorageError(f"{self.place} does not answer. Start it, or correct CHROMA_HOST and CHROMA_PORT.")
+
+
+def _quiet() -> Any:
+    from chromadb.config import Settings as ChromaSettings
+
+    return ChromaSettings(anonymized_telemetry=False)
+
+
+def _told(error: Exception) -> str:
+    text = str(error)
+    if "disk is full" in text or "No space left" in text:
+        return "the disk is full. Free some room; it then works again by itself."
+    if "unable to open database" in text or "readonly database" in text:
+        return "its folder cannot be written. Make it writable for the server's user."
+    return f"{type(error).__name__}. The log says more."

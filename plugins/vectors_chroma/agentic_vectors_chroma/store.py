@@ -1,0 +1,134 @@
+"""The store: what the port promises, in threads, since Chroma's client blocks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
+
+from agentic import Hit, StorageError, Vectors, VectorStore
+from agentic_vectors_chroma.connection import Connection
+from agentic_vectors_chroma.scope import Scope, checked, scopes
+
+T = TypeVar("T")
+THREADS = 4
+
+
+class ChromaStore(VectorStore):
+    """Vectors in the Chroma that a connection leads to. May be made outside any event loop and used from several."""
+
+    name = "chroma"
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._guard = threading.Lock()
+        self._threads: ThreadPoolExecutor | None = None
+        self._writing = threading.Lock()
+        self._closed = False
+
+    def collection(self, scope: str, *, embedder: str, dimensions: int) -> Vectors:
+        """The vectors of a scope, bound to one embedder. Raises ValueError for what is no scope."""
+        return ChromaVectors(self, checked(scope), embedder, dimensions)
+
+    async def scopes(self) -> Sequence[str]:
+        """Every scope that holds a document."""
+        return await self._work(lambda: self._connection.use(scopes))
+
+    async def drop(self, scope: str) -> int:
+        """Remove the scope's collections and, within this process, their files."""
+        return await self.write(checked(scope), Scope.drop, erase=True)
+
+    async def health(self) -> str | None:
+        """None if Chroma answers, else what is wrong."""
+        try:
+            await self._work(lambda: self._connection.use(lambda client: client.heartbeat()))
+        except StorageError as error:
+            return error.message
+        return None
+
+    async def aclose(self) -> None:
+        """Wait for what is being done, and end the threads."""
+        with self._guard:
+            self._closed = True
+            threads = self._threads
+        if threads is not None:
+            await asyncio.to_thread(threads.shutdown)
+
+    async def read(self, scope: str, work: Callable[[Scope], T]) -> T:
+        """Do something with a scope in a thread."""
+        return await self._work(lambda: self._connection.use(lambda client: work(Scope(client, scope))))
+
+    async def write(self, scope: str, work: Callable[[Scope], T], *, erase: bool = False) -> T:
+        """Change a scope in a thread, one change after another, and ``erase`` then what it left in files."""
+
+        def change() -> T:
+            with self._writing:
+                result = self._connection.use(lambda client: work(Scope(client, scope)))
+                if erase:
+                    self._connection.erase()
+                return result
+
+        return await self._work(change)
+
+    async def _work(self, work: Callable[[], T]) -> T:
+        """Do it in a thread. A caller that is cancelled goes on only when it is done."""
+        doing = asyncio.get_running_loop().run_in_executor(self._started(), work)
+        try:
+            return await asyncio.shield(doing)
+        except asyncio.CancelledError:
+            while not doing.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([doing])
+            raise
+
+    def _started(self) -> ThreadPoolExecutor:
+        with self._guard:
+            if self._closed:
+                raise StorageError("The store of vectors is closed: the server is shutting down.")
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(THREADS, "chroma")
+            return self._threads
+
+
+class ChromaVectors(Vectors):
+    """The vectors of one scope, bound to one embedder."""
+
+    def __init__(self, store: ChromaStore, scope: str, embedder: str, dimensions: int) -> None:
+        self._store = store
+        self._scope = scope
+        self._embedder = embedder
+        self._dimensions = dimensions
+
+    async def add(self, doc_id: str, numbers: Sequence[int], vectors: Any) -> None:
+        """Store the document's rows in place of those it had; without rows, remove it."""
+        await self._store.write(self._scope, partial(self._add, doc_id, numbers, vectors))
+
+    async def search(self, vector: Any, k: int, doc_ids: Sequence[str] | None = None) -> Sequence[Hit]:
+        """The ``k`` nearest pieces. Raises ValueError for a vector of another length."""
+        if tuple(vector.shape) != (self._dimensions,):
+            raise ValueError(f"a vector of {self._dimensions} numbers, not of shape {vector.shape}")
+        wanted = None if doc_ids is None else list(doc_ids)
+        return await self._store.read(self._scope, lambda scope: scope.search(self._embedder, vector, k, wanted))
+
+    async def delete(self, doc_id: str) -> int:
+        """Remove the document's rows."""
+        return await self._store.write(self._scope, partial(Scope.delete, doc_id=doc_id))
+
+    async def documents(self) -> Mapping[str, str]:
+        """The id of each document, with that of its embedder."""
+        return await self._store.read(self._scope, Scope.documents)
+
+    def _add(self, doc_id: str, numbers: Sequence[int], vectors: Any, scope: Scope) -> None:
+        import numpy
+
+        rows = numpy.array(vectors, dtype=numpy.float32)
+        if rows.shape != (len(numbers), self._dimensions):
+            raise ValueError(f"{len(numbers)} rows of {self._dimensions} numbers, not of shape {rows.shape}")
+        if len(numbers):
+            scope.add(doc_id, self._embedder, [int(number) for number in numbers], rows)
+        else:
+            scope.delete(doc_id)

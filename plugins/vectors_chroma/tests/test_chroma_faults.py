@@ -1,0 +1,117 @@
+"""What the store does when its server is away, its folder is at fault, or it is closed; and what a drop leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from chromadb.api.models.Collection import Collection
+
+from agentic import StorageError
+from agentic.testing.killed_writers import files_with
+from agentic_vectors_chroma import agentic_vector_stores
+from agentic_vectors_chroma.connection import Connection
+from agentic_vectors_chroma.settings import Settings
+from agentic_vectors_chroma.store import ChromaStore
+
+ROWS = numpy.eye(16, dtype=numpy.float32)
+
+
+def on_server(port: int, **more: Any) -> ChromaStore:
+    return ChromaStore(Connection(Settings(chroma_host="127.0.0.1", chroma_port=port, **more), Path("unused")))
+
+
+async def test_server_that_is_away_is_named_and_recovered_from(server: Any) -> None:
+    store = on_server(server.port)
+    vectors = store.collection("away", embedder="e", dimensions=16)
+    await vectors.add("doc", [0], ROWS[:1])
+    server.stop()
+    for doing in (vectors.search(ROWS[0], 5), vectors.add("doc", [1], ROWS[:1]), on_server(server.port).scopes()):
+        with pytest.raises(StorageError, match=rf"127.0.0.1:{server.port}.*CHROMA_HOST"):
+            await doing
+    assert "does not answer" in str(await store.health())
+    await asyncio.to_thread(server.start)
+    assert [hit.number for hit in await vectors.search(ROWS[0], 5)] == [0]
+    await store.drop("away")
+    await store.aclose()
+
+
+async def test_server_that_hangs_is_not_waited_for_without_end(server: Any) -> None:
+    store = on_server(server.port, chroma_timeout=1)
+    assert await store.health() is None
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        store._connection._client._server._api_url = f"http://127.0.0.1:{silent.getsockname()[1]}/api/v2"
+        with pytest.raises(StorageError, match="does not answer"):
+            await store.scopes()
+    await store.aclose()
+
+
+async def test_add_that_fails_midway_leaves_the_old_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ChromaStore(Connection(Settings(), tmp_path / "chroma"))
+    vectors = store.collection("s", embedder="e", dimensions=16)
+    await vectors.add("doc", [7], ROWS[:1])
+    adding = Collection.add
+
+    def fails(self: Collection, *args: Any, **more: Any) -> None:
+        adding(self, *args, **more)
+        raise ConnectionError("cut")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Collection, "add", fails)
+        with pytest.raises(StorageError, match="does not answer"):
+            await vectors.add("doc", range(16), ROWS)
+    assert [hit.number for hit in await vectors.search(ROWS[0], 50)] == [7]
+    await store.aclose()
+
+
+async def test_dropped_scope_leaves_no_byte_in_the_folder(tmp_path: Path) -> None:
+    store = ChromaStore(Connection(Settings(), tmp_path / "chroma"))
+    array = numpy.random.default_rng(0).standard_normal((1500, 16), dtype=numpy.float32)
+    array /= numpy.linalg.norm(array, axis=1, keepdims=True)
+    await store.collection("s", embedder="e", dimensions=16).add("marked-document", range(1500), array)
+    await store.collection("stays", embedder="e", dimensions=16).add("doc", [0], ROWS[:1])
+    marks = (b"marked-document", array[3].tobytes(), array[1499].tobytes())
+    for mark in marks:
+        assert await files_with(tmp_path, mark)
+    assert await store.drop("s") == 1500
+    assert await files_with(tmp_path, *marks) == []
+    assert len(await store.collection("stays", embedder="e", dimensions=16).search(ROWS[0], 5)) == 1
+    await store.aclose()
+
+
+async def test_folder_that_cannot_be_made_is_an_error_of_storage(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a file where the folder should be")
+    store = ChromaStore(Connection(Settings(), tmp_path / "file" / "chroma"))
+    with pytest.raises(StorageError, match=r"Not a directory|File exists"):
+        await store.scopes()
+    await store.aclose()
+
+
+async def test_closed_store_refuses_and_leaves_no_thread(tmp_path: Path) -> None:
+    store = ChromaStore(Connection(Settings(), tmp_path / "chroma"))
+    assert await store.health() is None
+    await store.aclose()
+    with pytest.raises(StorageError, match="closed"):
+        await store.scopes()
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("chroma_")]
+
+
+async def test_vector_of_another_length_is_refused(tmp_path: Path) -> None:
+    store = ChromaStore(Connection(Settings(), tmp_path / "chroma"))
+    with pytest.raises(ValueError, match="shape"):
+        await store.collection("s", embedder="e", dimensions=16).search(numpy.zeros(8), 5)
+
+
+def test_hook_opens_nothing_before_the_first_use(tmp_path: Path) -> None:
+    store = agentic_vector_stores(Settings(), tmp_path / "data")
+    assert isinstance(store, ChromaStore)
+    assert (store.name, store.rank) == ("chroma", 0)
+    assert store._connection.folder == tmp_path / "data" / "chroma"
+    assert list(tmp_path.iterdir()) == []
