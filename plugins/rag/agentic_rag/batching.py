@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentic import Embedder
+from agentic import Embedder, ModelError
 
 BATCH = 64
 """Pieces of a call. A model in the process cuts it further; to one behind HTTP each call costs a round trip."""
@@ -88,8 +88,11 @@ def _next(waiting: deque[_Job]) -> list[tuple[_Job, Sequence[str]]]:
 
 async def _embed(embedder: Embedder, batch: list[tuple[_Job, Sequence[str]]]) -> None:
     """Embed a batch; where that fails, each document's part by itself, so that one cannot spoil the others."""
+    wanted = [text for _, texts in batch for text in texts]
     try:
-        rows = await embedder.embed([text for _, texts in batch for text in texts], "passage")
+        rows = await embedder.embed(wanted, "passage")
+        if len(rows) != len(wanted):
+            raise ModelError(f"The embedder {embedder.id} gave {len(rows)} vectors for {len(wanted)} texts.")
     except Exception as error:  # noqa: BLE001 it is raised where the documents wait
         if len(batch) == 1:
             _fail(batch[0][0], error)

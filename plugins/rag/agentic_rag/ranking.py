@@ -17,8 +17,9 @@ from agentic import Hit
 LOOKED_AT = 200
 """Hits that each index is asked for: with 50, what one index alone finds gets too little from the other."""
 _NEAR, _WORDS = 0.55, 0.45
-_LEAST_SPREAD = 0.2
-"""Of the distance between first and last: few or equal hits must not look far apart."""
+_LEAST_SPREAD, _LEAST_OF_FEW = 0.2, 0.4
+"""Of the distance from first to last: equal hits must not look far apart, least of all in a small collection, where
+words that say nothing weigh much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ def blend(by_vector: Sequence[Hit], by_text: Sequence[Hit]) -> list[Ranked]:
     """All hits of both lists, the best first."""
     # A chunk that is not among few hits by words holds none of them: it has nothing, and is not just behind the last.
     near = _above(by_vector, by_vector[-1].score if by_vector else 0.0)
-    words = _above(by_text, by_text[-1].score if len(by_text) >= LOOKED_AT else 0.0)
+    low = by_text[-1].score if len(by_text) >= LOOKED_AT else 0.0
+    words = _above(by_text, low, _LEAST_SPREAD if len(by_vector) >= LOOKED_AT else _LEAST_OF_FEW)
     scores = {key: _NEAR * near.get(key, 0.0) + _WORDS * words.get(key, 0.0) for key in {**near, **words}}
     return [Ranked(*key, score) for key, score in sorted(scores.items(), key=lambda item: -item[1])]
 
@@ -71,9 +73,9 @@ def is_near(embedder: str, by_vector: Sequence[Hit], chunks: int, unknown: Seque
     return floor is None or (bool(by_vector) and by_vector[0].score >= floor.of(chunks, unknown))
 
 
-def _above(hits: Sequence[Hit], low: float) -> dict[tuple[str, int], float]:
+def _above(hits: Sequence[Hit], low: float, least: float = _LEAST_SPREAD) -> dict[tuple[str, int], float]:
     if not hits:
         return {}
     scores = [hit.score for hit in hits]
-    spread = max(pstdev(scores), _LEAST_SPREAD * (max(scores) - low)) or 1.0
+    spread = max(pstdev(scores), least * (max(scores) - low)) or 1.0
     return {(hit.doc_id, hit.number): max(0.0, hit.score - low) / spread for hit in hits}

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from agentic import ModelUnavailable, Page, StorageError, ToolError
+from agentic import ModelError, ModelUnavailable, Page, StorageError, ToolError
 from agentic.testing.memory_indexes import MemoryTexts, WordEmbedder
 from agentic.testing.space import FakeSpace
 from agentic_rag.batching import BATCH, EmbeddingQueue
@@ -217,6 +217,15 @@ async def test_a_text_that_cannot_be_embedded_spoils_its_own_document_alone() ->
     assert len(good) == 5
     assert isinstance(bad, ModelUnavailable)
     assert len(await queue.embed(embedder, ["later"], quiet)) == 1
+
+
+async def test_an_embedder_that_gives_too_few_vectors_is_an_error_and_no_endless_wait() -> None:
+    class Lossy(WordEmbedder):
+        async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> Any:
+            return (await super().embed(texts, kind))[1:]
+
+    with pytest.raises(ModelError, match="The embedder words gave 2 vectors for 3 texts"):
+        await EmbeddingQueue().embed(Lossy(), ["a", "b", "c"], quiet)
 
 
 async def test_a_listener_that_fails_spoils_its_own_document_alone() -> None:
