@@ -93,18 +93,13 @@ async def open_kernel(
     )
     async with AsyncExitStack() as closing:
         # What is pushed last is closed first, and one that cannot close keeps no other from closing.
-        closing.push_async_callback(storage.aclose)
-        closing.push_async_callback(blobs.aclose)
-        closing.push_async_callback(http.aclose)
-        for store in (indexes.vector_store, indexes.text_index):
-            if store is not None:
-                closing.push_async_callback(_close, store)
-        plugins: list[Tool | EmbedderProvider] = [*catalog.tools().values(), *catalog.embedders().values()]
-        for one in plugins:
+        for medium in (storage, blobs, http):
+            closing.push_async_callback(medium.aclose)
+        stores = [one for one in (indexes.vector_store, indexes.text_index) if one is not None]
+        for one in (*stores, *catalog.tools().values(), *catalog.embedders().values()):
             closing.push_async_callback(_close, one)
-        closing.push_async_callback(directory.aclose)
-        closing.push_async_callback(kernel.engine.aclose)
-        closing.push_async_callback(kernel.documents.aclose)
+        for part in (directory, kernel.engine, kernel.documents):
+            closing.push_async_callback(part.aclose)
         yield kernel
 
 
