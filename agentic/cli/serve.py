@@ -58,12 +58,8 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
             config.app = create_app(kernel)
             # Sessions with a run that is to be gone on with keep their turn, so this comes before the first request.
             await kernel.restart.look()
-            beside = [
-                asyncio.create_task(_settle(kernel)),
-                asyncio.create_task(kernel.restart.watch()),
-                asyncio.create_task(kernel.documents.watch()),
-                asyncio.create_task(kernel.departures.watch()),
-            ]
+            working = (_settle(kernel), kernel.restart.watch(), kernel.documents.watch(), kernel.departures.watch())
+            beside = [asyncio.create_task(one) for one in working]
             await server.serve()
             for one in beside:
                 one.cancel()
