@@ -84,7 +84,9 @@ class Scope:
                     return None
                 result = self._writer.transact("BEGIN IMMEDIATE", run)
                 if erases(result):
-                    self._truncate(self._writer.connection)
+                    # Searches that never pause would keep the log from being emptied.
+                    with self._reading:
+                        self._truncate(self._writer.connection)
                 return result
             except (sqlite3.Error, OSError) as error:
                 self._writer = _after(error, self._writer)
