@@ -89,13 +89,7 @@ async def open_kernel(
     presence = Presence(storage, lease_s=settings.server_lease_seconds)
     identity = await _identity(settings, storage, blobs)
     engine = _engine(settings, catalog, directory, everything, presence=presence, meter=identity.meter)
-    run_s = settings.run_max_seconds
-    # So long may a server that has not heard of it yet go on to store what is of a user's.
-    linger_s = run_s + settings.approval_timeout + settings.server_lease_seconds
     documents = _documents(settings, catalog, everything, presence, identity)
-    departures = Departures(
-        engine, everything, identity, linger_s=linger_s, erase_documents=partial(erase_documents, documents)
-    )
     kernel = Kernel(
         settings=settings,
         catalog=catalog,
@@ -104,14 +98,24 @@ async def open_kernel(
         identity=identity,
         directory=directory,
         engine=engine,
-        restart=Restart(engine, everything, presence, identity.users, run_s, meter=identity.meter),
-        departures=departures,
+        restart=Restart(engine, everything, presence, identity.users, settings.run_max_seconds, meter=identity.meter),
+        departures=_departures(settings, engine, everything, identity, documents),
         documents=documents,
         everything=everything,
     )
     async with AsyncExitStack() as closing:
         _close_at_the_end(closing, kernel, http)
         yield kernel
+
+
+def _departures(
+    settings: Settings, engine: Engine, everything: Scope, identity: Identity, documents: Library
+) -> Departures:
+    # So long may a server that has not heard of it yet go on to store what is of a user's.
+    linger_s = settings.run_max_seconds + settings.approval_timeout + settings.server_lease_seconds
+    return Departures(
+        engine, everything, identity, linger_s=linger_s, erase_documents=partial(erase_documents, documents)
+    )
 
 
 def _close_at_the_end(closing: AsyncExitStack, kernel: Kernel, http: GuardedClient) -> None:
@@ -177,24 +181,27 @@ def _engine(
         tokens=settings.run_max_tokens,
         seconds=settings.run_max_seconds,
     )
-    for name in unknown_approvals(settings, catalog):
-        logger.warning("[Approval] APPROVE names neither a risk nor an installed tool: %s", name)
-    policy = Policy(
-        approve=frozenset(settings.approve),
-        after_untrusted=settings.after_untrusted,
-        timeout_s=settings.approval_timeout,
-    )
     equipment = Equipment(
         installed,
         everything,
         fitness,
         shortlist=settings.tool_shortlist,
-        policy=policy,
+        policy=_policy(settings, catalog),
         rank=rank,
         history=settings.history,
     )
     router = Router(catalog.agents(), _router(settings, catalog), timeout_s=settings.router_timeout)
     return Engine(equipment, router, directory, everything, limits, presence=presence, meter=meter)
+
+
+def _policy(settings: Settings, catalog: Catalog) -> Policy:
+    for name in unknown_approvals(settings, catalog):
+        logger.warning("[Approval] APPROVE names neither a risk nor an installed tool: %s", name)
+    return Policy(
+        approve=frozenset(settings.approve),
+        after_untrusted=settings.after_untrusted,
+        timeout_s=settings.approval_timeout,
+    )
 
 
 def _router(settings: Settings, catalog: Catalog) -> Chooser | None:
