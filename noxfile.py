@@ -23,8 +23,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy")
-    for plugin in PLUGINS:
-        session.run("mypy", "--strict", f"plugins/{plugin}/agentic_{plugin}")
+    session.run("mypy", "--strict", *(f"plugins/{plugin}/agentic_{plugin}" for plugin in PLUGINS))
     session.run("lint-imports")
     session.run(UV, "lock", "--check", "--quiet", external=True)
 

@@ -43,8 +43,6 @@ class EmbeddingQueue:
 
         Raises what the embedder raises for these texts. Cancelled, what is left of them is not embedded.
         """
-        import numpy
-
         if not texts:
             return await embedder.embed([], "passage")
         job = _Job(texts, asyncio.get_running_loop().create_future(), progress)
@@ -52,7 +50,7 @@ class EmbeddingQueue:
         if embedder.id not in self._workers:
             self._workers[embedder.id] = asyncio.create_task(self._work(embedder))
         await job.done
-        return await asyncio.to_thread(numpy.concatenate, job.rows)
+        return await asyncio.to_thread(_joined, job.rows)
 
     async def _work(self, embedder: Embedder) -> None:
         waiting = self._waiting[embedder.id]
@@ -64,6 +62,13 @@ class EmbeddingQueue:
             del self._workers[embedder.id], self._waiting[embedder.id]
             for job in waiting:
                 job.done.cancel()
+
+
+def _joined(rows: list[Any]) -> Any:
+    """One array of all rows, made in a thread: so is the first import of numpy, which takes a quarter of a second."""
+    import numpy
+
+    return numpy.concatenate(rows)
 
 
 def _next(waiting: deque[_Job]) -> list[tuple[_Job, Sequence[str]]]:
