@@ -78,7 +78,7 @@ async def upload(
 
 
 @router.get("/documents")
-async def list_documents(
+async def documents_page(
     request: Request,
     *,
     page: Annotated[int, Query(ge=1)] = 1,

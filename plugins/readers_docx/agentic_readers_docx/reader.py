@@ -23,7 +23,7 @@ _NO_TEXT = (
 class DocxReader(DocumentReader):
     """Documents of Word and of programs that write its format since 2007."""
 
-    name = "docx"
+    name = "docx_reader"
     media_types = (_TYPE,)
     rank = 40
 

@@ -50,7 +50,7 @@ class Pages(Protocol):
 class PdfReader(DocumentReader):
     """Reads PDF; an engine fills in ``opened``."""
 
-    name = "pdf"
+    name = "pdf_reader"
     media_types = ("application/pdf",)
     rank = 40
 

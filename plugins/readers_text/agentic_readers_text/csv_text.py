@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"[\s\d.,:%€$£+/-]*")
 class CsvReader(DocumentReader):
     """Tables as text, with commas, semicolons, tabs or bars between the cells."""
 
-    name = "csv"
+    name = "csv_reader"
     media_types = ("text/csv", "text/tab-separated-values")
     rank = 10
 

@@ -27,7 +27,7 @@ _ENDINGS = (".html", ".htm", ".xhtml", ".xht", ".shtml")
 class HtmlReader(DocumentReader):
     """Web pages as files. All text is kept but scripts, styles, and what is marked as navigation or as hidden."""
 
-    name = "html"
+    name = "html_reader"
     media_types = ("text/html",)
     rank = 30
 

@@ -32,7 +32,7 @@ class Pairs(list[tuple[str, Any]]):
 class JsonReader(DocumentReader):
     """JSON, as one value or as several after one another."""
 
-    name = "json"
+    name = "json_reader"
     media_types = (_JSON, _LINES)
     rank = 20
 

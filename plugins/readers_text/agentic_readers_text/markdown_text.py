@@ -19,7 +19,7 @@ _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?:.*\n)*?(?:---|\.\.\.)[ \t]*(?:\n|\Z
 class MarkdownReader(DocumentReader):
     """Markdown, which its name tells from plain text. The text stays as it was written."""
 
-    name = "markdown"
+    name = "markdown_reader"
     media_types = ("text/markdown",)
     rank = 0
 

@@ -13,7 +13,7 @@ from agentic_readers_text.pieces import PIECE, pieces
 class PlainTextReader(DocumentReader):
     """Whatever is text and no other reader knows better: prose, logs, source code, XML."""
 
-    name = "text"
+    name = "text_reader"
     media_types = ("text/plain",)
     rank = -10
 
