@@ -63,6 +63,16 @@ class ScopedStorage(StorageBackend):
         """See :class:`StorageBackend`."""
         return await self._storage.read(self._prefix + key, after=after, limit=limit, wait_s=wait_s)
 
+    async def keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> Sequence[str]:
+        """See :class:`StorageBackend`."""
+        after = None if after is None else self._prefix + after
+        found = await self._storage.keys(self._prefix + prefix, after=after, limit=limit)
+        return [key.removeprefix(self._prefix) for key in found]
+
+    async def restore(self, stored: Stored) -> None:
+        """See :class:`StorageBackend`."""
+        await self._storage.restore(replace(stored, key=self._prefix + stored.key))
+
     async def health(self) -> str | None:
         """See :class:`StorageBackend`."""
         return await self._storage.health()
