@@ -48,7 +48,7 @@ def modules_after(program: str, folder: Path) -> set[str]:
 def test_importing_agentic_brings_in_pluggy_and_pydantic_and_nothing_heavy(tmp_path: Path) -> None:
     held = modules_after("import agentic", tmp_path)
     assert {"pluggy", "pydantic"} <= held
-    assert held & {*HEAVY, "pydantic_settings", "rich"} == set()
+    assert held & {*HEAVY, "orjson", "pydantic_settings", "rich"} == set()
 
 
 def test_loading_the_installed_plugins_imports_none_of_their_libraries(tmp_path: Path) -> None:

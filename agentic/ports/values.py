@@ -6,13 +6,9 @@ import json
 import logging
 from typing import Any
 
-import orjson
-
 from agentic.errors import StorageError
 
 logger = logging.getLogger(__name__)
-
-OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 _UNUSUAL = b" "
 """Begins what json must read as well: orjson would make floats of integers over 64 bits."""
@@ -20,14 +16,19 @@ _UNUSUAL = b" "
 
 def encode_value(value: Any) -> bytes:
     """The value as JSON in UTF-8, on one line. Raises TypeError or ValueError for what is not JSON."""
+    import orjson
+
+    options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
     try:
-        return orjson.dumps(value, option=OPTIONS)
+        return orjson.dumps(value, option=options)
     except TypeError as refusal:
         return _encode_unusual(value, refusal)
 
 
 def decode_value(data: bytes) -> Any:
     """The value that was encoded. Raises StorageError if the bytes are no JSON."""
+    import orjson
+
     if not data.startswith(_UNUSUAL):
         try:
             return orjson.loads(data)
