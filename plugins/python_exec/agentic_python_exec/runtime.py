@@ -25,7 +25,8 @@ from agentic_python_exec import folders
 from agentic_python_exec.distributions import Installed, installed
 
 logger = logging.getLogger(__name__)
-PACKAGES = ("numpy", "pandas", "matplotlib")
+PACKAGES = ("numpy", "pandas", "matplotlib", "tzdata")
+"""What programs may always import; without tzdata there would be no time zones, since the machine's cannot be read."""
 PRELOAD = ("numpy", "pandas", "matplotlib.pyplot")
 _BUILD_S = 300
 _MASKED = ("site-packages", "dist-packages")

@@ -71,7 +71,7 @@ def test_packages_that_are_required_are_taken_too() -> None:
 
 def test_runtime_holds_the_packages_and_nothing_of_the_server(runtime: Runtime) -> None:
     site = {path.name for path in (runtime.folder / "site").iterdir()}
-    assert {"numpy", "pandas", "matplotlib"} <= site
+    assert {"numpy", "pandas", "matplotlib", "tzdata"} <= site
     assert not {name for name in site if name.startswith(("agentic", "pydantic", "pytest", "bubblewrap"))}
     assert not [path for path in (runtime.folder / "site").rglob("*.py") if os.access(path, os.W_OK) and os.geteuid()]
     # Not a single file is shared with the server's own packages.
@@ -155,4 +155,4 @@ def test_more_packages_can_be_offered(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(runtimes, "installed", lambda names: asked.append(list(names)) or [])
     monkeypatch.setattr(runtimes, "_inventory", lambda *_: {"path": [], "libraries": []})
     prepare(tmp_path, ["scipy"]).held.release()
-    assert asked == [["numpy", "pandas", "matplotlib", "scipy"]]
+    assert asked == [["numpy", "pandas", "matplotlib", "tzdata", "scipy"]]
