@@ -1,4 +1,7 @@
-"""Warm worker processes that can be killed, for libraries that may take for ever, or all the memory.
+"""What works beside the event loop: processes that can be killed, and threads.
+
+Warm worker processes are for libraries that may take for ever, or all the memory; ``Threads`` for disks, and for
+libraries that only block.
 
 In the plugin, a pool of them::
 
@@ -12,6 +15,7 @@ In ``agentic_math/worker.py``, what each of them does::
 """
 
 from agentic.workers.pool import Words, WorkerPool
+from agentic.workers.threads import Threads, to_the_end
 from agentic.workers.work import serve
 
-__all__ = ["Words", "WorkerPool", "serve"]
+__all__ = ["Threads", "Words", "WorkerPool", "serve", "to_the_end"]

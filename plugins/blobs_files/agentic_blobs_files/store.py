@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
-import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from agentic import Blob, BlobStore, StorageError
+from agentic.workers import Threads
 from agentic_blobs_files.disk import Disk, OutgoingFile
 from agentic_blobs_files.listing import page
 
@@ -38,9 +35,7 @@ class FileBlobs(BlobStore):
     def __init__(self, root: Path) -> None:
         self.root = root
         self._disk = Disk(root)
-        self._starting = threading.Lock()
-        self._threads: ThreadPoolExecutor | None = None
-        self._closed = False
+        self._threads = Threads(THREADS, "files", closed="The store of files is closed.", first=self._clear)
 
     async def put(self, key: str, stream: AsyncIterator[bytes]) -> int:
         """Write the file apart, and have it take its place when it is whole and on the disk."""
@@ -96,36 +91,14 @@ class FileBlobs(BlobStore):
 
     async def aclose(self) -> None:
         """Wait for what is being done, and end the threads."""
-        with self._starting:
-            self._closed = True
-            threads = self._threads
-        if threads is not None:
-            await asyncio.to_thread(threads.shutdown)
+        await self._threads.aclose()
 
     async def _work(self, work: Callable[[], T]) -> T:
-        """Do it in a thread. A caller that is cancelled goes on only when the thread has let go of the file.
-
-        Raises StorageError for what the disk refuses.
-        """
-        doing = asyncio.get_running_loop().run_in_executor(self._started(), work)
+        """Do it in a thread. Raises StorageError for what the disk refuses."""
         try:
-            return await asyncio.shield(doing)
-        except asyncio.CancelledError:
-            while not doing.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([doing])
-            raise
+            return await self._threads.do(work)
         except OSError as error:
             raise StorageError(_told(error)) from error
-
-    def _started(self) -> ThreadPoolExecutor:
-        with self._starting:
-            if self._closed:
-                raise StorageError("The store of files is closed.")
-            if self._threads is None:
-                self._threads = ThreadPoolExecutor(THREADS, "files")
-                self._threads.submit(self._clear)
-            return self._threads
 
     def _clear(self) -> None:
         try:

@@ -8,12 +8,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from agentic import AgenticError, Hit, StorageError, TextIndex, Texts
+from agentic.workers import to_the_end
 from agentic_texts_sqlite.database import BUSY_S, storage_error
 from agentic_texts_sqlite.folder import Folder
 from agentic_texts_sqlite.names import file_of_scope, scope_of_file
@@ -105,14 +106,8 @@ class SqliteTextIndex(TextIndex):
         return await self._work(self._started()[1], partial(self._within, scope, work))
 
     async def _work(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        doing = asyncio.get_running_loop().run_in_executor(threads, work)
         try:
-            return await asyncio.shield(doing)
-        except asyncio.CancelledError:
-            while not doing.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([doing])
-            raise
+            return await to_the_end(threads, work)
         except OSError as error:
             raise storage_error(self.root, error) from error
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
 from agentic import Hit, StorageError, Vectors, VectorStore
+from agentic.workers import Threads
 from agentic_vectors_chroma.connection import Connection
 from agentic_vectors_chroma.scope import Scope, checked, scopes
 
@@ -25,10 +23,10 @@ class ChromaStore(VectorStore):
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._guard = threading.Lock()
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads = Threads(
+            THREADS, "chroma", closed="The store of vectors is closed: the server is shutting down."
+        )
         self._writing = threading.Lock()
-        self._closed = False
 
     def collection(self, scope: str, *, embedder: str, dimensions: int) -> Vectors:
         """The vectors of a scope, bound to one embedder. Raises ValueError for what is no scope."""
@@ -36,7 +34,7 @@ class ChromaStore(VectorStore):
 
     async def scopes(self) -> Sequence[str]:
         """Every scope that holds a document."""
-        return await self._work(lambda: self._connection.use(scopes))
+        return await self._threads.do(lambda: self._connection.use(scopes))
 
     async def drop(self, scope: str) -> int:
         """Remove the scope's collections and, within this process, their files."""
@@ -45,22 +43,18 @@ class ChromaStore(VectorStore):
     async def health(self) -> str | None:
         """None if Chroma answers, else what is wrong."""
         try:
-            await self._work(lambda: self._connection.use(lambda client: client.heartbeat()))
+            await self._threads.do(lambda: self._connection.use(lambda client: client.heartbeat()))
         except StorageError as error:
             return error.message
         return None
 
     async def aclose(self) -> None:
         """Wait for what is being done, and end the threads."""
-        with self._guard:
-            self._closed = True
-            threads = self._threads
-        if threads is not None:
-            await asyncio.to_thread(threads.shutdown)
+        await self._threads.aclose()
 
     async def read(self, scope: str, work: Callable[[Scope], T]) -> T:
         """Do something with a scope in a thread."""
-        return await self._work(lambda: self._connection.use(lambda client: work(Scope(client, scope))))
+        return await self._threads.do(lambda: self._connection.use(lambda client: work(Scope(client, scope))))
 
     async def write(self, scope: str, work: Callable[[Scope], T], *, erase: bool = False) -> T:
         """Change a scope in a thread, one change after another, and ``erase`` then what it left in files."""
@@ -72,26 +66,7 @@ class ChromaStore(VectorStore):
                     self._connection.erase()
                 return result
 
-        return await self._work(change)
-
-    async def _work(self, work: Callable[[], T]) -> T:
-        """Do it in a thread. A caller that is cancelled goes on only when it is done."""
-        doing = asyncio.get_running_loop().run_in_executor(self._started(), work)
-        try:
-            return await asyncio.shield(doing)
-        except asyncio.CancelledError:
-            while not doing.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([doing])
-            raise
-
-    def _started(self) -> ThreadPoolExecutor:
-        with self._guard:
-            if self._closed:
-                raise StorageError("The store of vectors is closed: the server is shutting down.")
-            if self._threads is None:
-                self._threads = ThreadPoolExecutor(THREADS, "chroma")
-            return self._threads
+        return await self._threads.do(change)
 
 
 class ChromaVectors(Vectors):

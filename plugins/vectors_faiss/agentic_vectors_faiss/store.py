@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from agentic import Hit, StorageError, Vectors, VectorStore
+from agentic.workers import Threads
 from agentic_vectors_faiss.disk import About, Disk
 from agentic_vectors_faiss.names import folder_of_scope
 from agentic_vectors_faiss.scope import Scope
@@ -52,8 +50,13 @@ class FaissStore(VectorStore):
         self._clock = clock
         self._held: OrderedDict[str, tuple[Scope, float]] = OrderedDict()
         self._guard = threading.Lock()
-        self._threads: ThreadPoolExecutor | None = None
-        self._closed = False
+        self._threads = Threads(
+            THREADS,
+            "vectors",
+            closed="The store of vectors is closed: the server is shutting down.",
+            first=self._clear,
+            initializer=_one_core,
+        )
 
     def collection(self, scope: str, *, embedder: str, dimensions: int) -> Vectors:
         """The vectors of a scope, bound to one embedder. Raises ValueError for what is no scope."""
@@ -82,12 +85,9 @@ class FaissStore(VectorStore):
 
     async def aclose(self) -> None:
         """Wait for what is being done, end the threads and let go of the indexes."""
+        await self._threads.aclose()
         with self._guard:
-            self._closed = True
-            threads = self._threads
             self._held.clear()
-        if threads is not None:
-            await asyncio.to_thread(threads.shutdown)
 
     def held(self, scope: str) -> Scope:
         """What is in memory of a scope; it has been used now."""
@@ -110,29 +110,11 @@ class FaissStore(VectorStore):
                 del self._held[name]
 
     async def work(self, work: Callable[[], T]) -> T:
-        """Do it in a thread. A caller that is cancelled goes on only when it is done.
-
-        Raises StorageError for what the disk refuses.
-        """
-        doing = asyncio.get_running_loop().run_in_executor(self._started(), work)
+        """Do it in a thread. Raises StorageError for what the disk refuses."""
         try:
-            return await asyncio.shield(doing)
-        except asyncio.CancelledError:
-            while not doing.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([doing])
-            raise
+            return await self._threads.do(work)
         except OSError as error:
             raise StorageError(_told(error)) from error
-
-    def _started(self) -> ThreadPoolExecutor:
-        with self._guard:
-            if self._closed:
-                raise StorageError("The store of vectors is closed: the server is shutting down.")
-            if self._threads is None:
-                self._threads = ThreadPoolExecutor(THREADS, "vectors", _one_core)
-                self._threads.submit(self._clear)
-            return self._threads
 
     def _clear(self) -> None:
         try:
