@@ -128,6 +128,8 @@ def test_requests_of_the_two_halves_differ_and_name_tools_that_there_are() -> No
     halves: tuple[Half, Half] = ("dev", "test")
     dev, test = ([(r.text.lower(), r.history) for r in labelled(half)] for half in halves)
     assert not set(dev) & set(test)
+    examples = {text.lower() for tool in TOOLS for text in tool.examples}
+    assert not examples & {text for text, _ in test}
     names = {tool.name for tool in TOOLS}
     for request in (*labelled("dev"), *labelled("test")):
         assert request.tools <= names, request.text

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,8 @@ QUOTED = re.compile(r"(?<!\w)[\"“„«'](?=\w)[^\"“”„«»]{3,300}?[\"”
 @dataclass(frozen=True, slots=True)
 class Judges:
     """``fit`` and ``near_fit`` weigh a tool's likeness, without and with vectors, their last number added as it is;
-    ``pieces`` hold three weights of the cheap judge and three of the dearer one for each piece of a request;
+    ``pieces`` hold three weights of the cheap judge and three of the dearer one for each piece of a request, in
+    thousandths;
     ``numbers`` and ``near_numbers`` weigh the fits; ``vector`` the request's vector by the embedder ``embedder``.
     ``faint``: a best fit below which a tool is the less likely to help.
     """
@@ -79,16 +80,15 @@ def pieces_of(text: str, shape: Shape, *, spoken: bool) -> set[str]:
 
 
 def _structure(shape: Shape, *, spoken: bool) -> list[str]:
-    facts = asdict(shape)
-    found = [f"f:{name}" for name in FLAGS if facts[name]]
-    found += [f"f:{name}>={n}" for name in COUNTED for n in range(1, min(facts[name], 4) + 1)]
+    found = [f"f:{name}" for name in FLAGS if getattr(shape, name)]
+    found += [f"f:{name}>={n}" for name in COUNTED for n in range(1, min(getattr(shape, name), 4) + 1)]
     if spoken:
         found.append("f:spoken")
     if shape.follows_up:
         found += [f"u:{fact}" for fact in found]
     if not (shape.then or shape.points_back or shape.nested):
         free = ("targets", "joins", "questions", "sentences")
-        found += [f"f:free {name}>={n}" for name in free for n in range(2, min(facts[name], 4) + 1)]
+        found += [f"f:free {name}>={n}" for name in free for n in range(2, min(getattr(shape, name), 4) + 1)]
     return found + [f"f:words>={n}" for n in LENGTHS if shape.words >= n]
 
 
@@ -127,13 +127,8 @@ def chances(found: Iterable[str], raw: Sequence[float], vector: Any = None) -> l
     """The chances that no tool helps, that one step or a chain does, and that parts that need not each other do."""
     table = judges()
     first = 0 if vector is None else 3
-    sums = [0.0, 0.0, 0.0]
-    for piece in found:
-        known = table.pieces.get(piece)
-        if known is not None:
-            by = SCALE[piece[0]] / 1000
-            for n in range(3):
-                sums[n] += by * known[first + n]
+    known = [own for piece in found if (own := table.pieces.get(piece)) is not None]
+    sums = [sum(column) / 1000 for column in zip(*known, strict=True)][first : first + 3] or [0.0, 0.0, 0.0]
     numbers = numbers_of(raw)
     for n, weights in enumerate(table.numbers if vector is None else table.near_numbers):
         sums[n] += sum(weight * number for weight, number in zip(weights, numbers, strict=True))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, repeat
 
 from agentic.ports.model import ToolSpec
 from agentic.runtime.grams import wording
+from agentic.runtime.sums import UNIT, Sums
 
 PRIOR = 30.0
 """How many pieces of common language a tool's examples are mixed with, so that few examples do not say too much."""
 NEAREST = 3
+LETTERS = 0.4
+"""What a piece of letters counts beside a word: there are many of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,9 @@ class Common:
     texts: int
     counts: Mapping[str, int]
 
-    def share(self, piece: str) -> float:
-        """The piece's share of texts, above 0 for those never seen."""
-        return (self.counts.get(piece, 0) + 0.5) / (self.texts + 1)
+    def share(self, count: int) -> float:
+        """The share of texts for a piece that occurs in ``count`` of them, above 0 for those never seen."""
+        return (count + 0.5) / (self.texts + 1)
 
 
 class Wording:
@@ -51,86 +55,70 @@ class Wording:
 
     def __init__(self, specs: Iterable[ToolSpec], common: Common) -> None:
         self._common = common
+        self._rarity = [-math.log(common.share(n)) for n in range(max(common.counts.values(), default=0) + 1)]
+        self._squares = [rarity * rarity for rarity in self._rarity]
         self._tools: list[str] = []
-        self._owners: list[int] = []
-        self._holders: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
-        self._telling: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
         self._absent: list[float] = []
+        self._ends = [0]
+        holders: defaultdict[str, dict[int, float]] = defaultdict(dict)
+        telling: defaultdict[str, dict[int, float]] = defaultdict(dict)
         for spec in specs:
-            self._learn(spec)
-
-    def _learn(self, spec: ToolSpec) -> None:
-        tool = len(self._tools)
-        self._tools.append(spec.name)
-        texts = [*spec.examples, spec.name.replace("_", " ")]
-        seen: Counter[str] = Counter()
-        for text in texts:
-            pieces = set(wording(text))
-            seen.update(pieces)
-            self._keep(tool, pieces)
-        seen.update(set(wording(spec.description)))
-        total = len(texts) + PRIOR
-        self._absent.append(math.log(PRIOR / total))
-        for piece, count in seen.items():
-            share = self._common.share(piece)
-            telling = math.log((count + PRIOR * share) / (total * share)) - self._absent[tool]
-            self._telling[piece].append((tool, min(telling, 5.0)))
-
-    def _keep(self, tool: int, pieces: set[str]) -> None:
-        """Keep an example for :attr:`Likeness.nearest`."""
-        place = len(self._owners)
-        self._owners.append(tool)
-        weights = {piece: self._weight(piece) for piece in pieces}
-        length = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
-        for piece, weight in weights.items():
-            self._holders[piece].append((place, weight / length))
-
-    def _weight(self, piece: str) -> float:
-        """The rarer, the weightier; letters count less, for there are many of them."""
-        return -math.log(self._common.share(piece)) * (0.4 if piece[0] == "c" else 1.0)
+            self._learn(spec, holders, telling)
+        self._holders = Sums(holders, self._ends[-1])
+        self._telling = Sums(telling, len(self._tools))
 
     def judge(self, text: str) -> dict[str, Likeness]:
         """Every tool's likeness to the text."""
         pieces = set(wording(text))
         if not pieces:
             return {tool: Likeness() for tool in self._tools}
-        near = self._cosines(pieces)
-        words, letters = self._tellings(pieces)
+        letters = {piece for piece in pieces if piece[0] == "c"}
+        words = pieces - letters
+        near = self._cosines(words, letters)
+        spoken, spelt = self._told(words), self._told(letters)
         return {
-            name: Likeness(near[tool][0], sum(near[tool]) / NEAREST, words[tool], letters[tool])
+            name: Likeness(near[tool][0], sum(near[tool]) / NEAREST, spoken[tool], spelt[tool])
             for tool, name in enumerate(self._tools)
         }
 
-    def _cosines(self, pieces: set[str]) -> list[list[float]]:
+    def _cosines(self, words: Collection[str], letters: Collection[str]) -> list[list[float]]:
         """For each tool its NEAREST highest cosines, the highest first."""
-        shared = [0.0] * len(self._owners)
-        length = 0.0
-        for piece in pieces:
-            weight = self._weight(piece)
-            length += weight * weight
-            for place, own in self._holders.get(piece, ()):
-                shared[place] += weight * own
-        length = math.sqrt(length)
-        found: list[list[float]] = [[0.0] * NEAREST for _ in self._tools]
-        for place, alike in enumerate(shared):
-            if alike > found[self._owners[place]][-1] * length:
-                best = found[self._owners[place]]
-                best[-1] = alike / length
-                best.sort(reverse=True)
-        return found
+        length = UNIT * math.sqrt(self._square(words) + LETTERS * LETTERS * self._square(letters))
+        alike = self._holders.of((*words, *letters))
+        best = (sorted(alike[start:end], reverse=True)[:NEAREST] for start, end in pairwise(self._ends))
+        return [[one / length for one in own] + [0.0] * (NEAREST - len(own)) for own in best]
 
-    def _tellings(self, pieces: set[str]) -> tuple[list[float], list[float]]:
-        words, letters = [0.0] * len(self._tools), [0.0] * len(self._tools)
-        spelt = sum(piece[0] == "c" for piece in pieces)
-        for piece in pieces:
-            into = letters if piece[0] == "c" else words
-            for tool, telling in self._telling.get(piece, ()):
-                into[tool] += telling
-        spoken = max(1, len(pieces) - spelt)
-        return (
-            [absent + told / spoken for absent, told in zip(self._absent, words, strict=True)],
-            [absent + told / max(1, spelt) for absent, told in zip(self._absent, letters, strict=True)],
-        )
+    def _square(self, pieces: Iterable[str]) -> float:
+        """The sum of the squares of the pieces' rarities."""
+        return sum(map(self._squares.__getitem__, map(self._common.counts.get, pieces, repeat(0))))
+
+    def _told(self, pieces: Collection[str]) -> list[float]:
+        """For each tool what the pieces tell of it, on average."""
+        said = UNIT * max(1, len(pieces))
+        return [absent + told / said for absent, told in zip(self._absent, self._telling.of(pieces), strict=True)]
+
+    def _learn(
+        self, spec: ToolSpec, holders: Mapping[str, dict[int, float]], telling: Mapping[str, dict[int, float]]
+    ) -> None:
+        tool = len(self._tools)
+        self._tools.append(spec.name)
+        examples = [set(wording(text)) for text in (*spec.examples, spec.name.replace("_", " "))]
+        for place, pieces in enumerate(examples, self._ends[-1]):
+            weights = {piece: self._weight(piece) for piece in pieces}
+            length = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
+            for piece, weight in weights.items():
+                holders[piece][place] = weight * weight / length
+        self._ends.append(self._ends[-1] + len(examples))
+        total = len(examples) + PRIOR
+        self._absent.append(math.log(PRIOR / total))
+        seen = Counter(piece for pieces in (*examples, set(wording(spec.description))) for piece in pieces)
+        for piece, count in seen.items():
+            expected = PRIOR * self._common.share(self._common.counts.get(piece, 0))
+            telling[piece][tool] = min(math.log((count + expected) / expected), 5.0)
+
+    def _weight(self, piece: str) -> float:
+        """The rarer, the weightier."""
+        return self._rarity[self._common.counts.get(piece, 0)] * (LETTERS if piece[0] == "c" else 1.0)
 
 
 def common_of(texts: Sequence[str]) -> Common:

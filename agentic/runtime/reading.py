@@ -31,12 +31,12 @@ class Reading:
         self._text = text[:LONGEST]
         self._whole = text
         self._history = history
-        self._near: tuple[Judged, Any] | None = None
+        self._near: tuple[list[Fit], Shape] | None = None
 
     @property
     def fits(self) -> list[Fit]:
         """Every tool, best first."""
-        return self._judged.fits()
+        return self._near[0] if self._near else self._fits
 
     @property
     def is_settled(self) -> bool:
@@ -46,21 +46,17 @@ class Reading:
     @property
     def shape(self) -> Shape:
         """The request's facts and what they are judged to mean."""
-        if self._near is None:
-            return self._cheap
-        judged, vector = self._near
-        return self._weighed(judged, vector)
+        return self._near[1] if self._near else self._shape
 
     async def settle(self) -> None:
         """Ask the dearer judge where the cheap one is not sure. The first request waits until the judges are there."""
         if not self._fitness.is_ready:
             await asyncio.to_thread(lambda: self._fitness.wording)
         if self._quick.raw and self._is_unsure():
-            self._near = await self._fitness.judge_near(self._text, self._quick)
-
-    @property
-    def _judged(self) -> Judged:
-        return self._quick if self._near is None else self._near[0]
+            found = await self._fitness.judge_near(self._text, self._quick)
+            if found is not None:
+                judged, vector = found
+                self._near = judged.fits(), self._weighed(judged, vector)
 
     @cached_property
     def _facts(self) -> Shape:
@@ -79,7 +75,11 @@ class Reading:
         return self._fitness.judge(self._whole, before)
 
     @cached_property
-    def _cheap(self) -> Shape:
+    def _fits(self) -> list[Fit]:
+        return self._quick.fits()
+
+    @cached_property
+    def _shape(self) -> Shape:
         return self._weighed(self._quick, None)
 
     def _weighed(self, judged: Judged, vector: Any) -> Shape:
@@ -90,7 +90,7 @@ class Reading:
         return replace(self._facts, tool=tool, parts=parts / (chain + parts or 1.0))
 
     def _is_unsure(self) -> bool:
-        shape = self._cheap
+        shape = self._shape
         if UNSURE_OF_TOOL < shape.tool < 1 - UNSURE_OF_TOOL:
             return True
         if shape.tool <= UNSURE_OF_TOOL:

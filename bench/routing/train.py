@@ -175,7 +175,8 @@ def _classes(requests: Sequence[Labelled], raw: Any, near_raw: Any, vectors: Any
     dear = numpy.array([numbers_of(row) for row in near_raw.tolist()], dtype=numpy.float32)
     first = fit_classes(numpy.hstack([seen, cheap]), classes)
     second = fit_classes(numpy.hstack([seen, dear, VECTOR_SCALE * vectors]), classes)
-    both = numpy.round(1000 * numpy.hstack([first[: len(places)], second[: len(places)]])).astype(int)
+    scales = numpy.array([[scale(piece)] for piece in places])
+    both = numpy.round(1000 * scales * numpy.hstack([first[: len(places)], second[: len(places)]])).astype(int)
     width = cheap.shape[1]
     return {
         "pieces": {piece: both[n].tolist() for piece, n in places.items() if both[n].any()},

@@ -43,7 +43,7 @@ EXAMPLES = (
     "Mean and standard deviation of 3, 7, 7, 19",
     "How many ways are there to choose 3 out of 10?",
     "Round 2/3 to four decimals",
-    "Now divide that by 3",
+    "Now divide that by 8",
     "12 mal 34",
     "Wie viel sind 20 Prozent von 80?",
     "Was ist die Wurzel aus 144?",

@@ -55,7 +55,7 @@ async def hasty(wikipedia: ScriptedWikipedia) -> AsyncIterator[WikipediaTool]:
     [
         (fails(429, "slow down", retry_after_s=7), r"too many requests \(429\). Try again in 7 s"),
         (fails(429, "slow down"), "Try again in a minute"),
-        (Answer(status=429, headers=SOON), r"Try again in 3[56]\d\d s"),
+        (Answer(status=429, headers=SOON), r"Try again in 3[0-6]\d\d s"),
         (fails(429, "slow down", headers={"Retry-After": "soon"}), "Try again in a minute"),
         (fails(500, "oops"), r"fault of its own \(500\)"),
         (fails(503, "down"), r"fault of its own \(503\)"),
