@@ -1,8 +1,9 @@
 """The connection to the server: requests, answers line by line, and every fault turned into an error of ours.
 
-The ``ollama`` client makes the connection (address, key, headers) over aiohttp; bodies and lines pass by its models.
-Those strip tool schemas to a few keys, drop the ids of calls, take a cut answer for a whole one, split lines within a
-text that holds U+0085, and validate every chunk with pydantic.
+The ``ollama`` client reads the address, the key and the headers from its environment; requests go over aiohttp, since
+a client over it costs more time than all else here. Bodies and lines pass by its models: those strip tool schemas to a
+few keys, drop the ids of calls, take a cut answer for a whole one, split lines within a text that holds U+0085, and
+validate every chunk with pydantic.
 """
 
 from __future__ import annotations
@@ -14,33 +15,31 @@ import json
 import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from agentic import AgenticError, Json, ModelError, ModelNotFound, ModelTimeout, ModelUnavailable
 from agentic_ollama.settings import DEFAULT_HOST, Settings
 
 if TYPE_CHECKING:
-    import httpx
+    import aiohttp
 
 logger = logging.getLogger(__name__)
 
 _CONNECT_S = 3.0
 _KEEP_ALIVE_S = 60.0
 _BUSY = (429, 503)
+_OF_HTTPX = ("accept-encoding", "connection")
+"""Headers that say what httpx can do, which does not send them here."""
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.:/-]*")
 
 
 class Connection:
-    """One pool of connections to the server at OLLAMA_HOST, opened at its first use.
+    """One pool of connections to the server at OLLAMA_HOST, opened at its first use."""
 
-    ``transport`` takes the place of the network in tests.
-    """
-
-    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.host = settings.ollama_host or DEFAULT_HOST
         self._timeout_s = settings.ollama_timeout
-        self._transport = transport
         self._opened: _Server | None = None
         self._opening = asyncio.Lock()
 
@@ -52,9 +51,9 @@ class Connection:
         server = await self._server()
         silence_s = min(timeout_s or self._timeout_s, self._timeout_s)
         with self._faults(silence_s):
-            async with aclosing(await server.ask(method, path, _encode(body), silence_s)) as response:
-                data = await response.aread()
-                if response.status_code != 200:
+            async with server.ask(method, path, _encode(body), silence_s) as response:
+                data = await response.read()
+                if response.status != 200:
                     raise self._refused(response, data, body)
         answer = self._decode(data)
         if answer.get("error"):
@@ -68,9 +67,9 @@ class Connection:
         """
         server = await self._server()
         with self._faults(self._timeout_s):
-            async with aclosing(await server.ask("POST", path, _encode(body), self._timeout_s)) as response:
-                if response.status_code != 200:
-                    raise self._refused(response, await response.aread(), body)
+            async with server.ask("POST", path, _encode(body), self._timeout_s) as response:
+                if response.status != 200:
+                    raise self._refused(response, await response.read(), body)
                 with self._cut():
                     async for batch in _batches(response):
                         parts, fault = self._read(batch)
@@ -87,24 +86,22 @@ class Connection:
         if self._opened is None:
             async with self._opening:
                 if self._opened is None:
-                    # Importing the client and reading certificates takes hundreds of milliseconds.
-                    self._opened = await asyncio.to_thread(_Server, self.host, self._transport)
+                    self._opened = await _Server.open(self.host)
         return self._opened
 
     @contextmanager
     def _faults(self, silence_s: float) -> Iterator[None]:
         """Faults of the network as errors that say what to do."""
         import aiohttp
-        import httpx
 
         try:
             yield
-        except httpx.ReadTimeout as fault:
+        except aiohttp.SocketTimeoutError as fault:
             fix = "a large model may need longer to load: raise OLLAMA_TIMEOUT (seconds)."
             if silence_s < self._timeout_s:
                 fix = "it may be stuck: see its log, or start it again."
             raise ModelTimeout(f"Ollama at {self.host} was silent for {silence_s:g} s; {fix}") from fault
-        except (httpx.HTTPError, aiohttp.ClientError) as fault:
+        except aiohttp.ClientError as fault:
             raise ModelUnavailable(
                 f"Cannot reach Ollama at {self.host}: is it running? Start it with `ollama serve`, "
                 "or set OLLAMA_HOST to its address."
@@ -114,13 +111,12 @@ class Connection:
     def _cut(self) -> Iterator[None]:
         """Faults of the network in mid-answer: the server was there, its answer is cut."""
         import aiohttp
-        import httpx
 
         try:
             yield
-        except httpx.ReadTimeout:
+        except aiohttp.SocketTimeoutError:
             raise
-        except (httpx.HTTPError, aiohttp.ClientError) as fault:
+        except aiohttp.ClientError as fault:
             raise cut_answer(self.host) from fault
 
     def _read(self, batch: Sequence[bytes]) -> tuple[list[Json], ModelError | None]:
@@ -145,10 +141,10 @@ class Connection:
             raise ModelError(f"{self.host} answered with JSON that is no object: is this Ollama?")
         return value
 
-    def _refused(self, response: httpx.Response, data: bytes, body: Json | None) -> AgenticError:
+    def _refused(self, response: aiohttp.ClientResponse, data: bytes, body: Json | None) -> AgenticError:
         """The error for a status other than 200."""
-        status, said, model = response.status_code, _said(data), (body or {}).get("model", "")
-        logger.info("[Ollama] Refused: status=%d path=%s", status, response.request.url.path)
+        status, said, model = response.status, _said(data), (body or {}).get("model", "")
+        logger.info("[Ollama] Refused: status=%d path=%s", status, response.url.path)
         if status in _BUSY:
             return ModelUnavailable(
                 f"Ollama is busy ({status}): {said or 'try again in a moment'}",
@@ -180,51 +176,54 @@ def cut_answer(host: str) -> ModelError:
 
 
 class _Server:
-    """Requests straight to the transport of the ``ollama`` client, with its address and headers.
+    """Requests to the address, and with the headers, that the ``ollama`` client would use."""
 
-    The client's own way there costs as much again as the transport: cookies, redirects, logins and hooks, none of
-    which Ollama has.
-    """
+    def __init__(self, client: Any) -> None:
+        import aiohttp
+        from yarl import URL
 
-    def __init__(self, host: str, transport: httpx.AsyncBaseTransport | None) -> None:
-        import httpx
+        base = str(client._client.base_url)
+        self._url_of = functools.cache(lambda path: URL(base.rstrip("/") + path, encoded=True))
+        self._timeout_of = functools.cache(
+            lambda silence_s: aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=silence_s)
+        )
+        # 0 is "no limit"; left out, more than 100 answers at once would wait for one another.
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={name: value for name, value in client._client.headers.items() if name not in _OF_HTTPX},
+        )
 
-        ollama: Any = importlib.import_module("ollama")
-        self._transport = transport or _over_aiohttp()
-        self._client = ollama.AsyncClient(host=host, transport=self._transport, follow_redirects=False)
-        inner: httpx.AsyncClient = self._client._client
-        self._request = functools.partial(httpx.Request, headers=inner.headers)
-        self._url_of = functools.cache(lambda path: inner.base_url.join(path.removeprefix("/")))
+    @classmethod
+    async def open(cls, host: str) -> _Server:
+        """Importing the client and reading certificates takes hundreds of milliseconds, and is done in a thread."""
+        return cls(await asyncio.to_thread(lambda: importlib.import_module("ollama").AsyncClient(host=host)))
 
-    async def ask(self, method: str, path: str, body: bytes | None, silence_s: float) -> httpx.Response:
-        """The response once its head has come; whoever gets it closes it. Raises errors of httpx and of aiohttp."""
-        limits = {"connect": _CONNECT_S, "pool": _CONNECT_S, "read": silence_s, "write": silence_s}
-        request = self._request(method, self._url_of(path), content=body, extensions={"timeout": limits})
-        response = await self._transport.handle_async_request(request)
-        response.request = request
-        return response
+    @asynccontextmanager
+    async def ask(
+        self, method: str, path: str, body: bytes | None, silence_s: float
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The response once its head has come. Leaving it before its end closes the connection.
+
+        Raises errors of aiohttp.
+        """
+        response = await self._session.request(
+            method, self._url_of(path), data=body, timeout=self._timeout_of(silence_s), allow_redirects=False
+        )
+        try:
+            yield response
+        finally:
+            response.release()
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._client.close()
+        await self._session.close()
 
 
-def _over_aiohttp() -> httpx.AsyncBaseTransport:
-    import aiohttp
-    from httpx_aiohttp import AiohttpTransport
-
-    def session() -> aiohttp.ClientSession:
-        # 0 is "no limit"; left out, more than 100 answers at once would wait for one another.
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S)
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-
-    return AiohttpTransport(client=session)
-
-
-async def _batches(response: httpx.Response) -> AsyncIterator[list[bytes]]:
+async def _batches(response: aiohttp.ClientResponse) -> AsyncIterator[list[bytes]]:
     """The lines that came with each read, without the blank ones."""
     rest = b""
-    async for data in response.aiter_bytes():
+    async for data in response.content.iter_any():
         *lines, rest = (rest + data).split(b"\n")
         yield [line for line in lines if line and not line.isspace()]
     if rest.strip():

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from agentic import Embedder, EmbedderProvider, ModelError
 from agentic_ollama.catalogue import Catalogue, Listed, full_name
 from agentic_ollama.connection import Connection
 from agentic_ollama.settings import Settings
-
-if TYPE_CHECKING:
-    import httpx
 
 _BATCH = 64
 
@@ -22,8 +19,8 @@ class OllamaEmbedders(EmbedderProvider):
 
     name = "ollama"
 
-    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._connection = Connection(settings, transport)
+    def __init__(self, settings: Settings) -> None:
+        self._connection = Connection(settings)
         self._catalogue = Catalogue(self._connection, settings)
 
     async def resolve(self, model_id: str) -> Embedder | None:

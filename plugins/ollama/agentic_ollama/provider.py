@@ -6,16 +6,12 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING
 
 from agentic import ModelDelta, ModelError, ModelInfo, ModelProvider, ModelRequest
 from agentic_ollama.catalogue import Catalogue
 from agentic_ollama.connection import Connection, ToolsUnsupported, cut_answer, pull_command
 from agentic_ollama.settings import Settings
 from agentic_ollama.wire import Answer, chat_body
-
-if TYPE_CHECKING:
-    import httpx
 
 logger = logging.getLogger(__name__)
 
@@ -25,14 +21,14 @@ _SCHEMAS_SINCE = (0, 5)
 
 
 class OllamaProvider(ModelProvider):
-    """Models of the Ollama server at OLLAMA_HOST. ``transport`` takes the place of the network in tests."""
+    """Models of the Ollama server at OLLAMA_HOST."""
 
     name = "ollama"
 
-    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.configured = settings.configured
         self._settings = settings
-        self._connection = Connection(settings, transport)
+        self._connection = Connection(settings)
         self._catalogue = Catalogue(self._connection, settings)
 
     async def models(self) -> Sequence[ModelInfo]:

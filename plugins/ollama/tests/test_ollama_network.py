@@ -9,11 +9,10 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 
 from agentic import Message, ModelDelta, ModelError, ModelRequest, ModelTimeout, ModelUnavailable
-from agentic.testing.ollama import ScriptedOllama, cuts, hangs, says
+from agentic.testing.ollama import ScriptedOllama, cuts, hangs, says, sends
 from agentic_ollama.connection import Connection
 from agentic_ollama.provider import OllamaProvider
 from agentic_ollama.settings import Settings
@@ -174,14 +173,13 @@ async def test_lines_that_come_together_are_joined_by_kind() -> None:
 async def test_what_came_together_with_a_fault_is_not_lost(fault: bytes) -> None:
     line = b'{"message": {"role": "assistant", "content": "kept"}, "done": false}\n'
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": line + fault})
-
-    connection = Connection(Settings(), transport=httpx.ASGITransport(app))
+    server = ScriptedOllama()
+    server.faults["/api/chat"] = sends(line + fault)
     seen: list[Any] = []
-    with pytest.raises(ModelError):
-        async for parts in connection.lines("/api/chat", {}):
-            seen += parts
+    async with server.serve() as url:
+        connection = Connection(Settings(ollama_host=url))
+        with pytest.raises(ModelError):
+            async for parts in connection.lines("/api/chat", {}):
+                seen += parts
+        await connection.aclose()
     assert [part["message"]["content"] for part in seen] == ["kept"]
