@@ -44,13 +44,13 @@ Queue = SimpleQueue[list[Work]]
 
 
 class Intake:
-    """Hands works over to a queue: those that come in one turn of an event loop go together, up to ``most`` at once.
+    """Hands works over by ``put``: those that come in one turn of an event loop go together, up to ``most`` at once.
 
     The thread that is woken by the first of them would else have begun, and flushed it to disk, before the second.
     """
 
-    def __init__(self, queue: Queue, most: int) -> None:
-        self._queue = queue
+    def __init__(self, put: Callable[[list[Work]], None], most: int) -> None:
+        self._put = put
         self._most = most
         self._gathered: dict[asyncio.AbstractEventLoop, list[Work]] = {}
 
@@ -69,7 +69,7 @@ class Intake:
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         gathered = self._gathered.pop(loop, [])
         for start in range(0, len(gathered), self._most):
-            self._queue.put(gathered[start : start + self._most])
+            self._put(gathered[start : start + self._most])
 
 
 def take(queue: Queue, most: int, timeout_s: float | None) -> list[Work]:

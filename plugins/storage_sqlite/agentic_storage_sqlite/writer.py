@@ -33,7 +33,7 @@ class Writer:
 
     def __init__(self, path: Path, waiting: Waiting, busy_s: float) -> None:
         self._queue: Queue = SimpleQueue()
-        self.intake = Intake(self._queue, BATCH)
+        self.intake = Intake(self._queue.put, BATCH)
         self._connection = Connection(path, busy_s)
         self._waiting = waiting
         self._busy_s = busy_s
