@@ -11,9 +11,6 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from agentic.catalog.catalog import Capability, Plugin
 from agentic.catalog.load import load
@@ -29,6 +26,10 @@ def list_plugins(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array, for programs.")] = False,
 ) -> None:
     """List every installed plugin with its state and, where it does not work, cause and fix."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     installed = _installed()
     if as_json:
         typer.echo(json.dumps([_listed(plugin) for plugin in installed], indent=2, ensure_ascii=False))

@@ -13,7 +13,6 @@ from urllib.parse import quote
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from agentic import Json, ToolError
-from agentic_wikipedia.requests import subject_of
 from agentic_wikipedia.service import Service
 
 _NO_TITLE = re.compile(r"[#<>\[\]{}|\x00-\x1f\x7f]")
@@ -123,6 +122,8 @@ class Wiki:
 
     async def find(self, text: str) -> Found:
         """The article of that title, else the one that the wiki's own search puts first."""
+        from agentic_wikipedia.requests import subject_of
+
         asked = {
             "list": "search",
             "srsearch": subject_of(text),
