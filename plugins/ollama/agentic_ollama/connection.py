@@ -17,7 +17,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from agentic import AgenticError, Json, ModelError, ModelNotFound, ModelTimeout, ModelUnavailable
+from agentic import AgenticError, ContextExceeded, Json, ModelError, ModelNotFound, ModelTimeout, ModelUnavailable
 from agentic_ollama.settings import DEFAULT_HOST, Settings
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 _CONNECT_S = 3.0
 _KEEP_ALIVE_S = 60.0
 _BUSY = (429, 503)
+# It cuts prompts itself, and in silence, but for what it cannot cut: one message, or a model that runs elsewhere.
+_BEYOND_CONTEXT = re.compile(r"exceed\w*\b.{0,40}\bcontext|context (length|window)\b.{0,40}\bexceed", re.IGNORECASE)
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.:/-]*")
 
 
@@ -160,6 +162,8 @@ class Connection:
             return ModelError(f"Ollama at {self.host} refused access ({status}): check OLLAMA_API_KEY.")
         if status < 400 or status == 404:
             return ModelError(f"{self.host} answered {status}: is this Ollama? OLLAMA_HOST must be its own address.")
+        if status == 400 and _BEYOND_CONTEXT.search(said):
+            return ContextExceeded(f"Ollama refused the request: {said}", param="messages")
         if status == 400 and "does not support tools" in said:
             return ToolsUnsupported(f"The model '{model}' cannot call tools: {said}")
         return ModelError(f"Ollama answered {status}: {said or 'no reason given; see its log'}")

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from agentic import (
+    ContextExceeded,
     Json,
     Message,
     ModelDelta,
@@ -123,6 +124,18 @@ async def test_model_that_refuses_tools_is_remembered_as_one_without() -> None:
     assert [info.tool_mode for info in await ollama.models()] == ["schema"]
     server.models["qwen3:8b"] = ScriptedModel("qwen3:8b", version=2)
     assert [info.tool_mode for info in await ollama.models()] == ["native"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["the input length exceeds the context length", "prompt too long; exceeded max context length by 812 tokens"],
+)
+async def test_a_prompt_beyond_the_context_is_the_fault_of_the_request(said: str) -> None:
+    server = ScriptedOllama()
+    server.script(fails(400, said))
+    with pytest.raises(ContextExceeded, match=said) as caught:
+        _ = [delta async for delta in provider(server).stream(asks())]
+    assert (caught.value.status, caught.value.code) == (400, "context_length_exceeded")
 
 
 async def test_blank_lines_are_skipped() -> None:
