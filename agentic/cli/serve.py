@@ -28,21 +28,25 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the OpenAI API."""
-    from agentic import logs
-    from agentic.catalog.settings import read_settings
-
     only = None if safe_mode is None else [name.strip() for name in safe_mode.split(",")]
     try:
-        settings = read_settings(server_host=host, server_port=port)
-        stop_logging = logs.configure(settings)
-        try:
-            with _collecting_later():
-                _run(settings, only)
-        finally:
-            stop_logging()
+        with _collecting_later():
+            _start(host, port, only)
     except AgenticError as error:
         typer.echo(f"error: {error.message}", err=True)
         raise typer.Exit(1) from None
+
+
+def _start(host: str | None, port: int | None, only: Sequence[str] | None) -> None:
+    from agentic import logs
+    from agentic.catalog.settings import read_settings
+
+    settings = read_settings(server_host=host, server_port=port)
+    stop_logging = logs.configure(settings)
+    try:
+        _run(settings, only)
+    finally:
+        stop_logging()
 
 
 def _run(settings: Settings, only: Sequence[str] | None) -> None:

@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 
 from agentic.kernel import Kernel
-from agentic.server import health, routes_chat, routes_models
+from agentic.server import health, routes_chat
 from agentic.server.auth import Authentication
 from agentic.server.errors import install_handlers
 from agentic.server.late import LateRoutes
@@ -20,7 +20,7 @@ UPLOAD = "/api/files/upload"
 # Included routers are matched twice a request, one route after the other: so the routes, the busiest first.
 ROUTES: list[BaseRoute] = [
     *routes_chat.router.routes,
-    *routes_models.router.routes,
+    LateRoutes(("/v1/models",), ("routes_models",)),
     LateRoutes(("/api/conversations", "/api/runs"), ("routes_conversations",)),
     LateRoutes(("/api/files",), ("routes_files",)),
     LateRoutes(("/api/route",), ("routes_routing",)),

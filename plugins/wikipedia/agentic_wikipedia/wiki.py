@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from agentic import Json, ToolError
 from agentic_wikipedia.service import Service
@@ -24,6 +24,8 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 class _Row(BaseModel):
     """An object of an answer, in which null counts as absent."""
+
+    model_config = ConfigDict(defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
