@@ -14,7 +14,8 @@
     │   └── QuotaExceeded        429 insufficient_quota       insufficient_quota
     ├── ModelError               502 upstream_error           model_error
     │   ├── ModelUnavailable     503                          model_unavailable
-    │   └── ModelTimeout         504                          model_timeout
+    │   ├── ModelTimeout         504                          model_timeout
+    │   └── ContextExceeded      400 invalid_request_error    context_length_exceeded
     ├── LoginUnavailable         503 upstream_error           login_unavailable
     ├── StorageError             503 storage_error            storage_unavailable
     ├── Cancelled                503 server_error             cancelled
@@ -150,6 +151,14 @@ class ModelTimeout(ModelError):
 
     status = 504
     code = "model_timeout"
+
+
+class ContextExceeded(ModelError):
+    """The model server refuses a prompt that is longer than the model's context: nothing but a shorter one helps."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "context_length_exceeded"
 
 
 class LoginUnavailable(AgenticError):

@@ -5,10 +5,8 @@ A table stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``; a test
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import os
-import pkgutil
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
@@ -62,13 +60,9 @@ def commands() -> str:
 
 def endpoints() -> str:
     """Every path of the HTTP server."""
-    from fastapi import FastAPI
+    from agentic.server.app import ROUTES, App
 
-    app, rows = FastAPI(), []
-    for module in pkgutil.iter_modules([str(ROOT / "agentic/server")]):
-        router = getattr(importlib.import_module(f"agentic.server.{module.name}"), "router", None)
-        if router is not None:
-            app.include_router(router)
+    app, rows = App(routes=ROUTES), []
     for path, operations in app.openapi()["paths"].items():
         for method, operation in operations.items():
             who = _OPEN_PATHS.get(path, "admins" if path.startswith("/api/admin/") else "users")

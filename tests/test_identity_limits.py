@@ -41,12 +41,12 @@ def meter(storage: MemoryStorage, blobs: MemoryBlobs) -> Meter:
 async def test_requests_beyond_those_of_a_minute_are_told_when_to_come_again(meter: Meter) -> None:
     anna = principal(requests_per_minute=3)
     for _ in range(3):
-        meter.take_request(anna)
+        await meter.take_request(anna)
     with pytest.raises(RateLimited, match="3 requests a minute") as refused:
-        meter.take_request(anna)
+        await meter.take_request(anna)
     assert refused.value.retry_after_s is not None
     assert 1 <= refused.value.retry_after_s <= 60
-    meter.take_request(principal("u-ben", requests_per_minute=3))
+    await meter.take_request(principal("u-ben", requests_per_minute=3))
 
 
 async def test_runs_beyond_those_at_once_are_refused(meter: Meter) -> None:
@@ -104,7 +104,7 @@ async def test_nothing_is_read_or_written_for_who_has_no_limits(blobs: MemoryBlo
 
     meter, anna = Meter(Untouched(), blobs), principal()
     for _ in range(1000):
-        meter.take_request(anna)
+        await meter.take_request(anna)
     meter.check_runs(anna, 1000)
     await meter.check_tokens(anna)
     await meter.spend(anna, 1000)

@@ -131,7 +131,7 @@ async def test_one_who_signs_in_elsewhere_has_no_password_here(identity: Identit
     anna = await identity.outsiders.admit(ANNA)
     with pytest.raises(Unauthorized):
         await identity.login("anna", "", "10.0.0.1")
-    token = identity._signed_in(anna).access_token
+    token = (await identity._signed_in(anna)).access_token
     with pytest.raises(Conflict, match="elsewhere"):
         await identity.change_password(await identity.authenticate(token), "", PASSWORD, "10.0.0.1")
 

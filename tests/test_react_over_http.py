@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agentic.testing.openai import ScriptedUpstream, calls, hangs, says
+from agentic.testing.openai import ScriptedUpstream, calls, fails, hangs, says
 from agentic.testing.server import Server
 from tests.http_fixtures import Api, chat_body, eventually, read_stream
 from tests.modes_fixtures import CHOOSING, ending, turn
@@ -146,6 +146,38 @@ def test_trace_tells_each_step_in_its_order(api: Api, models: ScriptedUpstream, 
         ("broken", {"what": "x"}),
     ]
     assert all(event["id"].startswith(response.headers["x-run-id"]) for event in calls_made)
+
+
+TOO_LONG = fails(400, "This model's maximum context length is 8 tokens.", code="context_length_exceeded")
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("agent", ["agentic/react@native", "agentic/react@schema", "agentic/chat@native", "native"])
+def test_a_prompt_beyond_the_models_context_is_400_in_openais_shape(
+    api: Api, models: ScriptedUpstream, agent: str, stream: bool
+) -> None:
+    models.script(TOO_LONG)
+    response = api.chat("word " * 100, model=agent, stream=stream)
+    assert response.status_code == 400, response.text
+    error = response.json()["error"]
+    assert (error["type"], error["code"], error["param"]) == (
+        "invalid_request_error",
+        "context_length_exceeded",
+        "messages",
+    )
+    assert "maximum context length is 8 tokens" in error["message"]
+
+
+def test_a_prompt_that_a_result_made_too_long_is_told_in_the_stream(api: Api, models: ScriptedUpstream) -> None:
+    models.script(*turn("native", ("lookup", "tower")), TOO_LONG)
+    response = api.chat("x", model="agentic/react@native", stream=True)
+    assert response.status_code == 200
+    *_, failure, done = [block for block in response.text.split("\n\n") if block.startswith("data: ")]
+    error = json.loads(failure.removeprefix("data: "))["error"]
+    assert (error["type"], error["code"]) == ("invalid_request_error", "context_length_exceeded")
+    assert done == "data: [DONE]"
+    [*_, last] = api.run_of(response)
+    assert (last["type"], last["status"], last["code"]) == ("run_failed", 400, "context_length_exceeded")
 
 
 def diary(server: Server) -> str:

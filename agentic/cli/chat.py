@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
-from rich.console import Console
 
 from agentic.cli.choice import AUTO, Choice
 from agentic.cli.principal import principal_of
@@ -86,6 +85,8 @@ async def converse(talk: Talk, lines: Lines) -> int:
 
 
 async def _open(kernel: Kernel, user: str | None, choice: Choice, session: str | None, *, is_terminal: bool) -> Talk:
+    from rich.console import Console
+
     from agentic.cli.chat_answer import Screen
     from agentic.cli.chat_commands import tell_last
     from agentic.cli.chat_talk import Talk

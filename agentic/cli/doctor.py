@@ -7,8 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from agentic.cli.principal import LOCAL
 from agentic.cli.with_kernel import with_kernel
@@ -28,6 +26,9 @@ def doctor(
     """Check settings, storage, plugins, tools, users and models; exit code 1 if something needs mending."""
     if remove and not orphans:
         raise typer.BadParameter("--remove goes with --orphans")
+    from rich.console import Console
+    from rich.markup import escape
+
     findings = with_kernel(partial(_orphans, remove=remove) if orphans else _examine)
     console = Console()
     for works, text in findings:

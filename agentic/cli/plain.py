@@ -6,9 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
 
-from agentic.cli.approval import ask_person
 from agentic.cli.steps import encodable, printable, step
 from agentic.events import Event, Notice, RunFailed, RunFinished, TextDelta, ThinkingDelta
 
@@ -21,6 +19,10 @@ async def print_answer(live: LiveRun, *, steps: bool) -> bool:
 
     Where the run was asked for with approvals, the person at the terminal is asked.
     """
+    from rich.console import Console
+
+    from agentic.cli.approval import ask_person
+
     # A program gets the text as it is; a terminal would obey what is in it.
     clean = printable if sys.stdout.isatty() else encodable
     console = Console(stderr=True, highlight=False, style="dim")

@@ -6,19 +6,17 @@ import difflib
 import json
 import logging
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from agentic.catalog.catalog import Capability, Plugin
-from agentic.catalog.load import load
-from agentic.catalog.settings import environment_name, is_secret, read_settings, written
 from agentic.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+    from agentic.catalog.catalog import Capability, Plugin
 
 plugins = typer.Typer(help="What is installed, and what is wrong with it.", no_args_is_help=True)
 _COLOURS = {"active": "green", "quarantined": "red", "not_configured": "yellow", "disabled": "dim"}
@@ -29,6 +27,10 @@ def list_plugins(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array, for programs.")] = False,
 ) -> None:
     """List every installed plugin with its state and, where it does not work, cause and fix."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     installed = _installed()
     if as_json:
         typer.echo(json.dumps([_listed(plugin) for plugin in installed], indent=2, ensure_ascii=False))
@@ -65,6 +67,9 @@ def show_plugin(name: Annotated[str, typer.Argument(help="The plugin's name, as 
 
 def _installed() -> list[Plugin]:
     """All plugins. What is wrong is shown by the command, so it is not logged as well."""
+    from agentic.catalog.load import load
+    from agentic.catalog.settings import read_settings
+
     log = logging.getLogger("agentic")
     quiet = logging.NullHandler()
     log.addHandler(quiet)
@@ -126,6 +131,8 @@ def _shown(plugin: Plugin) -> Iterator[str]:
 
 def _settings(kind: type[BaseModel], bound: BaseModel | None) -> Iterator[str]:
     """One line a setting: its environment name, what it is for, its default, and whether it is set."""
+    from agentic.catalog.settings import environment_name
+
     for field, info in kind.model_fields.items():
         state = "not read" if bound is None else "set" if field in bound.model_fields_set else "not set"
         meaning = f": {info.description}" if info.description else ""
@@ -133,6 +140,8 @@ def _settings(kind: type[BaseModel], bound: BaseModel | None) -> Iterator[str]:
 
 
 def _default(info: FieldInfo) -> str:
+    from agentic.catalog.settings import is_secret, written
+
     if info.is_required():
         return "required"
     if info.default_factory is not None:

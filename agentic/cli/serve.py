@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,20 +28,25 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the OpenAI API."""
-    from agentic import logs
-    from agentic.catalog.settings import read_settings
-
     only = None if safe_mode is None else [name.strip() for name in safe_mode.split(",")]
     try:
-        settings = read_settings(server_host=host, server_port=port)
-        stop_logging = logs.configure(settings)
-        try:
-            _run(settings, only)
-        finally:
-            stop_logging()
+        with _collecting_later():
+            _start(host, port, only)
     except AgenticError as error:
         typer.echo(f"error: {error.message}", err=True)
         raise typer.Exit(1) from None
+
+
+def _start(host: str | None, port: int | None, only: Sequence[str] | None) -> None:
+    from agentic import logs
+    from agentic.catalog.settings import read_settings
+
+    settings = read_settings(server_host=host, server_port=port)
+    stop_logging = logs.configure(settings)
+    try:
+        _run(settings, only)
+    finally:
+        stop_logging()
 
 
 def _run(settings: Settings, only: Sequence[str] | None) -> None:
@@ -73,6 +79,8 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        # No route takes websockets, and importing what speaks them takes its time.
+        ws="none",
         # Whoever could set X-Forwarded-For would choose the address by which logins are throttled.
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
@@ -83,12 +91,23 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
             raise typer.Exit(1)
 
 
+@contextmanager
+def _collecting_later() -> Iterator[None]:
+    """Leave the collector out of a start: it would look through what stays for good, again and again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 async def _settle(kernel: Kernel) -> None:
     """Try the model servers, which the start does not wait for, and log what came of it."""
     await kernel.directory.probe()
     # What is there now stays for good. Left to the collector, looking through it would hold up all answers for some
     # tens of milliseconds each time.
     gc.freeze()
+    gc.enable()
 
 
 async def _greet(kernel: Kernel) -> None:

@@ -71,7 +71,7 @@ class Identity:
             logger.warning("[Identity] Login refused: address=%s", address)
             raise Unauthorized("user name or password is wrong")
         logger.info("[Identity] Login: user=%s address=%s", user.id, address)
-        return self._signed_in(user)
+        return await self._signed_in(user)
 
     async def login_elsewhere(
         self, provider: LoginProvider, given: str, answer: Mapping[str, str], redirect_uri: str
@@ -86,7 +86,7 @@ class Identity:
         await self.passes.take(one)
         user = await self.outsiders.admit(outsider)
         logger.info("[Identity] Login: user=%s provider=%s", user.id, provider.name)
-        return self._signed_in(user)
+        return await self._signed_in(user)
 
     async def change_password(self, principal: Principal, current: str, new: str, address: str) -> Login:
         """Give oneself a new password; all tokens end, and the new one in the result holds.
@@ -101,7 +101,7 @@ class Identity:
         if user is None:
             logger.warning("[Identity] Change of password refused: user=%s address=%s", principal.id, address)
             raise Forbidden("the current password is wrong")
-        return self._signed_in(await self.users.set_password(name, new))
+        return await self._signed_in(await self.users.set_password(name, new))
 
     async def authenticate(self, bearer: str) -> Principal:
         """Who sent this token or API key. Raises Unauthorized or StorageError; reads storage once or twice."""
@@ -141,7 +141,8 @@ class Identity:
     def _principal(self, user: User, via: str, scopes: tuple[str, ...] = ()) -> Principal:
         return Principal(user.id, user.name, user.role, via, scopes, self.meter.allowance(user.limits))
 
-    def _signed_in(self, user: User) -> Login:
+    async def _signed_in(self, user: User) -> Login:
+        await self._tokens.ready()
         return Login(self._tokens.issue(user), int(self._tokens.lifetime_s), user)
 
     async def _by_key(self, key: str) -> tuple[User | None, Grant]:
@@ -160,6 +161,7 @@ class Identity:
         return (user, grant) if grant is not None and grant.user_id == known else (None, _NOTHING)
 
     async def _by_token(self, token: str) -> User | None:
+        await self._tokens.ready()
         user_id, version = self._tokens.read(token)
         user = await self.users.get(user_id)
         return user if user and user.token_version == version else None

@@ -8,23 +8,23 @@ nothing; files are counted where they lie. Commands on the server's own machine 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
-import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
-
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
 from agentic.errors import Conflict, QuotaExceeded, RateLimited, StorageError
 from agentic.ports.blobs import BlobStore
 from agentic.ports.space import UNLIMITED, Allowance, Principal
 from agentic.ports.storage import StorageBackend, Stored
+
+if TYPE_CHECKING:
+    from agentic.identity.windows import Requests
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Meter:
         self.defaults = defaults
         self._storage = storage
         self._blobs = blobs
-        self._requests = MovingWindowRateLimiter(MemoryStorage())
+        self._requests: Requests | None = None
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._stocks: dict[str, _Stock] = {}
 
@@ -60,15 +60,15 @@ class Meter:
         """The defaults with a user's own limits in their place; None among these: no limit."""
         return replace(self.defaults, **limits)
 
-    def take_request(self, principal: Principal) -> None:
+    async def take_request(self, principal: Principal) -> None:
         """Count a request. Raises RateLimited beyond the user's requests a minute, which any 60 seconds are."""
         most = principal.allowance.requests_per_minute
         if most is None:
             return
-        limit = RateLimitItemPerMinute(most)
-        if not self._requests.hit(limit, principal.id):
-            reset = self._requests.get_window_stats(limit, principal.id).reset_time
-            wait_s = max(1, math.ceil(reset - time.time()))
+        if self._requests is None:
+            windows: Any = await asyncio.to_thread(importlib.import_module, "agentic.identity.windows")
+            self._requests = self._requests or windows.Requests()
+        if wait_s := self._requests.take(principal.id, most):
             raise RateLimited(f"You may send {most} requests a minute; try again in {wait_s} s.", retry_after_s=wait_s)
 
     def check_runs(self, principal: Principal, at_work: int) -> None:

@@ -9,11 +9,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
-
 from agentic.errors import Conflict, Unauthorized
+from agentic.identity.signing import NotSigned, Signer
 from agentic.ports.storage import StorageBackend
 
 LIFETIME_S = 600
@@ -38,7 +35,8 @@ class Passes:
     def __init__(self, storage: StorageBackend, secret: str) -> None:
         self._storage = storage
         # A key of its own, so that no pass can ever be taken for a token, or a token for a pass.
-        self._key = OctKey.import_key(hmac.digest(secret.encode(), b"agentic passes", hashlib.sha256))
+        self._signer = Signer(hmac.digest(secret.encode(), b"agentic passes", hashlib.sha256))
+        self.ready = self._signer.ready
 
     def give(self, provider: str, kept: Mapping[str, str], return_to: str) -> str:
         """A pass, as a cookie can hold it."""
@@ -49,17 +47,16 @@ class Passes:
             "kept": dict(kept),
             "to": return_to,
         }
-        return jwt.encode({"alg": "HS256"}, claims, self._key)
+        return self._signer.sign(claims)
 
     def read(self, provider: str, given: str) -> Pass:
         """What a pass holds. Raises Unauthorized for one that is not of our making, of another provider, or too old."""
         if not given or len(given) > _LONGEST:
             raise Unauthorized(_REFUSED)
         try:
-            claims = jwt.decode(given, self._key, algorithms=["HS256"]).claims
-            jwt.JWTClaimsRegistry(exp={"essential": True}, aud={"essential": True, "value": provider}).validate(claims)
+            claims = self._signer.read(given, aud={"essential": True, "value": provider})
             return Pass(claims["jti"], claims["exp"], claims["kept"], claims["to"])
-        except (JoseError, ValueError, TypeError, KeyError, RecursionError):
+        except (NotSigned, KeyError):
             raise Unauthorized(_REFUSED) from None
 
     async def take(self, one: Pass) -> None:

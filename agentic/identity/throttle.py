@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ipaddress
-import math
-import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakValueDictionary
 
-from limits import RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
-
 from agentic.errors import RateLimited
+
+if TYPE_CHECKING:
+    from agentic.identity.windows import Failures
 
 T = TypeVar("T")
 
@@ -28,8 +26,8 @@ class Throttle:
     """
 
     def __init__(self, *, failures: int = 5, window_s: int = 300, pairs: int = 10_000) -> None:
-        self._limit = RateLimitItemPerSecond(failures, window_s)
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._failures: Failures | None = None
+        self._make = partial(_counting, failures, window_s)
         self._most = pairs
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -39,35 +37,42 @@ class Throttle:
 
         Raises RateLimited. Tries of one pair queue, so that many at once are counted like many in turn.
         """
-        pair = _pair(name, address)
+        if self._failures is None:
+            made = await asyncio.to_thread(self._make)
+            self._failures = self._failures or made
+        failures, pair = self._failures, _pair(name, address)
         lock = self._locks.setdefault(pair, asyncio.Lock())
         async with lock:
-            self._check(pair)
+            self._check(failures, pair)
             result = await try_once()
             if result is None:
-                self._failed(pair)
+                self._failed(failures, pair)
             else:
-                self._forget(pair)
+                self._forget(failures, pair)
             return result
 
-    def _check(self, pair: str) -> None:
-        if self._limiter.test(self._limit, pair):
-            return
-        wait_s = max(1, math.ceil(self._limiter.get_window_stats(self._limit, pair).reset_time - time.time()))
-        raise RateLimited(
-            f"too many failed logins of this user from this address; try again in {wait_s} s", retry_after_s=wait_s
-        )
+    def _check(self, failures: Failures, pair: str) -> None:
+        if wait_s := failures.wait_s(pair):
+            raise RateLimited(
+                f"too many failed logins of this user from this address; try again in {wait_s} s", retry_after_s=wait_s
+            )
 
-    def _failed(self, pair: str) -> None:
-        self._limiter.hit(self._limit, pair)
+    def _failed(self, failures: Failures, pair: str) -> None:
+        failures.count(pair)
         self._seen[pair] = None
         self._seen.move_to_end(pair)
         if len(self._seen) > self._most:
-            self._forget(next(iter(self._seen)))
+            self._forget(failures, next(iter(self._seen)))
 
-    def _forget(self, pair: str) -> None:
+    def _forget(self, failures: Failures, pair: str) -> None:
         self._seen.pop(pair, None)
-        self._limiter.clear(self._limit, pair)
+        failures.clear(pair)
+
+
+def _counting(most: int, window_s: int) -> Failures:
+    from agentic.identity.windows import Failures
+
+    return Failures(most, window_s)
 
 
 def _pair(name: str, address: str) -> str:

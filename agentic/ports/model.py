@@ -129,7 +129,7 @@ class ModelProvider(Protocol):
         """Answer piece by piece; closing the iterator stops the model within a second.
 
         The last delta has ``finish`` set; an answer that ends without it is cut. Raises ModelNotFound,
-        ModelUnavailable, ModelTimeout, or ModelError for any other failure, before or in mid-answer.
+        ModelUnavailable, ModelTimeout, ContextExceeded, or ModelError for any other failure, before or in mid-answer.
         """
         ...
 

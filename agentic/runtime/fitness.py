@@ -86,6 +86,7 @@ class Fitness:
         self._embedding = embedding
         self._learned: Learned | None = None
         self._failed_at = -math.inf
+        self._is_prepared = False
         self._lock = asyncio.Lock()
 
     @cached_property
@@ -96,7 +97,12 @@ class Fitness:
     @property
     def is_ready(self) -> bool:
         """Whether the first use is behind."""
-        return "wording" in self.__dict__
+        return self._is_prepared
+
+    def prepare(self) -> None:
+        """Have the first use behind: of the judges, and of the tools' own rules, which may have much to make."""
+        self.judge("")
+        self._is_prepared = True
 
     def quick(self, text: str) -> list[Fit]:
         """Every tool with its fit, best first: 0.95 and more where a rule reads arguments, else by words and letters.

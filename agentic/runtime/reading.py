@@ -51,7 +51,7 @@ class Reading:
     async def settle(self) -> None:
         """Ask the dearer judge where the cheap one is not sure. The first request waits until the judges are there."""
         if not self._fitness.is_ready:
-            await asyncio.to_thread(lambda: self._fitness.wording)
+            await asyncio.to_thread(self._fitness.prepare)
         if self._quick.raw and self._is_unsure():
             found = await self._fitness.judge_near(self._text, self._quick)
             if found is not None:

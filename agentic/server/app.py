@@ -3,52 +3,53 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute
 
 from agentic.kernel import Kernel
-from agentic.server import (
-    health,
-    routes_auth,
-    routes_chat,
-    routes_conversations,
-    routes_files,
-    routes_keys,
-    routes_logins,
-    routes_models,
-    routes_routing,
-    routes_users,
-)
+from agentic.server import health, routes_chat
 from agentic.server.auth import Authentication
 from agentic.server.errors import install_handlers
+from agentic.server.late import LateRoutes
 from agentic.server.limits import BodyLimit, NoSniff, Unbroken
 
-ROUTERS = tuple(
-    module.router
-    for module in (
-        routes_chat,
-        routes_models,
-        routes_conversations,
-        routes_files,
-        routes_routing,
-        routes_auth,
-        routes_logins,
-        routes_keys,
-        routes_users,
-        health,
-    )
-)
+UPLOAD = "/api/files/upload"
+# Included routers are matched twice a request, one route after the other: so the routes, the busiest first.
+ROUTES: list[BaseRoute] = [
+    *routes_chat.router.routes,
+    LateRoutes(("/v1/models",), ("routes_models",)),
+    LateRoutes(("/api/conversations", "/api/runs"), ("routes_conversations",)),
+    LateRoutes(("/api/files",), ("routes_files",)),
+    LateRoutes(("/api/route",), ("routes_routing",)),
+    LateRoutes(("/api/auth",), ("routes_auth", "routes_logins")),
+    LateRoutes(("/api/keys",), ("routes_keys",)),
+    LateRoutes(("/api/admin/users",), ("routes_users",)),
+    *health.router.routes,
+]
+
+
+class App(FastAPI):
+    """The application; its description tells of routes too that are not made yet."""
+
+    def openapi(self) -> dict[str, Any]:
+        """See :meth:`fastapi.FastAPI.openapi`. The first call makes all routes."""
+        if not self.openapi_schema:
+            from agentic.server.schema import described
+
+            self.openapi_schema = described(self)
+        return self.openapi_schema
 
 
 def create_app(kernel: Kernel) -> FastAPI:
     """The application over an open kernel; see :func:`agentic.kernel.open_kernel`."""
-    app = FastAPI(
+    app = App(
         title="agentic",
         description="A self-hosted agent backend that speaks the OpenAI API",
         version=version("agentic-server"),
-        # Included routers are matched twice a request, one route after the other: so the routes, the busiest first.
-        routes=[route for router in ROUTERS for route in router.routes],
+        routes=ROUTES,
         # FastAPI's pages of documentation load their scripts from a CDN; /openapi.json stays.
         docs_url=None,
         redoc_url=None,
@@ -60,7 +61,7 @@ def create_app(kernel: Kernel) -> FastAPI:
     app.state.readiness = health.Readiness(kernel)
     install_handlers(app)
     # The middleware added last is met first.
-    app.add_middleware(BodyLimit, max_mb=kernel.settings.max_body_mb, without=(routes_files.UPLOAD,))
+    app.add_middleware(BodyLimit, max_mb=kernel.settings.max_body_mb, without=(UPLOAD,))
     app.add_middleware(Authentication, identity_source=lambda: kernel.identity)
     app.add_middleware(Unbroken)
     if kernel.settings.cors_origins:

@@ -56,7 +56,7 @@ class Authentication:
         try:
             identity = self._identity()
             principal = await identity.authenticate(_bearer(scope))
-            identity.meter.take_request(principal)
+            await identity.meter.take_request(principal)
             refuse_beyond(principal, scope.get("method", "GET"), route_path(scope))
         except AgenticError as error:
             refusal = error_response(error) if scope["type"] == "http" else WebSocketClose(_POLICY_VIOLATION)

@@ -24,7 +24,7 @@ LIMIT_S = 2.0
 FRESH_S = 1.0
 
 
-@router.get("/health")
+@router.get("/health", response_model=None)
 async def health() -> dict[str, str]:
     """Whether the process answers."""
     return {"status": "ok"}

@@ -21,7 +21,6 @@ from agentic.server.dialects.chat_body import ChatRequest
 from agentic.server.dialects.chat_completions import Completion
 from agentic.server.dialects.chat_request import refuse_unsupported, to_run_request
 from agentic.server.errors import error_response
-from agentic.server.schema import request_body
 from agentic.server.sse import EventStream, failure, until_left
 
 
@@ -38,7 +37,7 @@ router = APIRouter(prefix="/v1", route_class=_Direct)
 
 @router.post(
     "/chat/completions",
-    openapi_extra=request_body(ChatRequest),
+    openapi_extra={"requestBody": ChatRequest},
 )
 async def create_chat_completion(request: Request) -> Response:
     """Answer a conversation, streamed or whole, in OpenAI's format."""

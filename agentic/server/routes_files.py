@@ -20,7 +20,6 @@ from agentic.server.multipart import Form
 
 logger = logging.getLogger(__name__)
 
-UPLOAD = "/api/files/upload"
 BESIDE = 100_000
 """Bytes that the form of an upload may hold beside the file: its frame, and fields that nobody reads."""
 INLINE = {"application/pdf", "text/plain"}

@@ -61,6 +61,7 @@ async def begin_login(
     _check_return(return_to, kernel.settings.cors_origins)
     back = _callback(request, kernel, provider)
     started = await chosen.start(back)
+    await kernel.identity.passes.ready()
     response = RedirectResponse(started.url, 303, _NO_STORE)
     response.set_cookie(
         COOKIE,
@@ -81,6 +82,7 @@ async def finish_login(provider: str, request: Request) -> Response:
     chosen = _provider(kernel, provider)
     back = _callback(request, kernel, provider)
     given = request.cookies.get(COOKIE, "")
+    await kernel.identity.passes.ready()
     return_to = kernel.identity.passes.read(provider, given).return_to
     try:
         done = signed_in(await kernel.identity.login_elsewhere(chosen, given, dict(request.query_params), back))

@@ -12,7 +12,6 @@ from agentic.kernel import Kernel
 from agentic.messages import dump
 from agentic.server.dialects.chat_body import ChatRequest
 from agentic.server.routes_chat import read_chat
-from agentic.server.schema import request_body
 from agentic.server.sse import until_left
 
 router = APIRouter(prefix="/api")
@@ -20,7 +19,7 @@ router = APIRouter(prefix="/api")
 
 @router.post(
     "/route",
-    openapi_extra=request_body(ChatRequest),
+    openapi_extra={"requestBody": ChatRequest},
 )
 async def explain_route(request: Request) -> Response:
     """Which agent would answer this chat completion, with all bids and reasons; nothing is run or stored."""

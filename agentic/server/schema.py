@@ -1,22 +1,50 @@
-"""JSON Schemas of bodies that a route checks by itself, as they stand in /openapi.json."""
+"""What /openapi.json tells: of all routes, of those too that are not made yet, or check their body by themselves."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
+from starlette.routing import BaseRoute
 
 from agentic.messages import Json
+from agentic.server.late import LateRoutes
 
 
-def request_body(model: type[BaseModel]) -> Json:
-    """What a route tells of its body by ``openapi_extra``.
+def described(app: FastAPI) -> Json:
+    """The application's routes in the words of OpenAPI. Late routes are made for it."""
+    routes = [route for one in app.routes for route in _made(one)]
+    for route in routes:
+        extra = getattr(route, "openapi_extra", None) or {}
+        if isinstance(model := extra.get("requestBody"), type):
+            extra["requestBody"] = _request_body(model)
+    return get_openapi(
+        title=app.title,
+        version=app.version,
+        openapi_version=app.openapi_version,
+        description=app.description,
+        routes=routes,
+    )
+
+
+def _made(route: BaseRoute) -> Iterator[BaseRoute]:
+    if isinstance(route, LateRoutes):
+        yield from route.router.routes
+    else:
+        yield route
+
+
+def _request_body(model: type[BaseModel]) -> Json:
+    """What a route that checks its body by itself tells of it: ``openapi_extra`` names the model under "requestBody".
 
     References are written out: those of a schema that stands by itself would lead nowhere within the whole document.
     """
     schema = model.model_json_schema()
     definitions = schema.pop("$defs", {})
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _whole(schema, definitions)}}}}
+    return {"required": True, "content": {"application/json": {"schema": _whole(schema, definitions)}}}
 
 
 def _whole(value: Any, definitions: Json) -> Any:

@@ -18,6 +18,9 @@ from bench.speed.load import Target, cpu_seconds
 
 ROOT = Path(__file__).parents[2]
 START_S = 120.0
+UVICORN = [sys.executable, "-m", "uvicorn", "--log-level", "error", "--no-access-log"]
+AGENTIC = [sys.executable, "-m", "agentic"]
+CHAT = "/v1/chat/completions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,31 @@ class Started:
 
 def start(servers: ExitStack, folder: Path) -> Started:
     """Start the three on free ports; ``folder`` takes the data of this project's, which has one user with a key."""
-    model_port, bare_port, our_port = _free_port(), _free_port(), _free_port()
-    uvicorn = [sys.executable, "-m", "uvicorn", "--log-level", "error", "--no-access-log"]
-    environment = {
+    model_port, bare_port, our_port = free_port(), free_port(), free_port()
+    environment = surroundings(folder, model_port, our_port)
+    model = servers.enter_context(
+        server([*UVICORN, "bench.speed.model:app", "--port", str(model_port)], environment, model_port)
+    )
+    began = time.perf_counter()
+    bare = servers.enter_context(
+        server([*UVICORN, "bench.speed.bare:app", "--port", str(bare_port)], environment, bare_port)
+    )
+    bare_cold_s = time.perf_counter() - began
+    key = user_with_key(environment)
+    began = time.perf_counter()
+    ours = servers.enter_context(server([*AGENTIC, "serve"], environment, our_port))
+    cold_s, cold_cpu_s, idle_mb = time.perf_counter() - began, cpu_seconds(ours), memory_mb(ours)
+    targets = [
+        Target("model server alone", f"http://127.0.0.1:{model_port}/api/chat", {}, model, is_model=True),
+        Target("bare", f"http://127.0.0.1:{bare_port}{CHAT}", {}, bare),
+        Target("agentic", f"http://127.0.0.1:{our_port}{CHAT}", {"Authorization": f"Bearer {key}"}, ours),
+    ]
+    return Started(targets, cold_s, cold_cpu_s, idle_mb, bare_cold_s)
+
+
+def surroundings(folder: Path, model_port: int, our_port: int) -> dict[str, str]:
+    """The environment of all three: this project's reads its settings there, the bare one where the model is."""
+    return {
         **os.environ,
         "OLLAMA_HOST": f"http://127.0.0.1:{model_port}",
         "DATA_DIR": str(folder.resolve() / "data"),
@@ -47,40 +72,20 @@ def start(servers: ExitStack, folder: Path) -> Started:
         "LOG_LEVEL": "WARNING",
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'bench/speed/plugin'}",
     }
-    model = servers.enter_context(
-        _server([*uvicorn, "bench.speed.model:app", "--port", str(model_port)], environment, model_port)
-    )
-    began = time.perf_counter()
-    bare = servers.enter_context(
-        _server([*uvicorn, "bench.speed.bare:app", "--port", str(bare_port)], environment, bare_port)
-    )
-    bare_cold_s = time.perf_counter() - began
-    agentic = [sys.executable, "-m", "agentic"]
+
+
+def user_with_key(environment: dict[str, str]) -> str:
+    """An API key of a user who is made for it."""
     subprocess.run(
-        [*agentic, "users", "add", "bench", "--role", "user"],
+        [*AGENTIC, "users", "add", "bench", "--role", "user"],
         input="measure this\n",
         text=True,
         env=environment,
         check=True,
         capture_output=True,
     )
-    key = subprocess.run(
-        [*agentic, "keys", "create", "bench", "--name", "b"],
-        env=environment,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
-    began = time.perf_counter()
-    ours = servers.enter_context(_server([*agentic, "serve"], environment, our_port))
-    cold_s, cold_cpu_s, idle_mb = time.perf_counter() - began, cpu_seconds(ours), memory_mb(ours)
-    path = "/v1/chat/completions"
-    targets = [
-        Target("model server alone", f"http://127.0.0.1:{model_port}/api/chat", {}, model, is_model=True),
-        Target("bare", f"http://127.0.0.1:{bare_port}{path}", {}, bare),
-        Target("agentic", f"http://127.0.0.1:{our_port}{path}", {"Authorization": f"Bearer {key}"}, ours),
-    ]
-    return Started(targets, cold_s, cold_cpu_s, idle_mb, bare_cold_s)
+    made = [*AGENTIC, "keys", "create", "bench", "--name", "b"]
+    return subprocess.run(made, env=environment, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def memory_mb(pid: int) -> float:
@@ -90,7 +95,7 @@ def memory_mb(pid: int) -> float:
 
 
 @contextmanager
-def _server(command: list[str], environment: dict[str, str], port: int) -> Iterator[int]:
+def server(command: list[str], environment: dict[str, str], port: int) -> Iterator[int]:
     """The process id of a server that answers."""
     process = subprocess.Popen(command, env=environment, cwd=ROOT)
     try:
@@ -121,7 +126,8 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
     raise SystemExit("a server ended before it answered")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

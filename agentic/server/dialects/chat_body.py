@@ -17,7 +17,8 @@ NAME = r"^[a-zA-Z0-9_-]{1,64}$"
 class Lenient(BaseModel):
     """Unknown keys are ignored, as OpenAI-compatible servers do."""
 
-    model_config = ConfigDict(extra="ignore")
+    # The parts are checked within the whole body, and need nothing made for themselves.
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
 
 class ImageUrl(Lenient):
@@ -134,7 +135,7 @@ class Extension(BaseModel):
     ``approvals``: the client will ask a person about calls that need approval.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     approvals: bool = False
 

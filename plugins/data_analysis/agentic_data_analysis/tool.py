@@ -9,7 +9,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from agentic import Json, Tool, ToolContext, ToolError, Traits
 from agentic.workers import Words, WorkerPool
-from agentic_data_analysis import requests
 from agentic_data_analysis.examples import EXAMPLES
 from agentic_data_analysis.operations import Operation, operation_named
 from agentic_data_analysis.settings import Settings
@@ -89,7 +88,9 @@ class DataAnalysisTool(Tool):
 
     def suggest(self, text: str) -> Json | None:
         """The data in a plain request, with the operation and columns that it names; None if it asks for no figures."""
-        return requests.arguments_in(text)
+        from agentic_data_analysis.requests import arguments_in
+
+        return arguments_in(text)
 
     async def run(self, args: Any, ctx: ToolContext) -> str:
         """Figures as Markdown, exact counts, rounded figures marked.

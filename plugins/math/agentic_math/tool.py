@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agentic import Json, Tool, ToolContext, Traits
 from agentic.workers import Words, WorkerPool
-from agentic_math import requests
 from agentic_math.examples import EXAMPLES
 from agentic_math.settings import Settings
 
@@ -51,7 +50,9 @@ class MathTool(Tool):
 
     def suggest(self, text: str) -> Json | None:
         """The expression that a plain request asks for, else None."""
-        expression = requests.expression_in(text)
+        from agentic_math.requests import expression_in
+
+        expression = expression_in(text)
         return None if expression is None else {"expression": expression}
 
     async def run(self, args: Any, ctx: ToolContext) -> str:

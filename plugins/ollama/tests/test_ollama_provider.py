@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agentic import (
+    ContextExceeded,
     Json,
     Message,
     ModelDelta,
@@ -135,6 +136,18 @@ async def test_model_that_refuses_tools_is_remembered_as_one_without(provider: P
     assert [info.tool_mode for info in await ollama.models()] == ["schema"]
     server.models["qwen3:8b"] = ScriptedModel("qwen3:8b", version=2)
     assert [info.tool_mode for info in await ollama.models()] == ["native"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["the input length exceeds the context length", "prompt too long; exceeded max context length by 812 tokens"],
+)
+async def test_a_prompt_beyond_the_context_is_the_fault_of_the_request(answer: Ask, said: str) -> None:
+    server = ScriptedOllama()
+    server.script(fails(400, said))
+    with pytest.raises(ContextExceeded, match=said) as caught:
+        await answer(server)
+    assert (caught.value.status, caught.value.code) == (400, "context_length_exceeded")
 
 
 async def test_blank_lines_are_skipped(answer: Ask) -> None:

@@ -197,9 +197,9 @@ class Connection:
             value = None
         if isinstance(value, dict) and not (is_error or value.get("error") or value.get("object") == "error"):
             return value
-        said = self.origin.reason(value).said
-        if said:
-            raise ModelError(f"{self._name} failed: {said}")
+        reason = self.origin.reason(value)
+        if reason.said:
+            raise self.origin.failure(reason)
         fix = f"{place(self._name, 'base_url')} must be the address of an API like OpenAI's"
         raise ModelError(f"{self._upstream.base_url} answered with something that is no JSON object; {fix}.")
 

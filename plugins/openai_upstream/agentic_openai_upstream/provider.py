@@ -73,7 +73,8 @@ class UpstreamProvider(ModelProvider):
                         self._habits[request.model] = habits.to_keep()
                         yield part
             except Refused as refused:
-                other = habits.after(refused, body)
+                # Some name the limit of the answer's tokens beside the prompt's; asked otherwise they refuse again.
+                other = None if refused.reason.is_beyond_context else habits.after(refused, body)
                 if other is None:
                     raise self._final(refused, body) from None
                 habits = other
@@ -82,6 +83,8 @@ class UpstreamProvider(ModelProvider):
 
     def _final(self, refused: Refused, body: Json) -> ModelError:
         """The error for a request that the server takes in no way."""
+        if refused.reason.is_beyond_context:
+            return self._connection.origin.beyond_context(refused.reason)
         if not refuses_tools(refused, body):
             return refused
         model = body["model"]

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
-from agentic import AgenticError, Json, ModelError, ModelNotFound, ModelUnavailable
+from agentic import AgenticError, ContextExceeded, Json, ModelError, ModelNotFound, ModelUnavailable
 from agentic_openai_upstream.settings import Upstream, place
 
 _BUSY = (429, 503)
 _USED_UP = ("insufficient_quota", "billing_hard_limit_reached")
 _TOLD_CHARACTERS = 500
+_BEYOND = ("context_length_exceeded", "exceed_context_size_error")
+# vLLM, LM Studio and others have no code of their own for it.
+_SAID_BEYOND = re.compile(
+    r"(maximum|exceed\w*|longer than|larger than|overflow\w*)\b.{0,60}\bcontext|prompt is too long"
+    r"|\bcontext[ _](length|window|size)\b.{0,40}\b(exceed|overflow)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 class Busy(ModelUnavailable):
@@ -44,6 +52,12 @@ class Reason(NamedTuple):
     said: str = ""
     code: str = ""
     param: str = ""
+    kind: str = ""
+
+    @property
+    def is_beyond_context(self) -> bool:
+        """Whether the prompt is longer than what the model can be given."""
+        return not {self.code, self.kind}.isdisjoint(_BEYOND) or _SAID_BEYOND.search(self.said) is not None
 
 
 class Origin:
@@ -83,7 +97,17 @@ class Origin:
             return Reason(self._clean(told if isinstance(told, str) else json.dumps(told)))
         said = told.get("message") or ""
         code, param = told.get("code"), told.get("param")
-        return Reason(self._clean(str(said)), str(code or ""), str(param or ""))
+        return Reason(self._clean(str(said)), str(code or ""), str(param or ""), str(told.get("type") or ""))
+
+    def failure(self, reason: Reason) -> ModelError:
+        """The error for what a server tells in the middle of its answer."""
+        if reason.is_beyond_context:
+            return self.beyond_context(reason)
+        return ModelError(f"{self.name} failed: {reason.said}")
+
+    def beyond_context(self, reason: Reason) -> ContextExceeded:
+        """The error for a prompt that the server refuses as too long."""
+        return ContextExceeded(f"{self.name} refused the request: {reason.said}", param="messages")
 
     def _clean(self, text: str) -> str:
         for secret in self._secrets:

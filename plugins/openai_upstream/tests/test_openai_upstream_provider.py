@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agentic import (
+    ContextExceeded,
     Json,
     Message,
     ModelDelta,
@@ -87,10 +88,45 @@ def fragment(index: Any, call_id: str | None, name: str | None, arguments: Any) 
 DONE = "data: [DONE]\n\n"
 
 
+VLLM = "'max_completion_tokens' is too large: 512. This model's maximum context length is 8 tokens."
+LLAMA = {"code": 400, "message": "request (9000 tokens) is too big", "type": "exceed_context_size_error"}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        fails(400, "Your input is too long.", code="context_length_exceeded", param="messages"),
+        fails(400, "This model's maximum context length is 8 tokens. However, you requested 9 tokens."),
+        fails(400, VLLM, param="max_completion_tokens"),
+        fails(400, "the request exceeds the available context size. try increasing the context size"),
+        fails(400, "prompt is too long: 200001 tokens > 200000 maximum"),
+        fails(500, "Context length exceeded: 9 of 8 tokens"),
+        errors_midstream("The input is longer than the context window."),
+        streams(f"data: {json.dumps({'error': LLAMA})}\n\n"),
+    ],
+)
+async def test_a_prompt_beyond_the_context_is_the_fault_of_the_request(fault: Any) -> None:
+    server = scripted(fault)
+    with pytest.raises(ContextExceeded, match=r"^vllm refused the request: ") as caught:
+        await answer(server, asks(sampling=Sampling(max_tokens=512)))
+    error = caught.value
+    assert (error.status, error.type, error.code) == (400, "invalid_request_error", "context_length_exceeded")
+    assert error.param == "messages"
+    assert len(server.chats) == 1
+
+
+@pytest.mark.parametrize(
+    "said", ["Invalid context: expected a list.", "maximum of 128 tools exceeded", "too long a name"]
+)
+async def test_what_is_refused_for_something_else_stays_the_servers(said: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        await answer(scripted(fails(400, said)))
+    assert (caught.value.status, caught.value.code) == (502, "model_error")
+
+
 @pytest.mark.parametrize(
     ("fault", "error", "message"),
     [
-        (fails(400, "This model's maximum context length is 8 tokens."), ModelError, "vllm.*maximum context length"),
         (fails(401, f"Incorrect API key provided: {KEY}"), ModelError, r'\(401\): check api_key of "vllm"'),
         (fails(403, "no"), ModelError, r'\(403\): check api_key of "vllm"'),
         (fails(403, "no access", code="model_not_found"), ModelNotFound, "no access"),

@@ -44,7 +44,7 @@ class Outcome:
 
 
 class _Header(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     reason: Reason
     code: int = Field(ge=-256, le=256)

@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentic import Json, NotConfigured, StorageError, Tool, ToolContext, ToolResult, Traits
-from agentic_python_exec import requests
 from agentic_python_exec.backends import impossible
 from agentic_python_exec.examples import EXAMPLES
 from agentic_python_exec.media_types import media_type
@@ -58,7 +57,9 @@ class PythonExec(Tool):
 
     def suggest(self, text: str) -> Json | None:
         """The fenced program that a plain request wants to have run, else None."""
-        code = requests.program_in(text)
+        from agentic_python_exec.requests import program_in
+
+        code = program_in(text)
         return None if code is None else {"code": code}
 
     async def run(self, args: Any, ctx: ToolContext) -> ToolResult:

@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agentic import Json, ModelError, Passage, Tool, ToolContext, ToolError, ToolResult, ToolRetry, Traits
-from agentic_rag import requests
 from agentic_rag.examples import RETRIEVAL
 from agentic_rag.records import Record, Records
 from agentic_rag.search import search
@@ -54,7 +53,9 @@ class RagRetrievalTool(Tool):
 
     def suggest(self, text: str) -> Json | None:
         """What a plain request wants to find in the user's documents, else None."""
-        return requests.arguments_in(text)
+        from agentic_rag.requests import arguments_in
+
+        return arguments_in(text)
 
     async def run(self, args: Any, ctx: ToolContext) -> ToolResult:
         """The best passages, each labelled with where it stands; or that nothing was found.

@@ -7,7 +7,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentic import Json, Tool, ToolContext, Traits
-from agentic_sql import requests
 from agentic_sql.connections import Connections
 from agentic_sql.examples import QUERY
 
@@ -47,7 +46,9 @@ class SqlQueryTool(Tool):
 
     def suggest(self, text: str) -> Json | None:
         """The statement, where the request is one or holds one in a fence, else None."""
-        query = requests.statement_in(text)
+        from agentic_sql.requests import statement_in
+
+        query = statement_in(text)
         return None if query is None else {"query": query}
 
     async def run(self, args: Any, ctx: ToolContext) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 from itertools import pairwise
 
 MOST_WORDS = 200
@@ -13,29 +14,38 @@ MOST_WORDS = 200
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
-_LETTER = re.compile(f"[{_UNSPACED}]")
-_WORD = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
 _HALVES = re.compile("[\ud800-\udfff]")
 
 
 def indexed(text: str) -> str:
     """The text as it goes into the index: letters of scripts without blanks stand apart, so that each is a word."""
-    return _LETTER.sub(r" \g<0> ", _whole(text))
+    return _letter().sub(r" \g<0> ", _whole(text))
 
 
 def query_of(text: str) -> str:
     """A query that matches pieces which hold any of the text's words; empty where it has none."""
     words: dict[str, None] = {}
-    for word in _WORD.findall(_whole(text)):
+    for word in _word().findall(_whole(text)):
         words.update(dict.fromkeys(_terms(word)))
         if len(words) >= MOST_WORDS:
             break
     return " OR ".join(f'"{word}"' for word in list(words)[:MOST_WORDS])
 
 
+@cache
+def _letter() -> re.Pattern[str]:
+    return re.compile(f"[{_UNSPACED}]")
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    """Made at the first query: with so many letters in it, that takes some ten milliseconds."""
+    return re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
+
+
 def _terms(word: str) -> list[str]:
     """The word itself, or in scripts without blanks each two letters that follow one another."""
-    if not _LETTER.match(word):
+    if not _letter().match(word):
         return [word.lower()]
     return [f"{one} {two}" for one, two in pairwise(word)] or [word]
 

@@ -27,7 +27,7 @@ _Values = list[float | None]
 class Current(BaseModel):
     """The weather now; what the models do not know is None. ``time`` is the place's own."""
 
-    model_config = ConfigDict(allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False, defer_build=True)
 
     time: datetime
     temperature_2m: float | None = None
@@ -43,7 +43,7 @@ class Current(BaseModel):
 class Daily(BaseModel):
     """The days, a list a value, all of one length."""
 
-    model_config = ConfigDict(allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False, defer_build=True)
 
     time: list[date] = Field(max_length=16)
     weather_code: _Values
@@ -64,6 +64,8 @@ class Daily(BaseModel):
 
 class Forecast(BaseModel):
     """What Open-Meteo answers. ``timezone`` is the IANA name of the place's."""
+
+    model_config = ConfigDict(defer_build=True)
 
     timezone: str = Field(max_length=60)
     current: Current

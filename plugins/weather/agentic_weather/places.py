@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from agentic import ToolError, ToolRetry
 from agentic_weather.regions import country_code, folded, spelled
@@ -30,6 +30,8 @@ _REGIONS = ("ADM", "PCL", "TERR", "RGN")
 
 class Place(BaseModel):
     """A place of the gazetteer. ``population`` is 0 where unknown; ``feature_code`` is GeoNames' kind of place."""
+
+    model_config = ConfigDict(defer_build=True)
 
     name: str
     latitude: float = Field(ge=-90, le=90)
@@ -77,6 +79,8 @@ class Place(BaseModel):
 
 
 class _Found(BaseModel):
+    model_config = ConfigDict(defer_build=True)
+
     results: list[Place] = Field(default_factory=list)
 
 

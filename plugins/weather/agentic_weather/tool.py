@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agentic import Citation, Json, Tool, ToolContext, ToolResult, Traits
-from agentic_weather import requests
 from agentic_weather.examples import EXAMPLES
 from agentic_weather.forecast import Units, forecast
 from agentic_weather.places import Ambiguous, Places
@@ -65,7 +64,9 @@ class WeatherTool(Tool):
 
     def suggest(self, text: str) -> Json | None:
         """The place and the days that a plain request for the weather names, else None."""
-        return requests.arguments_in(text)
+        from agentic_weather.requests import arguments_in
+
+        return arguments_in(text)
 
     async def run(self, args: Any, ctx: ToolContext) -> ToolResult:
         """The weather now and a table of the days, or the places that an ambiguous name may mean.

@@ -9,11 +9,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentic import Citation, Fetched, Json, Tool, ToolContext, ToolError, ToolResult, ToolRetry, Traits
-from agentic_web_search import requests
 from agentic_web_search.examples import READ
 from agentic_web_search.extractor import Extractor
 from agentic_web_search.kinds import kind_of
-from agentic_web_search.settings import Settings
+from agentic_web_search.settings import LONGEST_ADDRESS, Settings
 
 _ACCEPT = "text/html, application/xhtml+xml, application/pdf;q=0.9, text/*;q=0.8, */*;q=0.5"
 _LEAST_S = 5.0
@@ -25,7 +24,7 @@ class Arguments(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: str = Field(description="the page's whole address, with https://", max_length=requests.LONGEST_ADDRESS)
+    url: str = Field(description="the page's whole address, with https://", max_length=LONGEST_ADDRESS)
     start: int = Field(0, description="character to begin at, to read on in a long page", ge=0, le=100_000_000)
 
 
@@ -49,7 +48,9 @@ class ReadPageTool(Tool):
 
     def suggest(self, text: str) -> Json | None:
         """The address in a request to read or summarise exactly one, else None."""
-        address = requests.address_in(text)
+        from agentic_web_search.requests import address_in
+
+        address = address_in(text)
         return None if address is None else {"url": address}
 
     async def run(self, args: Any, ctx: ToolContext) -> ToolResult:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-LONGEST_QUERY = 400
-LONGEST_ADDRESS = 2000
+from agentic_web_search.settings import LONGEST_ADDRESS
+
 _LONGEST_REQUEST = 400
 _LONGEST_WORDS = 200
 

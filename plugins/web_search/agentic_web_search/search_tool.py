@@ -9,11 +9,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentic import Citation, Json, Tool, ToolContext, ToolError, ToolResult, ToolRetry, Traits
-from agentic_web_search import requests
 from agentic_web_search.duckduckgo import DuckDuckGo
 from agentic_web_search.examples import SEARCH
 from agentic_web_search.results import Query, Recency, Searcher, SearchFailed, Topic, tidy, written
-from agentic_web_search.settings import Settings
+from agentic_web_search.settings import LONGEST_QUERY, Settings
 from agentic_web_search.tavily import Tavily
 
 logger = logging.getLogger(__name__)
@@ -26,7 +25,7 @@ class Arguments(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    query: str = Field(description="what to search for, in a few words", max_length=requests.LONGEST_QUERY)
+    query: str = Field(description="what to search for, in a few words", max_length=LONGEST_QUERY)
     max_results: int = Field(5, description="how many results at most", ge=1, le=20)
     recent: Recency | None = Field(None, description="only pages of the last day, week, month or year")
     topic: Topic = Field("general", description="news for reports of the press with their dates, else general")
@@ -51,7 +50,9 @@ class WebSearchTool(Tool):
 
     def suggest(self, text: str) -> Json | None:
         """What a request wants searched that says so ("search the web for …"), else None."""
-        query = requests.query_in(text)
+        from agentic_web_search.requests import query_in
+
+        query = query_in(text)
         return None if query is None else {"query": query}
 
     async def run(self, args: Any, ctx: ToolContext) -> ToolResult:

@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
+LONGEST_QUERY = 400
+LONGEST_ADDRESS = 2000
+
 
 def _sendable(key: SecretStr) -> SecretStr:
     """A key with other signs could not stand in a header. Raises ValueError, without the key."""

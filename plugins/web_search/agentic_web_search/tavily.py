@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentic_web_search.results import Query, Result, Searcher, SearchFailed
 from agentic_web_search.settings import Settings
@@ -25,6 +25,8 @@ _WAIT_S = 60.0
 
 
 class _Found(BaseModel):
+    model_config = ConfigDict(defer_build=True)
+
     url: str
     title: str | None = None
     content: str | None = None
@@ -32,6 +34,8 @@ class _Found(BaseModel):
 
 
 class _Answer(BaseModel):
+    model_config = ConfigDict(defer_build=True)
+
     results: list[_Found] = Field(max_length=100)
 
 

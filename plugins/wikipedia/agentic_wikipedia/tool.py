@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agentic import Citation, Json, Tool, ToolContext, ToolError, ToolResult, Traits
-from agentic_wikipedia import language, requests, text
+from agentic_wikipedia import language, text
 from agentic_wikipedia.examples import EXAMPLES
 from agentic_wikipedia.service import Service
 from agentic_wikipedia.settings import Settings
@@ -40,7 +40,9 @@ class Arguments(BaseModel):
     @field_validator("query")
     @classmethod
     def _query_has_words(cls, query: str) -> str:
-        query = requests.topic_of(query)
+        from agentic_wikipedia.requests import topic_of
+
+        query = topic_of(query)
         if not query:
             raise ValueError("query must name a topic, such as Ada Lovelace")
         return query
@@ -69,7 +71,9 @@ class WikipediaTool(Tool):
 
     def suggest(self, text: str) -> Json | None:
         """The article that a plain request asks for by the word Wikipedia, else None."""
-        return requests.arguments_in(text)
+        from agentic_wikipedia.requests import arguments_in
+
+        return arguments_in(text)
 
     async def run(self, args: Any, ctx: ToolContext) -> ToolResult:
         """The article's first sentences and its address, or the articles that an ambiguous title may mean.

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from agentic import Json, ToolError
-from agentic_wikipedia.requests import subject_of
 from agentic_wikipedia.service import Service
 
 _NO_TITLE = re.compile(r"[#<>\[\]{}|\x00-\x1f\x7f]")
@@ -25,6 +24,8 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 class _Row(BaseModel):
     """An object of an answer, in which null counts as absent."""
+
+    model_config = ConfigDict(defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -123,6 +124,8 @@ class Wiki:
 
     async def find(self, text: str) -> Found:
         """The article of that title, else the one that the wiki's own search puts first."""
+        from agentic_wikipedia.requests import subject_of
+
         asked = {
             "list": "search",
             "srsearch": subject_of(text),
