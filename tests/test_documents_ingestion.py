@@ -364,6 +364,7 @@ async def test_leftovers_are_found_and_removed(opened: Any, monkeypatch: pytest.
     assert {(one.kind, lost in one.place) for one in found} == {
         ("document", True),
         ("document", False),
+        ("log", True),
         ("file", True),
         ("vectors", True),
         ("texts", True),
