@@ -253,6 +253,7 @@ def _documents(
         indexers,
         at_once=settings.documents_at_once,
         max_upload_mb=settings.max_upload_mb,
+        patience_s=settings.index_timeout,
         storing=identity.meter.storing,
     )
 

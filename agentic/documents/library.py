@@ -56,6 +56,7 @@ class Library:
         *,
         at_once: int = 4,
         max_upload_mb: float = 100,
+        patience_s: float = 600,
         storing: Storing = without_quota,
     ) -> None:
         self.everything = everything
@@ -66,7 +67,8 @@ class Library:
         self._presence = presence
         self._storing = storing
         self._removal = Removal(everything, indexers)
-        self.ingestion = Ingestion(everything, self.jobs, Intake(everything, readers, indexers), self._removal, at_once)
+        intake = Intake(everything, readers, indexers, patience_s)
+        self.ingestion = Ingestion(everything, self.jobs, intake, self._removal, at_once)
         self._first_tries: dict[str, asyncio.Task[None]] = {}
 
     def shelf(self, principal: Principal) -> Shelf:
