@@ -59,8 +59,16 @@ class RunFiles:
 def file_key(run_id: str, name: str) -> str:
     """Where a run's file lies. Raises NotFound for what is no run's id or no file's name."""
     if not RUN_ID.fullmatch(run_id) or name != file_name(name):
-        raise NotFound("There is no such file.")
+        raise _unknown()
     return f"{PREFIX}{run_id}/{name}"
+
+
+async def file_size(blobs: BlobStore, run_id: str, name: str) -> int:
+    """The bytes of a run's file. Raises NotFound."""
+    size = await blobs.size(file_key(run_id, name))
+    if size is None:
+        raise _unknown()
+    return size
 
 
 def file_name(text: str) -> str:
@@ -109,6 +117,10 @@ def _shortened(name: str, end: str) -> str:
     suffix = suffix if len(suffix) <= LONGEST_SUFFIX else ""
     stem = name.removesuffix(suffix)[: LONGEST - len(suffix) - len(end)]
     return f"{stem}{end}{suffix}".strip(" .")
+
+
+def _unknown() -> NotFound:
+    return NotFound("There is no such file.")
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:
