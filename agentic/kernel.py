@@ -189,6 +189,7 @@ def _engine(
         policy=_policy(settings, catalog),
         rank=rank,
         history=settings.history,
+        storing=meter.storing,
     )
     router = Router(catalog.agents(), _router(settings, catalog), timeout_s=settings.router_timeout)
     return Engine(equipment, router, directory, everything, limits, presence=presence, meter=meter)
