@@ -189,6 +189,7 @@ def _engine(
         policy=_policy(settings, catalog),
         rank=rank,
         history=settings.history,
+        storing=meter.storing,
     )
     router = Router(catalog.agents(), _router(settings, catalog), timeout_s=settings.router_timeout)
     return Engine(equipment, router, directory, everything, limits, presence=presence, meter=meter)
@@ -253,6 +254,7 @@ def _documents(
         indexers,
         at_once=settings.documents_at_once,
         max_upload_mb=settings.max_upload_mb,
+        patience_s=settings.index_timeout,
         storing=identity.meter.storing,
     )
 

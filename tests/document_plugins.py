@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -71,6 +72,8 @@ class LineIndexer(Indexer):
     name = "lines"
     away = False
     calls = 0
+    released = False
+    """Whether what does not heed that it is cancelled ends at last."""
 
     async def index(
         self, document: Document, pages: Sequence[Page], space: Space, progress: Callable[[float], None]
@@ -92,6 +95,10 @@ class LineIndexer(Indexer):
                 await asyncio.sleep(0.2)
             case "FOREVER":
                 await asyncio.sleep(600)
+            case "STUBBORN":
+                while not self.released:
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await asyncio.sleep(0.05)
             case "AWAY" if self.away:
                 raise ModelUnavailable("The embedding server cannot be reached.")
             case "BROKEN":

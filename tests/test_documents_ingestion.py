@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from agentic.documents import ingestion, standing
+from agentic.documents import ingestion, patience, standing
 from agentic.documents.erasure import erase_documents
 from agentic.documents.orphans import Orphans, remove
 from agentic.documents.record import find
 from agentic.errors import Conflict, NotFound, StorageError
 from agentic.identity.erasure import erase
 from agentic.kernel import Kernel
+from agentic.ports.documents import Page
 from agentic.runtime.spaces import of_plugin, of_user
 from agentic.testing.memory_blobs import pieces_of
 from tests import document_plugins
@@ -106,6 +107,48 @@ async def test_indexer_with_a_bug_is_tried_three_times(office: Office) -> None:
     shown = await office.until(file_id, "failed")
     assert shown["error"] == "The indexer 'lines' failed (RuntimeError). The server's log says more."
     assert LineIndexer.calls == 3
+
+
+@pytest.mark.parametrize("line", ["FOREVER", "STUBBORN"])
+async def test_indexer_that_hangs_is_stopped_and_lets_others_go_on(
+    opened: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, line: str
+) -> None:
+    """Also one that does not heed that it is cancelled."""
+    monkeypatch.setattr(patience, "GRACE_S", 0.1)
+    monkeypatch.setattr(LineIndexer, "released", False)
+    office: Office = await opened(index_timeout=1, documents_at_once=1)
+    hanging = await begin(office, f"first\n{line}")
+    other = await begin(office, "another document")
+    failed = await office.until(hanging, "failed")
+    assert "The indexer 'lines' made no progress for 1 seconds and was stopped" in failed["error"]
+    assert "INDEX_TIMEOUT" in failed["error"]
+    await office.until(other, "ready")
+    receipt = (await office.ann.delete(f"/api/files/documents/{hanging}")).json()
+    assert receipt["removed"]["bytes"] == len(f"first\n{line}")
+    assert "came late" not in caplog.text
+    LineIndexer.released = True
+    if line == "STUBBORN":
+        await comes_true(lambda: is_told(caplog, "came late: document=" + hanging))
+    assert [key for key in await office.keys() if hanging in key] == []
+
+
+async def is_told(caplog: pytest.LogCaptureFixture, text: str) -> bool:
+    return text in caplog.text
+
+
+def test_patience_is_renewed_by_progress_alone_and_longer_with_a_long_document() -> None:
+    now = 0.0
+    one = patience.Patience(10, [Page("x" * 6000), Page("x" * 4000)], clock=lambda: now)
+    assert (one.seconds, one.left) == (15, 15)
+    now = 14.0
+    one.told(0.1)
+    assert one.left == 15
+    now = 20.0
+    one.told(0.1)
+    one.told(0.05)
+    assert one.left == 9
+    now = 100.0
+    assert one.left == 0
 
 
 async def test_what_is_away_is_waited_for_and_told(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -364,6 +407,7 @@ async def test_leftovers_are_found_and_removed(opened: Any, monkeypatch: pytest.
     assert {(one.kind, lost in one.place) for one in found} == {
         ("document", True),
         ("document", False),
+        ("log", True),
         ("file", True),
         ("vectors", True),
         ("texts", True),

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import resource
-import signal
 import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from agentic.testing.server import Server, running_server
-from tests.http_fixtures import Api, error_of, eventually, install
+from tests.http_fixtures import Api, SharedOllama, error_of, eventually, install
+from tests.killed_servers import LEAST, Killing
 
 ROUNDS = 5
-FEW_PLUGINS = ("--safe-mode", "documents,chat,storage_sqlite,blobs_files")
+FEW_PLUGINS = ("--safe-mode", "documents,chat,ollama,storage_sqlite,blobs_files")
 SETTINGS = {"SERVER_LEASE_SECONDS": "1", "DOCUMENTS_AT_ONCE": "4", "MAX_BODY_MB": "1"}
 
 
@@ -85,77 +82,15 @@ def test_refusal_reaches_a_client_that_still_sends(api: Api) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_killed_server_keeps_every_document_that_it_acknowledged(
-    data: Path, path: list[Path], keys: dict[str, str]
+def test_killed_server_keeps_all_that_it_acknowledged_and_leaves_nothing_half_done(
+    data: Path, path: list[Path], keys: dict[str, str], shared_ollama: tuple[SharedOllama, str], ollama: SharedOllama
 ) -> None:
-    acknowledged: dict[str, str] = {}
-    for number in range(ROUNDS):
-        with (
-            running_server(SETTINGS, path=path, data_dir=data, arguments=FEW_PLUGINS) as server,
-            Api(server, keys["ann"]) as api,
-        ):
-            before = set(acknowledged)
-            # One that is cut short three times has failed; here none is at more than two kills.
-            assert eventually(lambda b=before: b <= ready(api), within_s=90)
-            threads = [
-                threading.Thread(target=keep_uploading, args=(server, keys["ann"], f"{number}-{n}", acknowledged))
-                for n in range(2)
-            ]
-            for thread in threads:
-                thread.start()
-            assert eventually(lambda b=before: len(acknowledged) >= 3 + len(b), within_s=60)
-            server.stop(signal.SIGKILL)
-            for thread in threads:
-                thread.join()
-    with (
-        running_server(SETTINGS, path=path, data_dir=data, arguments=FEW_PLUGINS) as server,
-        Api(server, keys["ann"]) as api,
-    ):
-        assert eventually(lambda: total(api, "indexing") == 0, within_s=90)
-        assert total(api, "failed") == 0
-        # What was stored, and not acknowledged any more, is there as well; what was cut short is not.
-        shown = all_documents(api)
-        assert set(acknowledged) <= set(shown)
-        for file_id, text in acknowledged.items():
-            assert api.get(f"/api/files/documents/{file_id}/content").text == text
-            assert shown[file_id]["chunks"] == 3
-            found = api.post("/api/files/search", json={"query": text.splitlines()[0]}).json()["passages"]
-            assert [one["file_id"] for one in found] == [file_id]
-        stored = {one.name.partition("_")[2][:24] for one in files(server) if one.name.startswith("doc_")}
-        assert len(stored) == len(shown)
-        left = server.run("doctor", "--orphans")
-        assert (left.returncode, "left over: nothing" in left.stdout) == (0, True), left.stdout
-    assert [one for one in (data / "reading").rglob("*") if one.is_file()] == []
-
-
-def keep_uploading(server: Server, key: str, name: str, acknowledged: dict[str, str]) -> None:
-    """Upload one document after another until the server is gone."""
-    with Api(server, key) as api:
-        for number in range(1000):
-            text = f"document {name}-{number}.\nSLOW\nend"
-            try:
-                response = upload(api, text.encode(), f"{name}-{number}.txt", wait=False)
-            except httpx.TransportError:
-                return
-            if response.status_code == 200:
-                acknowledged[response.json()["file_id"]] = text
-            time.sleep(0.2)
-
-
-def total(api: Api, status: str) -> int:
-    count: int = api.get("/api/files/documents", params={"status": status}).json()["total"]
-    return count
-
-
-def ready(api: Api) -> set[str]:
-    return {file_id for file_id, one in all_documents(api).items() if one["status"] == "ready"}
-
-
-def all_documents(api: Api) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for page in range(1, 100):
-        shown = api.get("/api/files/documents", params={"page": page, "page_size": 200}).json()["documents"]
-        if not shown:
-            break
-        found |= {one["file_id"]: one for one in shown}
-    return found
+    """Documents and answers, under load; `python -m bench.kills` does the same fifty times with all plugins."""
+    killing = Killing(
+        {**SETTINGS, "OLLAMA_HOST": shared_ollama[1]}, data, keys["ann"], path=path, arguments=FEW_PLUGINS
+    )
+    for _ in range(ROUNDS):
+        killing.round()
+    verdict = killing.check()
+    assert (verdict.lost, verdict.corrupt) == ([], [])
+    assert min(verdict.documents, verdict.runs) >= ROUNDS * LEAST

@@ -133,6 +133,28 @@ async def test_without_a_store_the_tool_is_told_and_the_rest_works(opened: Any) 
     assert (await house.ann.delete(f"/api/conversations/{session_id}")).json()["files"] == 0
 
 
+async def test_file_beyond_the_users_room_is_refused_to_the_tool_and_the_run_goes_on(house: House) -> None:
+    await house.make({"name": "a.txt", "text": "x" * 600})
+    await house.kernel.identity.users.set_limits("ann", {"storage_bytes": 1000})
+    kept = [name for name in house.files if "/runs/" in name]
+    answer = await house.make({"name": "b.txt", "text": "x" * 600}, {"name": "c.txt"}, say="{0}")
+    told = answer.json()["choices"][0]["message"]["content"]
+    assert "The file 'b.txt' was not kept: Your files may take 1000 bytes together" in told
+    assert "Delete some first." in told
+    assert [name for name in house.files if "/runs/" in name] == sorted(kept)
+    run = (await house.ann.get(f"/api/runs/{answer.headers['x-run-id']}")).json()["events"]
+    assert (run[-1]["type"], file_events(run)) == ("run_finished", [])
+    # With room, and for whoever has no limit, files are made as before.
+    await house.kernel.identity.users.set_limits("ann", {"storage_bytes": 10_000})
+    assert len(file_events(await trace(house, await house.make({"name": "b.txt"})))) == 1
+
+
+async def trace(house: House, answer: httpx.Response) -> list[dict[str, Any]]:
+    """The events of the run that gave this answer."""
+    events: list[dict[str, Any]] = (await house.ann.get(f"/api/runs/{answer.headers['x-run-id']}")).json()["events"]
+    return events
+
+
 async def test_store_that_cannot_write_is_told_to_the_tool_and_by_ready(opened: Any, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data/files").write_text("a file where the folder should be")

@@ -85,6 +85,13 @@ class Settings(EnvironmentSettings):
     reader_timeout: float = Field(300, gt=0, le=86_400, description="Seconds that reading one document may take")
     reader_memory_mb: int = Field(1024, ge=128, description="Memory that reading one document may take, megabytes")
     reader_max_characters: int = Field(20_000_000, ge=1000, description="Most characters of text in one document")
+    index_timeout: float = Field(
+        600,
+        gt=0,
+        le=86_400,
+        description="Seconds without progress after which indexing a document is given up; one more for each 2,000 "
+        "characters",
+    )
     router: str | None = Field(None, description="The router, by name; unset, the auction: the highest bid wins")
     router_timeout: float = Field(
         8, gt=0, le=600, description="Seconds that a router has to choose; then the auction decides"

@@ -19,7 +19,10 @@ logger = logging.getLogger(__name__)
 
 def doctor(
     orphans: Annotated[
-        bool, typer.Option("--orphans", help="Look instead for what is kept of documents or users that are no more.")
+        bool,
+        typer.Option(
+            "--orphans", help="Look instead for what is kept of documents, conversations or users that are no more."
+        ),
     ] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Remove what --orphans finds.")] = False,
 ) -> None:

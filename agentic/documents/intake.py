@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from agentic.documents.pages import load_pages
+from agentic.documents.patience import Patience, Stuck
 from agentic.documents.readers import Readers
-from agentic.documents.record import Record, pages_key
+from agentic.documents.record import Record, find, pages_key
 from agentic.documents.standing import READING_SHARE, Gone, Standing
-from agentic.errors import AgenticError, ModelError, RateLimited, StorageError
+from agentic.errors import AgenticError, ModelError, NotFound, RateLimited, StorageError
 from agentic.ports.documents import Indexer, Page
 from agentic.ports.space import Principal
 from agentic.runtime.spaces import Scope, of_plugin, of_user
@@ -42,12 +43,19 @@ class Broken(Exception):
 
 
 class Intake:
-    """Takes documents in, over readers and indexers, which are in the order of their ranks."""
+    """Takes documents in, over readers and indexers, which are in the order of their ranks.
 
-    def __init__(self, everything: Scope, readers: Readers, indexers: Sequence[Installed]) -> None:
+    ``patience_s``: so long may an indexer make no progress with a document, and longer with a long one.
+    """
+
+    def __init__(
+        self, everything: Scope, readers: Readers, indexers: Sequence[Installed], patience_s: float = 600
+    ) -> None:
         self._everything = everything
         self._readers = readers
         self._indexers = indexers
+        self._patience_s = patience_s
+        self._late: set[asyncio.Task[None]] = set()
 
     async def take(self, principal: Principal, record: Record) -> Record:
         """Read a document and tell every indexer; the record as it was stored at the end.
@@ -106,14 +114,41 @@ class Intake:
     ) -> int:
         indexer = installed.indexer
         space = of_plugin(self._everything, principal, installed.plugin)
+        patience = Patience(self._patience_s, pages)
+
+        def progress(part: float) -> None:
+            patience.told(part)
+            told(part)
+
         try:
-            return await indexer.index(record.document, pages, space, told)
+            work = indexer.index(record.document, pages, space, progress)
+            return await patience.see(work, partial(self._ended_late, principal, record.document.id, installed))
         except AgenticError:
             raise
+        except Stuck as error:
+            logger.warning("[Documents] No progress: indexer=%s document=%s", indexer.name, record.document.id)
+            raise Failed(
+                f"The indexer '{indexer.name}' made no progress for {patience.seconds:.0f} seconds and was stopped. "
+                "Upload it again; if it is only slow, let the limit be raised (INDEX_TIMEOUT)."
+            ) from error
         except Exception as error:
             logger.exception("[Documents] Not indexed: indexer=%s document=%s", indexer.name, record.document.id)
             kind = type(error).__name__
             raise Broken(f"The indexer '{indexer.name}' failed ({kind}). The server's log says more.") from error
+
+    def _ended_late(self, principal: Principal, document_id: str, installed: Installed) -> None:
+        tidying = asyncio.create_task(self._tidy(principal, document_id, installed))
+        self._late.add(tidying)
+        tidying.add_done_callback(self._late.discard)
+
+    async def _tidy(self, principal: Principal, document_id: str, installed: Installed) -> None:
+        """Remove what an indexer that was left to itself has stored at last of a document that is gone by then."""
+        try:
+            await find(of_user(self._everything, principal).storage, document_id)
+        except NotFound:
+            space = of_plugin(self._everything, principal, installed.plugin)
+            pieces = await installed.indexer.forget(document_id, space)
+            logger.warning("[Documents] Removed what came late: document=%s pieces=%d", document_id, pieces)
 
 
 def _finished(record: Record, pages: int, pieces: Mapping[str, int]) -> Record:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from agentic.documents.ingestion import Ingestion
@@ -20,7 +20,7 @@ from agentic.documents.shelf import Shelf
 from agentic.errors import AgenticError, BadRequest, Conflict, PayloadTooLarge, StorageError
 from agentic.ports.documents import Document, Passage
 from agentic.ports.space import Principal
-from agentic.runtime.files import file_name
+from agentic.runtime.files import Storing, file_name
 from agentic.runtime.presence import Presence
 from agentic.runtime.spaces import Scope, of_user
 
@@ -28,9 +28,6 @@ logger = logging.getLogger(__name__)
 
 ELSEWHERE_S, LOOK_S = 10.0, 0.1
 """How long a deletion waits for another server to let go of the document, and how often it looks."""
-
-Storing = Callable[[Principal], AbstractAsyncContextManager[Callable[[int], None]]]
-"""Holds what is stored for a user to the room they have: what it gives is told of each piece's size, and refuses."""
 
 
 def erased_key(user_id: str) -> str:
@@ -56,6 +53,7 @@ class Library:
         *,
         at_once: int = 4,
         max_upload_mb: float = 100,
+        patience_s: float = 600,
         storing: Storing = without_quota,
     ) -> None:
         self.everything = everything
@@ -66,7 +64,8 @@ class Library:
         self._presence = presence
         self._storing = storing
         self._removal = Removal(everything, indexers)
-        self.ingestion = Ingestion(everything, self.jobs, Intake(everything, readers, indexers), self._removal, at_once)
+        intake = Intake(everything, readers, indexers, patience_s)
+        self.ingestion = Ingestion(everything, self.jobs, intake, self._removal, at_once)
         self._first_tries: dict[str, asyncio.Task[None]] = {}
 
     def shelf(self, principal: Principal) -> Shelf:

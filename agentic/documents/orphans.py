@@ -1,4 +1,7 @@
-"""Leftovers: what is kept of documents or users that are no more. There should be none, and this is how one knows."""
+"""Leftovers: what is kept of documents, conversations or users that are no more.
+
+There should be none, and this is how one knows.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import re
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
+from agentic.documents.jobs import PREFIX as JOBS
 from agentic.documents.jobs import Jobs
 from agentic.documents.record import FILES, ID, PAGES, PREFIX
 from agentic.ports.blobs import BlobStore
@@ -13,16 +17,22 @@ from agentic.ports.storage import StorageBackend
 from agentic.ports.texts import TextIndex, Texts
 from agentic.ports.vectors import Vectors, VectorStore
 from agentic.runtime.indexes import Indexes
+from agentic.runtime.journal import OPEN
+from agentic.runtime.owners import Owners
 from agentic.runtime.spaces import Scope
 
 PAGE = 500
+USAGE = "usage/"
 _SPACES = "spaces/"
 _PARTS = re.compile(rf"{_SPACES}(?P<user>[^/]+)/(?P<rest>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """Something left over: ``kind`` is where it lies, ``place`` its key there."""
+    """Something left over: ``kind`` is where it lies, ``place`` its key there.
+
+    A ``log`` is what storage holds under a key without a ``document``.
+    """
 
     kind: str
     place: str
@@ -36,21 +46,33 @@ class Orphans:
         self._jobs = jobs
         self._user_ids = user_ids
         self._there: set[str] = set()
+        self._owners = Owners(everything.storage)
 
     async def find(self) -> AsyncIterator[Orphan]:
         """Every leftover. Raises StorageError."""
         storage, blobs = self._everything.storage, self._everything.blobs
-        for kind, medium in (("document", storage), ("file", blobs)):
-            async for key in _keys(medium, _SPACES):
-                if await self._is_orphan(key):
-                    yield Orphan(kind, key)
+        for prefix in (_SPACES, JOBS, OPEN, USAGE):
+            async for key in self._left(_names(storage, prefix)):
+                kind = "log" if await storage.load(key) is None else "document"
+                yield Orphan(kind, key)
+        async for key in self._left(_keys(blobs, _SPACES)):
+            yield Orphan("file", key)
         indexes = self._everything.indexes
         for kind, store in (("vectors", indexes.vector_store), ("texts", indexes.text_index)):
             if store is not None:
                 async for place in self._in_store(store, kind):
                     yield Orphan(kind, place)
 
+    async def _left(self, keys: AsyncIterator[str]) -> AsyncIterator[str]:
+        """The leftovers among these keys, each looked at again: what it belongs to may just have been written."""
+        suspects = [key async for key in keys if await self._is_orphan(key)]
+        for key in suspects:
+            if await self._is_orphan(key):
+                yield key
+
     async def _is_orphan(self, key: str) -> bool:
+        if not key.startswith(_SPACES):
+            return await self._is_of_nobody(key)
         parts = _PARTS.fullmatch(key)
         if parts is None:
             return False
@@ -59,8 +81,17 @@ class Orphans:
             return True
         if rest.startswith(PREFIX):
             return False
+        if await self._owners.is_lost(f"{_SPACES}{user_id}/", rest):
+            return True
         named = ID.search(rest) if rest.startswith((FILES, PAGES, "plugins/")) else None
         return named is not None and not await self._is_known(user_id, named[0])
+
+    async def _is_of_nobody(self, key: str) -> bool:
+        """Whether work that is to be gone on with, or a count of what was used, is of no user that there is."""
+        if not key.startswith(OPEN):
+            return key.split("/")[1] not in self._user_ids
+        stored = await self._everything.storage.load(key)
+        return stored is not None and stored.value["user"]["id"] not in self._user_ids
 
     async def _in_store(self, store: VectorStore | TextIndex, kind: str) -> AsyncIterator[str]:
         for scope in await store.scopes():
@@ -87,7 +118,7 @@ class Orphans:
 async def remove(everything: Scope, orphan: Orphan) -> None:
     """Remove a leftover. Raises StorageError."""
     indexes = everything.indexes
-    if orphan.kind == "document":
+    if orphan.kind in ("document", "log"):
         await everything.storage.delete(orphan.place)
         return
     if orphan.kind == "file":
@@ -106,6 +137,19 @@ def _collection(indexes: Indexes, kind: str, scope: str) -> Vectors | Texts:
         # Which documents there are does not depend on who embedded them.
         return indexes.vector_store.collection(scope, embedder="", dimensions=1)
     return indexes.texts(scope)
+
+
+async def _names(storage: StorageBackend, prefix: str) -> AsyncIterator[str]:
+    """The keys of documents and logs; of documents alone where a storage cannot name the others."""
+    if type(storage).keys is StorageBackend.keys:
+        async for key in _keys(storage, prefix):
+            yield key
+        return
+    after: str | None = None
+    while page := await storage.keys(prefix, after=after, limit=PAGE):
+        for key in page:
+            yield key
+        after = page[-1]
 
 
 async def _keys(medium: StorageBackend | BlobStore, prefix: str) -> AsyncIterator[str]:

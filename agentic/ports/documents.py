@@ -122,7 +122,8 @@ class Indexer(Protocol):
     async def index(
         self, document: Document, pages: Sequence[Page], space: Space, progress: Callable[[float], None]
     ) -> int:
-        """Take in a document; in how many pieces. ``progress`` is told the part done, 0 to 1.
+        """Take in a document; in how many pieces. ``progress`` is told the part done, 0 to 1; told too seldom, it
+        counts as hanging (INDEX_TIMEOUT).
 
         Raises ToolError with a reason for the user. ModelError and StorageError are waited out; any other is a bug, and
         it is tried three times in all. Cancelled, as by a deletion, it ends only when nothing of it goes on.

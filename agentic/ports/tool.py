@@ -55,7 +55,8 @@ class ToolContext(Protocol):
     async def save_file(self, name: str, media_type: str, data: bytes) -> File:
         """Store a file that the call has made; it is the user's, and linked in the answer.
 
-        A name that the run has given already gets a number; what is no file name is made one. Raises StorageError.
+        A name that the run has given already gets a number; what is no file name is made one. Raises StorageError, and
+        ToolError where the user's room for files is used up.
         """
         ...
 

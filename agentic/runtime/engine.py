@@ -142,9 +142,9 @@ class Engine:
         """The principal's conversations."""
         return Conversations(of_user(self._everything, principal), principal.id)
 
-    def open_file(self, run_id: str, name: str, principal: Principal) -> AsyncIterator[bytes]:
+    def open_file(self, run_id: str, name: str, principal: Principal, start: int = 0) -> AsyncIterator[bytes]:
         """The bytes of a file that a run of this principal has made. Raises NotFound at the first step."""
-        return of_user(self._everything, principal).blobs.open(file_key(run_id, name))
+        return of_user(self._everything, principal).blobs.open(file_key(run_id, name), start)
 
     async def delete_conversation(self, session_id: str, principal: Principal) -> Json:
         """Delete a conversation with its runs, see :meth:`Conversations.delete`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from agentic.events import Event
 from agentic.messages import Message
@@ -18,7 +19,7 @@ from agentic.ports.model import ToolSpec
 from agentic.ports.tool import Tool
 from agentic.runtime.approval import Gate, Policy, source_in
 from agentic.runtime.conversations import Turn
-from agentic.runtime.files import RunFiles
+from agentic.runtime.files import RunFiles, Storing, without_end
 from agentic.runtime.fitness import Fitness, Fits
 from agentic.runtime.history import Reader, Way, summarised
 from agentic.runtime.journal import Journal
@@ -52,6 +53,7 @@ class Equipment:
         policy: Policy,
         rank: Ranker | None = None,
         history: Way = "trim",
+        storing: Storing | None = None,
     ) -> None:
         self._installed = installed
         self._everything = everything
@@ -60,6 +62,7 @@ class Equipment:
         self._rank = rank or fitness.near
         self._policy = policy
         self._history = history
+        self._storing = storing
         self._gauge = Gauge()
         self._untrusted = frozenset(spec.name for spec in installed.specs if spec.untrusted)
 
@@ -150,7 +153,8 @@ class Equipment:
 
     def _contexts(self, live: LiveRun) -> Callable[[str, str], Context]:
         principal = live.principal
-        files = RunFiles(of_user(self._everything, principal).blobs, live.id, live.channel)
+        room = partial(self._storing, principal) if self._storing else without_end
+        files = RunFiles(of_user(self._everything, principal).blobs, live.id, live.channel, room)
 
         def context_of(call_id: str, plugin: str) -> Context:
             return Context(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import PurePosixPath
 from urllib.parse import quote, unquote
 
-from agentic.errors import NotFound, RunEnded
+from agentic.errors import NotFound, QuotaExceeded, RunEnded, ToolError
 from agentic.events import Entry, File, FileAdded
 from agentic.ports.blobs import BlobStore
+from agentic.ports.space import Principal
 from agentic.runtime.channel import Channel
 
 PREFIX = "runs/"
@@ -27,22 +29,44 @@ SHOWN = {
 """Files that browsers show without running anything in them, by suffix; all others are downloaded."""
 
 
+Room = Callable[[], AbstractAsyncContextManager[Callable[[int], None]]]
+"""The room that the user has for files: what it gives is told of a file's size, and raises QuotaExceeded."""
+Storing = Callable[[Principal], AbstractAsyncContextManager[Callable[[int], None]]]
+"""The room of any user, see :meth:`agentic.identity.limits.Meter.storing`."""
+
+
+@asynccontextmanager
+async def without_end() -> AsyncIterator[Callable[[int], None]]:
+    """There is always room."""
+    yield lambda _size: None
+
+
 class RunFiles:
     """The files of one run, in the store of its user."""
 
-    def __init__(self, blobs: BlobStore, run_id: str, channel: Channel) -> None:
+    def __init__(self, blobs: BlobStore, run_id: str, channel: Channel, room: Room = without_end) -> None:
         self._blobs = blobs
+        self._room = room
         self._run_id = run_id
         self._channel = channel
         # A run that goes on after a restart has made files already.
         self._taken = {entry.event.file.name for entry in channel.entries if isinstance(entry.event, FileAdded)}
 
     async def save(self, name: str, media_type: str, data: bytes) -> File:
-        """See :meth:`agentic.ports.tool.ToolContext.save_file`. A file that comes after the run's end is not kept."""
+        """See :meth:`agentic.ports.tool.ToolContext.save_file`. A file that comes after the run's end is not kept.
+
+        Raises ToolError where the user's room is used up.
+        """
         kept = self._free(_with_suffix(file_name(name), media_type))
         self._taken.add(kept)
         key = file_key(self._run_id, kept)
-        await self._blobs.put(key, _once(data))
+        try:
+            async with self._room() as take:
+                take(len(data))
+                await self._blobs.put(key, _once(data))
+        except QuotaExceeded as error:
+            self._taken.discard(kept)
+            raise ToolError(f"The file '{kept}' was not kept: {error.message}") from error
         file = File(kept, media_type, len(data), f"/api/runs/{self._run_id}/files/{quote(kept)}")
         try:
             self._channel.emit(FileAdded(file))
@@ -59,8 +83,16 @@ class RunFiles:
 def file_key(run_id: str, name: str) -> str:
     """Where a run's file lies. Raises NotFound for what is no run's id or no file's name."""
     if not RUN_ID.fullmatch(run_id) or name != file_name(name):
-        raise NotFound("There is no such file.")
+        raise _unknown()
     return f"{PREFIX}{run_id}/{name}"
+
+
+async def file_size(blobs: BlobStore, run_id: str, name: str) -> int:
+    """The bytes of a run's file. Raises NotFound."""
+    size = await blobs.size(file_key(run_id, name))
+    if size is None:
+        raise _unknown()
+    return size
 
 
 def file_name(text: str) -> str:
@@ -109,6 +141,10 @@ def _shortened(name: str, end: str) -> str:
     suffix = suffix if len(suffix) <= LONGEST_SUFFIX else ""
     stem = name.removesuffix(suffix)[: LONGEST - len(suffix) - len(end)]
     return f"{stem}{end}{suffix}".strip(" .")
+
+
+def _unknown() -> NotFound:
+    return NotFound("There is no such file.")
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

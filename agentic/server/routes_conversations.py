@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import fields
+from functools import partial
 from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from agentic.kernel import Kernel
 from agentic.messages import Json, dump
 from agentic.runtime.clearing import delete_conversations as clear
-from agentic.runtime.files import shown_as
+from agentic.runtime.files import file_size, shown_as
 from agentic.runtime.markdown import as_markdown
 from agentic.runtime.run import LiveRun
 from agentic.runtime.search import search
+from agentic.runtime.spaces import of_user
+from agentic.server.ranges import kept_file
 
 router = APIRouter(prefix="/api")
 
@@ -145,26 +147,19 @@ async def answer_approval(request: Request, run_id: str, body: Approval) -> Resp
     return _answer({"run_id": run_id, "call_id": body.call_id, "approved": body.approve})
 
 
+@router.head("/runs/{run_id}/files/{name}", include_in_schema=False)
 @router.get("/runs/{run_id}/files/{name}")
 async def get_run_file(request: Request, run_id: str, name: str) -> Response:
-    """A file that a run of the caller's has made. Only plain images are shown in place; the rest is downloaded."""
-    kernel: Kernel = request.app.state.kernel
-    pieces = kernel.engine.open_file(run_id, name, request.state.principal)
-    # The first piece tells whether there is such a file, while there is still a status to choose.
-    first = await anext(pieces, b"")
+    """A file that a run of the caller's has made, or a Range of it. Plain images are shown, the rest is downloaded."""
+    kernel, principal = request.app.state.kernel, request.state.principal
+    size = await file_size(of_user(kernel.everything, principal).blobs, run_id, name)
     media_type = shown_as(name)
     place = "inline" if media_type else "attachment"
-    return StreamingResponse(
-        _from(first, pieces),
-        media_type=media_type or "application/octet-stream",
-        headers={"Content-Disposition": f"{place}; filename*=UTF-8''{quote(name)}", "Cache-Control": "private"},
-    )
-
-
-async def _from(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for piece in pieces:
-        yield piece
+    headers = {
+        "Content-Type": media_type or "application/octet-stream",
+        "Content-Disposition": f"{place}; filename*=UTF-8''{quote(name)}",
+    }
+    return await kept_file(request, partial(kernel.engine.open_file, run_id, name, principal), size, headers)
 
 
 def _state(live: LiveRun) -> Json:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from agentic.documents.library import Library
 from agentic.errors import AgenticError, PayloadTooLarge
 from agentic.messages import Json, dump
 from agentic.ports.documents import Document, DocumentStatus, Passage
 from agentic.server.multipart import Form
+from agentic.server.ranges import kept_file
 
 logger = logging.getLogger(__name__)
 
@@ -102,25 +104,19 @@ async def get_document(request: Request, file_id: str) -> Response:
     return _answer(shown_document(await _library(request).shelf(request.state.principal).get(file_id)))
 
 
+@router.head("/documents/{file_id}/content", include_in_schema=False)
 @router.get("/documents/{file_id}/content")
 async def get_content(request: Request, file_id: str) -> Response:
-    """The file as it was uploaded: PDF (``#page=3`` too) and plain text to be shown, the rest to be downloaded."""
+    """The file as it was uploaded, or a Range of it: PDF and plain text to be shown, the rest to be downloaded."""
     shelf = _library(request).shelf(request.state.principal)
     document = await shelf.get(file_id)
-    pieces = shelf.open(file_id)
-    # The first piece tells whether the file is there, while there is still a status to choose.
-    first = await anext(pieces, b"")
     place = "inline" if document.media_type in INLINE else "attachment"
-    return StreamingResponse(
-        _from(first, pieces),
+    headers = {
         # FastAPI would take text to be UTF-8, which this need not be.
-        headers={
-            "Content-Type": document.media_type if place == "inline" else "application/octet-stream",
-            "Content-Disposition": f"{place}; filename*=UTF-8''{quote(document.name, safe='')}",
-            "Content-Length": str(document.size),
-            "Cache-Control": "private",
-        },
-    )
+        "Content-Type": document.media_type if place == "inline" else "application/octet-stream",
+        "Content-Disposition": f"{place}; filename*=UTF-8''{quote(document.name, safe='')}",
+    }
+    return await kept_file(request, partial(shelf.open, file_id), document.size, headers)
 
 
 @router.delete("/documents/{file_id}")
@@ -200,12 +196,6 @@ def _fits(document: Document, name: str | None, status: DocumentStatus | None) -
 def _sort_key(document: Document, sort: str) -> tuple[Any, str]:
     value = getattr(document, sort)
     return (value.casefold() if isinstance(value, str) else value, document.id)
-
-
-async def _from(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for piece in pieces:
-        yield piece
 
 
 def _library(request: Request) -> Library:

@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from agentic import Embedder, ModelError
+from agentic import Embedder, ModelError, ModelUnavailable
 
 BATCH = 64
 """Pieces of a call. A model in the process cuts it further; to one behind HTTP each call costs a round trip."""
 SHARE = 16
 """Pieces that a document gives at its turn."""
+LONGEST_CALL_S = 300.0
+"""How long an embedder may take over a call: one that hangs would hold up every document behind it."""
 
 
 @dataclass(eq=False)
@@ -91,16 +93,35 @@ def _next(waiting: deque[_Job]) -> list[tuple[_Job, Sequence[str]]]:
     return taken
 
 
+class _Silent(ModelUnavailable):
+    """The embedder gave no answer, and would give none for a part either."""
+
+
+async def _called(embedder: Embedder, texts: Sequence[str]) -> Any:
+    """The embedder's answer. One that does not heed that it is cancelled is left to itself. Raises _Silent."""
+    calling = asyncio.create_task(embedder.embed(texts, "passage"))
+    try:
+        await asyncio.wait([calling], timeout=LONGEST_CALL_S)
+        if not calling.done():
+            raise _Silent(f"The embedder {embedder.id} gave no answer for {LONGEST_CALL_S:.0f} seconds.")
+        return calling.result()
+    finally:
+        if not calling.done():
+            calling.add_done_callback(lambda done: done.cancelled() or done.exception())
+            calling.cancel()
+
+
 async def _embed(embedder: Embedder, batch: list[tuple[_Job, Sequence[str]]]) -> None:
     """Embed a batch; where that fails, each document's part by itself, so that one cannot spoil the others."""
     wanted = [text for _, texts in batch for text in texts]
     try:
-        rows = await embedder.embed(wanted, "passage")
+        rows = await _called(embedder, wanted)
         if len(rows) != len(wanted):
             raise ModelError(f"The embedder {embedder.id} gave {len(rows)} vectors for {len(wanted)} texts.")
     except Exception as error:  # noqa: BLE001 it is raised where the documents wait
-        if len(batch) == 1:
-            _fail(batch[0][0], error)
+        if len(batch) == 1 or isinstance(error, _Silent):
+            for job, _ in batch:
+                _fail(job, error)
             return
         for part in batch:
             await _embed(embedder, [part])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ import pytest
 from agentic import ModelError, ModelUnavailable, Page, StorageError, ToolError
 from agentic.testing.memory_indexes import MemoryTexts, WordEmbedder
 from agentic.testing.space import FakeSpace
+from agentic_rag import batching
 from agentic_rag.batching import BATCH, EmbeddingQueue
 from agentic_rag.indexer import RagIndexer
 from agentic_rag.records import Records
@@ -226,6 +228,31 @@ async def test_an_embedder_that_gives_too_few_vectors_is_an_error_and_no_endless
 
     with pytest.raises(ModelError, match="The embedder words gave 2 vectors for 3 texts"):
         await EmbeddingQueue().embed(Lossy(), ["a", "b", "c"], quiet)
+
+
+async def test_an_embedder_that_hangs_fails_what_waits_for_it_and_holds_up_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also one that does not heed that it is cancelled."""
+    monkeypatch.setattr(batching, "LONGEST_CALL_S", 0.2)
+    released = asyncio.Event()
+
+    class Hanging(WordEmbedder):
+        async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> Any:
+            while "hang" in texts and not released.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await released.wait()
+            return await super().embed(texts, kind)
+
+    embedder, queue = Hanging(), EmbeddingQueue()
+    both = [asyncio.create_task(queue.embed(embedder, [text] * (BATCH // 2), quiet)) for text in ("hang", "beside")]
+    await asyncio.sleep(0)
+    behind = asyncio.create_task(queue.embed(embedder, ["behind"], quiet))
+    for hung in both:
+        with pytest.raises(ModelUnavailable, match="gave no answer for 0 seconds"):
+            await hung
+    assert len(await behind) == 1
+    released.set()
 
 
 async def test_a_listener_that_fails_spoils_its_own_document_alone() -> None:

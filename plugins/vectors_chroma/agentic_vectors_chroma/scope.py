@@ -18,7 +18,7 @@ from agentic import Hit
 SPACE = {"hnsw": {"space": "cosine", "ef_construction": 200, "ef_search": 200, "max_neighbors": 32}}
 PAGE = 1000
 GROWTH = 4
-TRIES = 5
+TRIES = 20
 """How often a search is made anew because documents are being replaced meanwhile."""
 _SCOPE = re.compile(r"[A-Za-z0-9_.-]{1,120}")
 
@@ -83,14 +83,17 @@ class Scope:
         depth, tries = 4 * k + 16, TRIES
         while True:
             answer = rows.query(query_embeddings=[vector], n_results=depth, include=["metadatas", "distances"], **where)
-            found = list(zip(answer["metadatas"][0], answer["distances"][0], strict=True))
+            rows_found = list(zip(answer["metadatas"][0], answer["distances"][0], strict=True))
+            # Of a row that goes while it is being found, a server tells nothing but where it was.
+            found = [(one, distance) for one, distance in rows_found if one]
             counting = {one["mark"]: json.loads(one["id"]) for one in _counting(records, found)}
             tries -= 1
-            if tries and not counting.keys() <= {one["mark"] for one, _ in found}:
-                # A document was replaced since its rows were found.
+            is_whole = len(found) == len(rows_found) and counting.keys() <= {one["mark"] for one, _ in found}
+            if tries and not is_whole:
+                # A document was replaced or removed since its rows were found.
                 continue
             hits = _pieces(found, counting)[:k]
-            if len(hits) == k or len(found) < depth:
+            if len(hits) == k or len(rows_found) < depth:
                 return hits
             # Several rows of the same pieces, or rows that do not count, were in the way.
             depth *= GROWTH

@@ -75,8 +75,9 @@ async def test_dropped_scope_leaves_no_byte_in_the_folder(tmp_path: Path) -> Non
     store = ChromaStore(Connection(Settings(), tmp_path / "chroma"))
     array = numpy.random.default_rng(0).standard_normal((1500, 16), dtype=numpy.float32)
     array /= numpy.linalg.norm(array, axis=1, keepdims=True)
-    await store.collection("s", embedder="e", dimensions=16).add("marked-document", range(1500), array)
+    # Made first: Chroma fills a new index file with whatever lies in its memory, old vectors among it.
     await store.collection("stays", embedder="e", dimensions=16).add("doc", [0], ROWS[:1])
+    await store.collection("s", embedder="e", dimensions=16).add("marked-document", range(1500), array)
     marks = (b"marked-document", array[3].tobytes(), array[1499].tobytes())
     for mark in marks:
         assert await files_with(tmp_path, mark)
