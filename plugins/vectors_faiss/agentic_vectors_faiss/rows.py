@@ -13,8 +13,10 @@ COARSE_FROM = 10_000
 """Rows from which on rough copies are searched first; below, all rows are read in about a millisecond."""
 LOOKED_AT = 6
 """Rows that are looked at closely, for the square root of how many there are: enough nearly always, as measured."""
+CLOSE = 256
+"""Rows that are looked at first; those of them that are found show how many of the others may matter."""
 GROWTH = 4
-FIRST = 256
+FIRST = 64
 """Rows in order from which the pieces are read first; more are only needed where pieces have very many."""
 
 Found = tuple[int, int, float]
@@ -93,15 +95,28 @@ class Rows:
         margin = self._coarse.margin * float(numpy.linalg.norm(vector))
         depth = max(int(LOOKED_AT * math.sqrt(len(self))), 8 * k)
         while depth * 4 < len(self):
-            ids, last = self._coarse.candidates(vector, depth)
-            scores = self._scores(vector, ids)
-            order = numpy.argsort(-scores, kind="stable")
-            found = self._pieces(scores[order], ids[order], k)
-            # Whatever was not looked at has a rough score below the last one, so its own is below this.
-            if len(found) == k and last + margin <= found[-1][2]:
+            ids, rough = self._coarse.candidates(vector, depth)
+            # A row's own score is below its rough one and this: it is no use where that is not above the last found.
+            found, bar = self._best_of(vector, k, ids, rough + margin)
+            if len(found) == k and rough[-1] + margin <= bar:
                 return found
             depth *= 2
         return None
+
+    def _best_of(self, vector: Any, k: int, ids: Any, most: Any) -> tuple[list[Found], float]:
+        """The best pieces of these rows, whose scores are below ``most``, which falls; and the last one's score."""
+        import numpy
+
+        scores, bar = self._scores(vector, ids[: max(CLOSE, 2 * k)]), -math.inf
+        while True:
+            chosen = numpy.flatnonzero(scores >= bar)
+            order = chosen[numpy.argsort(-scores[chosen], kind="stable")]
+            found = self._pieces(scores[order], ids[order], k)
+            bar = found[-1][2] if len(found) == k else -math.inf
+            count = int(numpy.count_nonzero(most > bar))
+            if count <= len(scores):
+                return found, bar
+            scores = numpy.concatenate([scores, self._scores(vector, ids[len(scores) : count])])
 
     def _search_within(self, vector: Any, k: int, places: Sequence[int]) -> list[Found]:
         import numpy
