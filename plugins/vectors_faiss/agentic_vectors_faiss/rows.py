@@ -9,14 +9,14 @@ from typing import Any
 
 from agentic_vectors_faiss.coarse import Coarse
 
-COARSE_FROM = 10_000
-"""Rows from which on rough copies are searched first; below, all rows are read in about a millisecond."""
-LOOKED_AT = 6
+COARSE_FROM = 5_000
+"""Rows from which on rough copies are searched first; below, all rows are read as fast."""
+LOOKED_AT = 5
 """Rows that are looked at closely, for the square root of how many there are: enough nearly always, as measured."""
 CLOSE = 256
 """Rows that are looked at first; those of them that are found show how many of the others may matter."""
 GROWTH = 4
-FIRST = 64
+FIRST = 32
 """Rows in order from which the pieces are read first; more are only needed where pieces have very many."""
 
 Found = tuple[int, int, float]
