@@ -1,11 +1,18 @@
-"""The embedder and its provider: everything slow happens in one worker thread, so the model loads once."""
+"""The embedder and its provider: everything slow happens in worker threads, which share one model.
+
+Passages are embedded by a thread for each core, in runs of few tokens, and give way to whatever else the machine does.
+Queries have a thread of their own: somebody waits for each of them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
 import logging
-from collections.abc import Callable, Sequence
+import os
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,8 +24,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BATCH = 4
-"""Texts per run of the model: eight at a time cost an eighth more for each of them, and many take gigabytes."""
+RUN = 256
+"""Tokens per run of the model, with what pads them: each costs more in smaller runs and, past the caches, in larger."""
+AT_ONCE = 64
+"""Texts that are made tokens at once."""
+MOST_THREADS = 8
+NICE = 10
+"""Steps by which threads for passages are behind all others, where the system knows that of a thread."""
 
 MODEL = "all-MiniLM-L6-v2"
 NAMES = frozenset({"", MODEL.lower(), f"sentence-transformers/{MODEL}".lower()})
@@ -33,8 +45,11 @@ class MiniLMEmbedder(Embedder):
 
     def __init__(self) -> None:
         self._model: MiniLM | None = None
+        self._loading = threading.Lock()
         self._closed = False
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="minilm")
+        self._cores = min(_cores(), MOST_THREADS)
+        self._for_queries = ThreadPoolExecutor(1, "minilm-query")
+        self._for_passages = ThreadPoolExecutor(self._cores, "minilm", _give_way)
 
     async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> Any:
         """A float32 array of shape ``(len(texts), 384)``, rows of length 1.
@@ -42,29 +57,49 @@ class MiniLMEmbedder(Embedder):
         Queries and passages are embedded alike. Texts longer than 256 tokens are cut. Raises ModelUnavailable where
         the model is missing, damaged, or cannot be run.
         """
-        batches = _batches(texts)
-        rows = [await self._in_worker(self._embed, [texts[place] for place in batch]) for batch in batches]
-        return await self._in_worker(self._arrange, batches, rows)
+        pool = self._for_queries if kind == "query" else self._for_passages
+        tokens: list[list[int]] = []
+        for start in range(0, len(texts), AT_ONCE):
+            tokens += await self._in(pool, self._tokens, texts[start : start + AT_ONCE])
+        runs = _runs([len(each) for each in tokens])
+        rows: list[Any] = [None] * len(runs)
+        # Shared by the tasks, each of which takes the next when it has done one: no call fills the threads' queue, and
+        # several take turns.
+        waiting = iter(enumerate(runs))
+
+        async def work() -> None:
+            for number, run in waiting:
+                rows[number] = await self._in(pool, self._embed, [tokens[place] for place in run])
+
+        await _all(work, min(self._cores, len(runs)))
+        return await self._in(pool, self._arrange, runs, rows)
 
     async def aclose(self) -> None:
-        """End the worker thread as soon as it has done what it was given; nothing more is embedded."""
+        """End the threads as soon as they have done what they were given; nothing more is embedded."""
         self._closed = True
-        self._worker.shutdown(wait=False)
+        self._for_queries.shutdown(wait=False)
+        self._for_passages.shutdown(wait=False)
 
-    async def _in_worker(self, work: Callable[..., Any], *args: Any) -> Any:
-        """One piece of work at a time: the query of one user goes between the batches of another's upload."""
+    async def _in(self, pool: ThreadPoolExecutor, work: Callable[..., Any], *args: Any) -> Any:
         if self._closed:
             raise ModelUnavailable("The embedder has been shut down; start the server again.")
-        return await asyncio.get_running_loop().run_in_executor(self._worker, work, *args)
+        return await asyncio.get_running_loop().run_in_executor(pool, work, *args)
 
-    def _embed(self, texts: list[str]) -> Any:
-        if self._model is None:
-            self._model = _library().MiniLM(self.max_tokens)
-            logger.info("[Embedder] Loaded: %s", self.id)
-        return self._model.embed(texts)
+    def _loaded(self) -> MiniLM:
+        with self._loading:
+            if self._model is None:
+                self._model = _library().MiniLM(self.max_tokens)
+                logger.info("[Embedder] Loaded: %s", self.id)
+            return self._model
 
-    def _arrange(self, batches: list[list[int]], rows: list[Any]) -> Any:
-        return _library().arrange(batches, rows, self.dimensions)
+    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        return self._loaded().tokens(texts)
+
+    def _embed(self, tokens: Sequence[list[int]]) -> Any:
+        return self._loaded().embed(tokens)
+
+    def _arrange(self, runs: list[list[int]], rows: list[Any]) -> Any:
+        return _library().arrange(runs, rows, self.dimensions)
 
 
 def _library() -> ModuleType:
@@ -78,10 +113,36 @@ def _library() -> ModuleType:
         ) from error
 
 
-def _batches(texts: Sequence[str]) -> list[list[int]]:
-    """The places of the texts, in batches of neighbours in length: short texts are not padded to long ones."""
-    order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
-    return [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+def _runs(lengths: Sequence[int]) -> list[list[int]]:
+    """The places of texts of these lengths in tokens, as runs of neighbours in length: little is padding."""
+    runs: list[list[int]] = []
+    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if runs and (len(runs[-1]) + 1) * lengths[place] <= RUN:
+            runs[-1].append(place)
+        else:
+            runs.append([place])
+    return runs
+
+
+async def _all(work: Callable[[], Coroutine[Any, Any, None]], count: int) -> None:
+    """So many of it at once; where one fails or this is cancelled, the others end too."""
+    tasks = [asyncio.create_task(work()) for _ in range(count)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _give_way() -> None:
+    """Put the calling thread behind all others, which Linux knows of a single thread."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + NICE)
 
 
 class MiniLMProvider(EmbedderProvider):
@@ -98,5 +159,5 @@ class MiniLMProvider(EmbedderProvider):
         return self._embedder if model_id.lower() in NAMES else None
 
     async def aclose(self) -> None:
-        """End the worker thread; what is embedded afterwards is ModelUnavailable."""
+        """End the threads; what is embedded afterwards is ModelUnavailable."""
         await self._embedder.aclose()

@@ -1,4 +1,4 @@
-"""The model itself: text to tokens, tokens to vectors, in the calling thread.
+"""The model itself: text to tokens, tokens to vectors, in the calling thread, of which there may be several at once.
 
 This module is imported at the first use, for it imports numpy, onnxruntime and tokenizers.
 """
@@ -36,17 +36,24 @@ class MiniLM:
         self._session = _session(_verified(model_file or installed_model(), MODEL_SHA256))
         self._inputs = [each.name for each in self._session.get_inputs()]
 
-    def embed(self, texts: Sequence[str]) -> Any:
-        """A float32 array of shape ``(len(texts), 384)``, rows of length 1. Memory grows with ``len(texts)``."""
-        encodings = self._tokenizer.encode_batch([_encodable(text[:LONGEST]) for text in texts])
-        fields = {
-            "input_ids": numpy.array([each.ids for each in encodings], dtype=numpy.int64),
-            "attention_mask": numpy.array([each.attention_mask for each in encodings], dtype=numpy.int64),
-            "token_type_ids": numpy.array([each.type_ids for each in encodings], dtype=numpy.int64),
-        }
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """The numbers of each text's tokens, which are cut at ``max_tokens``."""
+        wanted = [_encodable(text[:LONGEST]) for text in texts]
+        # One alone needs no threads: those of the tokenizer run as they were started, behind all others.
+        if len(wanted) == 1:
+            return [self._tokenizer.encode(wanted[0]).ids]
+        return [each.ids for each in self._tokenizer.encode_batch(wanted)]
+
+    def embed(self, tokens: Sequence[list[int]]) -> Any:
+        """A float32 array of shape ``(len(tokens), 384)``, rows of length 1. All are padded to the longest."""
+        mask = numpy.zeros((len(tokens), max(map(len, tokens))), dtype=numpy.int64)
+        padded = numpy.zeros_like(mask)
+        for row, ids in enumerate(tokens):
+            mask[row, : len(ids)], padded[row, : len(ids)] = 1, ids
+        fields = {"input_ids": padded, "attention_mask": mask, "token_type_ids": numpy.zeros_like(mask)}
         hidden: Any = self._session.run(["last_hidden_state"], {name: fields[name] for name in self._inputs})[0]
-        mask = fields["attention_mask"][:, :, None].astype(numpy.float32)
-        means = (hidden * mask).sum(axis=1) / mask.sum(axis=1)
+        weights = mask[:, :, None].astype(numpy.float32)
+        means = (hidden * weights).sum(axis=1) / weights.sum(axis=1)
         return means / numpy.linalg.norm(means, axis=1, keepdims=True)
 
 
@@ -83,7 +90,7 @@ def _verified(path: Path, sha256: str) -> bytes:
 
 def _tokenizer(content: bytes, max_tokens: int) -> Tokenizer:
     tokenizer = Tokenizer.from_buffer(content)
-    tokenizer.enable_padding()
+    tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     return tokenizer
 
@@ -91,6 +98,6 @@ def _tokenizer(content: bytes, max_tokens: int) -> Tokenizer:
 def _session(content: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.enable_cpu_mem_arena = False
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores alone
+    options.intra_op_num_threads = 1  # several runs at once use the cores better than several threads for one
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

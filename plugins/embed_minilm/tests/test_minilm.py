@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 from agentic import ModelUnavailable
 from agentic_embed_minilm import agentic_embedders
 from agentic_embed_minilm import model as library
-from agentic_embed_minilm.embedder import MiniLMEmbedder
+from agentic_embed_minilm.embedder import NICE, MiniLMEmbedder, _runs
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +53,13 @@ async def test_closed_provider_ends_its_worker_and_embeds_no_more() -> None:
     embedder = await provider.resolve("")
     assert embedder is not None
     await embedder.embed([], "query")
-    [worker] = embedder._worker._threads
+    await embedder.embed([], "passage")
+    workers = [*embedder._for_queries._threads, *embedder._for_passages._threads]
+    assert len(workers) == 2
     await provider.aclose()
-    await asyncio.to_thread(worker.join, 5)
-    assert not worker.is_alive()
+    for worker in workers:
+        await asyncio.to_thread(worker.join, 5)
+        assert not worker.is_alive()
     with pytest.raises(ModelUnavailable, match="has been shut down"):
         await embedder.embed(["x"], "query")
 
@@ -131,6 +136,48 @@ async def test_concurrent_calls_load_the_model_once_and_keep_the_loop_free(monke
     assert loads == [256]
     assert turns > 3
     assert len({tuple(vectors[0][:4]) for vectors in await calls}) == 20
+
+
+async def test_passages_of_like_length_share_a_run_and_none_is_beyond_its_tokens() -> None:
+    lengths = [3, 250, 60, 4, 61, 256, 5, 64, 63]
+    runs = _runs(lengths)
+    assert sorted(place for run in runs for place in run) == list(range(len(lengths)))
+    assert [[lengths[place] for place in run] for run in runs] == [[3, 4, 5, 60], [61, 63, 64], [250], [256]]
+    assert _runs([]) == []
+
+
+async def test_a_failure_in_one_run_ends_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[int] = []
+
+    def failing(self: library.MiniLM, tokens: list[list[int]]) -> None:
+        runs.append(len(tokens))
+        raise ModelUnavailable("no memory")
+
+    monkeypatch.setattr(library.MiniLM, "embed", failing)
+    fresh = MiniLMEmbedder()
+    with pytest.raises(ModelUnavailable, match="no memory"):
+        await fresh.embed(["word " * 300] * 80, "passage")
+    await fresh.aclose()
+    await asyncio.to_thread(fresh._for_passages.shutdown)
+    assert len(runs) <= 2 * fresh._cores
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own elsewhere")
+async def test_passages_give_way_and_queries_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    tokens = library.MiniLM.tokens
+
+    def watched(self: library.MiniLM, texts: list[str]) -> list[list[int]]:
+        seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return tokens(self, texts)
+
+    monkeypatch.setattr(library.MiniLM, "tokens", watched)
+    fresh = MiniLMEmbedder()
+    await fresh.embed(["a passage"], "passage")
+    await fresh.embed(["a query"], "query")
+    await fresh.aclose()
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert seen == [min(own + NICE, 19), own]
 
 
 async def test_a_query_does_not_wait_for_a_long_upload(embedder: MiniLMEmbedder) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 
 from agentic_vectors_faiss.coarse import Coarse
 
-COARSE_FROM = 10_000
-"""Rows from which on rough copies are searched first; below, all rows are read in about a millisecond."""
-LOOKED_AT = 6
+COARSE_FROM = 5_000
+"""Rows from which on rough copies are searched first; below, all rows are read as fast."""
+LOOKED_AT = 5
 """Rows that are looked at closely, for the square root of how many there are: enough nearly always, as measured."""
+CLOSE = 256
+"""Rows that are looked at first; those of them that are found show how many of the others may matter."""
 GROWTH = 4
-FIRST = 256
+FIRST = 32
 """Rows in order from which the pieces are read first; more are only needed where pieces have very many."""
 
 Found = tuple[int, int, float]
@@ -28,10 +30,10 @@ class Rows:
     """
 
     def __init__(self, dimensions: int) -> None:
-        import faiss
         import numpy
 
-        self._flat: Any = faiss.IndexFlatIP(dimensions)
+        # Not in an index of FAISS: numpy asks the system for large pages, of which a search needs fewer addresses.
+        self._held: Any = numpy.empty((0, dimensions), dtype=numpy.float32)
         self._coarse: Coarse | None = None
         self._dimensions = dimensions
         self._numbers: Any = numpy.empty(0, dtype=numpy.int64)
@@ -40,7 +42,7 @@ class Rows:
         self.documents: list[str] = []
 
     def __len__(self) -> int:
-        return int(self._flat.ntotal)
+        return len(self._numbers)
 
     @property
     def size(self) -> int:
@@ -52,8 +54,11 @@ class Rows:
         import numpy
 
         self._remove([place for place, name in enumerate(self.documents) if name in gone])
+        end = len(self)
+        self._make_room(end + sum(len(numbers) for numbers, _ in come.values()))
         for numbers, rows in come.values():
-            self._flat.add(rows)
+            self._held[end : end + len(rows)] = rows
+            end += len(rows)
             if self._coarse:
                 self._coarse.add(rows)
             self._counts.append(len(numbers))
@@ -73,10 +78,20 @@ class Rows:
                 return found
         return self._search_all(vector, k)
 
+    def _make_room(self, count: int) -> None:
+        import numpy
+
+        if count > len(self._held):
+            held = numpy.zeros((max(count, len(self._held) * 3 // 2), self._dimensions), dtype=numpy.float32)
+            held[: len(self)] = self._array
+            self._held = held
+
     def _search_all(self, vector: Any, k: int) -> list[Found]:
+        import faiss
+
         depth = min(2 * k + 8, len(self))
         while True:
-            scores, ids = self._flat.search(vector.reshape(1, -1), depth)
+            scores, ids = faiss.knn(vector.reshape(1, -1), self._array, depth, faiss.METRIC_INNER_PRODUCT)
             found = self._pieces(scores[0], ids[0], k)
             if len(found) == k or depth == len(self):
                 return found
@@ -89,24 +104,37 @@ class Rows:
 
         if self._coarse is None:
             self._coarse = Coarse(self._dimensions)
-            self._coarse.add(self._array())
+            self._coarse.add(self._array)
         margin = self._coarse.margin * float(numpy.linalg.norm(vector))
         depth = max(int(LOOKED_AT * math.sqrt(len(self))), 8 * k)
         while depth * 4 < len(self):
-            ids, last = self._coarse.candidates(vector, depth)
-            scores = self._scores(vector, ids)
-            order = numpy.argsort(-scores, kind="stable")
-            found = self._pieces(scores[order], ids[order], k)
-            # Whatever was not looked at has a rough score below the last one, so its own is below this.
-            if len(found) == k and last + margin <= found[-1][2]:
+            ids, rough = self._coarse.candidates(vector, depth)
+            # A row's own score is below its rough one and this: it is no use where that is not above the last found.
+            found, bar = self._best_of(vector, k, ids, rough + margin)
+            if len(found) == k and rough[-1] + margin <= bar:
                 return found
             depth *= 2
         return None
 
+    def _best_of(self, vector: Any, k: int, ids: Any, most: Any) -> tuple[list[Found], float]:
+        """The best pieces of these rows, whose scores are below ``most``, which falls; and the last one's score."""
+        import numpy
+
+        scores, bar = self._scores(vector, ids[: max(CLOSE, 2 * k)]), -math.inf
+        while True:
+            chosen = numpy.flatnonzero(scores >= bar)
+            order = chosen[numpy.argsort(-scores[chosen], kind="stable")]
+            found = self._pieces(scores[order], ids[order], k)
+            bar = found[-1][2] if len(found) == k else -math.inf
+            count = int(numpy.count_nonzero(most > bar))
+            if count <= len(scores):
+                return found, bar
+            scores = numpy.concatenate([scores, self._scores(vector, ids[len(scores) : count])])
+
     def _search_within(self, vector: Any, k: int, places: Sequence[int]) -> list[Found]:
         import numpy
 
-        array = self._array()
+        array = self._array
         spans = [(int(self._ends[place]) - self._counts[place], int(self._ends[place])) for place in places]
         if not spans:
             return []
@@ -136,17 +164,15 @@ class Rows:
         import faiss
         import numpy
 
-        scores = numpy.empty((1, len(ids)), dtype=numpy.float32)
-        at, out, chosen = vector.reshape(1, -1), scores, ids.reshape(1, -1)
-        pointer = faiss.swig_ptr
-        self._flat.compute_distance_subset(1, pointer(at), len(ids), pointer(out), pointer(chosen))
-        return scores[0]
+        scores = numpy.empty(len(ids), dtype=numpy.float32)
+        pointers = (faiss.swig_ptr(each) for each in (scores, vector, self._array, ids))
+        faiss.fvec_inner_products_by_idx(*pointers, self._dimensions, 1, len(ids))  # type: ignore[attr-defined]
+        return scores
 
+    @property
     def _array(self) -> Any:
-        """The rows as they lie in FAISS's memory: valid until they change."""
-        import faiss
-
-        return faiss.rev_swig_ptr(self._flat.get_xb(), len(self) * self._dimensions).reshape(len(self), -1)
+        """The rows that there are, of all for which there is room."""
+        return self._held[: len(self)]
 
     def _remove(self, places: Sequence[int]) -> None:
         import faiss
@@ -154,14 +180,21 @@ class Rows:
 
         if not places:
             return
-        kept = numpy.ones(len(self), dtype=bool)
-        for place in places:
-            kept[int(self._ends[place]) - self._counts[place] : int(self._ends[place])] = False
-        selector = faiss.IDSelectorBatch(numpy.flatnonzero(~kept))
-        self._flat.remove_ids(selector)
-        if self._coarse:
-            self._coarse.remove(selector)
         gone = set(places)
+        kept = numpy.ones(len(self), dtype=bool)
+        to = 0
+        for place, (count, end) in enumerate(zip(self._counts, self._ends.tolist(), strict=True)):
+            if place in gone:
+                kept[end - count : end] = False
+            else:
+                # Document by document, so that no more than one is in memory twice.
+                if to < end - count:
+                    self._held[to : to + count] = self._held[end - count : end]
+                to += count
+        self._held = self._held[:to].copy() if to < len(self._held) // 2 else self._held
+        self._held[to:] = 0
+        if self._coarse:
+            self._coarse.remove(faiss.IDSelectorBatch(numpy.flatnonzero(~kept)))
         self._numbers = self._numbers[kept]
         self._counts = [count for place, count in enumerate(self._counts) if place not in gone]
         self.documents = [name for place, name in enumerate(self.documents) if place not in gone]

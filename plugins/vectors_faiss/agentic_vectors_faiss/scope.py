@@ -29,6 +29,10 @@ class Index:
     def __init__(self, dimensions: int) -> None:
         self.rows = Rows(dimensions)
         self.stamps: dict[str, Stamp] = {}
+        self.ids: list[str] = []
+        """The documents' own ids, in the order of the rows."""
+        self.looked: Stamp | None = None
+        """The folder's stamp with which it was all that the folder has."""
 
     def forget(self, names: Collection[str]) -> None:
         """Remove documents."""
@@ -67,11 +71,13 @@ class Scope:
         """The nearest pieces among this embedder's documents."""
         with self._lock:
             self._look()
-            rows = self._loaded(embedder, dimensions)
+            index = self._loaded(embedder, dimensions)
+            places = None if doc_ids is None else _places(index.ids, set(doc_ids))
+            hits = [
+                Hit(index.ids[place], number, score) for place, number, score in index.rows.search(vector, k, places)
+            ]
             self.size = sum(index.rows.size for index in self._indexes.values())
-            ids = [self._entries[name].about.doc_id for name in rows.documents]
-            places = None if doc_ids is None else _places(ids, set(doc_ids))
-            return [Hit(ids[place], number, score) for place, number, score in rows.search(vector, k, places)]
+            return hits
 
     def _look(self) -> None:
         """Look at the folder again if it was changed."""
@@ -88,10 +94,13 @@ class Scope:
         self._entries = entries
         self._stamp = stamp
 
-    def _loaded(self, embedder: str, dimensions: int) -> Rows:
+    def _loaded(self, embedder: str, dimensions: int) -> Index:
         """The rows of this embedder, as the folder has them."""
         key = (embedder, dimensions)
         index = self._indexes.get(key) or Index(dimensions)
+        # Past this, each search would compare every document's stamp, which takes longer than to search a few.
+        if index.looked is not None and index.looked == self._stamp:
+            return index
         wanted = {
             name: entry.stamp
             for name, entry in self._entries.items()
@@ -99,11 +108,13 @@ class Scope:
         }
         if index.stamps != wanted:
             self._catch_up(index, wanted, key)
+        index.ids = [self._entries[name].about.doc_id for name in index.rows.documents]
+        index.looked = self._stamp if index.stamps == wanted else None
         if wanted:
             self._indexes[key] = index
         else:
             self._indexes.pop(key, None)
-        return index.rows
+        return index
 
     def _catch_up(self, index: Index, wanted: Mapping[str, Stamp], key: tuple[str, int]) -> None:
         """Read what has come or changed, some megabytes at a time, so that no row is in memory twice for long."""

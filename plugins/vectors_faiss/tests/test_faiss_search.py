@@ -87,6 +87,23 @@ def test_rows_come_and_go_in_the_rough_copies_too() -> None:
         assert (found, number, round(score, 3)) == (place, 5, 1.0)
 
 
+@pytest.mark.parametrize("gone", ["a", "b", "c", "ab", "bc", "ac", "abc"])
+def test_rows_that_stay_are_found_and_those_that_go_leave_memory(gone: str) -> None:
+    parts = {name: at_random(count, 16, seed=count) for name, count in (("a", 30), ("b", 40), ("c", 50))}
+    rows = Rows(16)
+    rows.change((), {name: (numpy.arange(len(part)), part) for name, part in parts.items()})
+    rows.change(gone, {"d": (numpy.arange(5), at_random(5, 16, seed=9))})
+    stay = {name: part for name, part in parts.items() if name not in gone} | {"d": at_random(5, 16, seed=9)}
+    assert rows.documents == [*stay]
+    for place, part in enumerate(stay.values()):
+        for number, row in enumerate(part):
+            [(found, piece, score)] = rows.search(row, 1, None)
+            assert (found, piece) == (place, number)
+            assert score == pytest.approx(1)
+    for name in gone:
+        assert not (rows._held @ parts[name].T > 0.999).any()
+
+
 def test_piece_with_thousands_of_rows_leaves_room_for_others() -> None:
     array = numpy.repeat(at_random(1, 64), MANY, axis=0)
     rows = Rows(64)
