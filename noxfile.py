@@ -93,15 +93,15 @@ def side_by_side(session: nox.Session) -> None:
     with ThreadPoolExecutor(PROCESSORS) as pool:
         running = {pool.submit(run, name): name for name in names}
         for ended in as_completed(running):
-            done = ended.result()
-            if done.returncode:
-                failed[running[ended]] = done.stdout
-                session.warn(f"{running[ended]} has failed: see below")
-            else:
-                sys.stdout.write(done.stdout)
-                sys.stdout.flush()
-    for said in failed.values():
-        sys.stdout.write(said)
-    sys.stdout.flush()
+            show(ended.result().stdout)
+            if ended.result().returncode:
+                failed[running[ended]] = ended.result().stdout
     if failed:
+        # Once more, where it is looked for.
+        show("".join(failed.values()))
         session.error(f"failed: {', '.join(failed)}")
+
+
+def show(said: str) -> None:
+    sys.stdout.write(said)
+    sys.stdout.flush()
