@@ -199,10 +199,25 @@ def keys(prepared: tuple[Path, dict[str, str]]) -> dict[str, str]:
     return prepared[1]
 
 
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What programs in the sandbox may import: some hundred megabytes, made by the first server that needs them."""
+    return tmp_path_factory.mktemp("programs")
+
+
 @pytest.fixture
-def data(prepared: tuple[Path, dict[str, str]], tmp_path: Path) -> Path:
+def empty_data(programs: Path, tmp_path: Path) -> Path:
+    """A data folder of the test's own, in which there is nothing but what programs may import."""
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    (folder / "python_exec").symlink_to(programs)
+    return folder
+
+
+@pytest.fixture
+def data(prepared: tuple[Path, dict[str, str]], empty_data: Path) -> Path:
     """A data folder of the test's own, in which there are ann and bob."""
-    return Path(shutil.copytree(prepared[0], tmp_path / "data"))
+    return Path(shutil.copytree(prepared[0], empty_data, dirs_exist_ok=True))
 
 
 @pytest.fixture(scope="session")

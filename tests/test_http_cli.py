@@ -32,11 +32,11 @@ class Shell:
 
 
 @pytest.fixture
-def agentic(tmp_path: Path) -> Iterator[Shell]:
+def agentic(tmp_path: Path, empty_data: Path) -> Iterator[Shell]:
     ollama = ScriptedOllama([ScriptedModel("qwen3:8b"), ScriptedModel("small", modified_at="2020-01-01T00:00:00Z")])
     path = [install(tmp_path, "lookup", LOOKUP)]
     with ollama.running() as url:
-        env = own_environment({"OLLAMA_HOST": url}, data_dir=tmp_path / "data", path=path)
+        env = own_environment({"OLLAMA_HOST": url}, data_dir=empty_data, path=path)
         yield Shell(env, tmp_path, ollama)
 
 
@@ -146,7 +146,6 @@ def test_doctor_is_content_where_all_works(agentic: Shell, data: Path) -> None:
 
 
 def test_doctor_tells_of_storage_that_does_not_open(agentic: Shell) -> None:
-    (agentic.folder / "data").mkdir()
     (agentic.folder / "data" / "agentic.db").write_bytes(b"this is no database at all, but long enough to be read" * 99)
     done = agentic("doctor")
     assert done.returncode == 1

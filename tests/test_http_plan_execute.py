@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,17 +87,16 @@ PASSED = '{"missing": "", "passed": true}'
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def started(prepared: tuple[Path, dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     folder = tmp_path_factory.mktemp("plan")
+    data = Path(shutil.copytree(prepared[0], folder / "data"))
     ollama = ScriptedOllama([ScriptedModel("qwen3:8b"), ScriptedModel("gemma3:4b", capabilities=("completion",))])
     path = [install(folder / "plugin")]
     with (
         ollama.running() as address,
-        running_server(
-            {"OLLAMA_HOST": address, "RUN_MAX_TOOL_CALLS": "6"}, path=path, data_dir=folder / "data"
-        ) as server,
+        running_server({"OLLAMA_HOST": address, "RUN_MAX_TOOL_CALLS": "6"}, path=path, data_dir=data) as server,
     ):
-        headers = {"Authorization": f"Bearer {server.add_user('ann')}"}
+        headers = {"Authorization": f"Bearer {prepared[1]['ann']}"}
         with httpx.Client(base_url=server.url, headers=headers, timeout=30) as http:
             api = Api(http, ollama, folder)
             ollama.script(plan(), "warm")

@@ -126,9 +126,9 @@ ANSWER = "Both are 324 m."
 class Scene:
     """A folder with servers over it, one after the other, and the model behind them."""
 
-    def __init__(self, folder: Path, ollama: ScriptedOllama, address: str) -> None:
-        self.folder, self.ollama = folder, ollama
-        self.plugin = folder / "plugin"
+    def __init__(self, data: Path, key: str, ollama: ScriptedOllama, address: str) -> None:
+        self.data, self.key, self.ollama = data, key, ollama
+        self.plugin = data.parent / "plugin"
         info = self.plugin / "agentic_measuring-1.0.dist-info"
         info.mkdir(parents=True)
         (self.plugin / "agentic_measuring.py").write_text(TOOLS)
@@ -142,19 +142,19 @@ class Scene:
         return told.read_text().split() if told.exists() else []
 
     @contextlib.contextmanager
-    def serving(self, key: str = "") -> Iterator[tuple[Server, httpx.Client]]:
-        """A server, and a client with this key; without one, with a new user's."""
-        with running_server(self.settings, path=[self.plugin], data_dir=self.folder / "data") as server:
-            headers = {"Authorization": f"Bearer {key or server.add_user('ann')}"}
+    def serving(self) -> Iterator[tuple[Server, httpx.Client]]:
+        """A server, and a client of its user."""
+        with running_server(self.settings, path=[self.plugin], data_dir=self.data) as server:
+            headers = {"Authorization": f"Bearer {self.key}"}
             with httpx.Client(base_url=server.url, headers=headers, timeout=30) as http:
                 yield server, http
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
+def scene(data: Path, keys: dict[str, str]) -> Iterator[Scene]:
     ollama = ScriptedOllama([ScriptedModel("qwen3:8b")])
     with ollama.running() as address:
-        yield Scene(tmp_path, ollama, address)
+        yield Scene(data, keys["ann"], ollama, address)
 
 
 @pytest.mark.parametrize(
@@ -180,11 +180,10 @@ def test_killed_run_is_answered_without_planning_anew(
             _wait_for(lambda: _is_logged(scene, "tower is 324 m"))
         server.stop(signal.SIGKILL)
         asking.join(20)
-        key = http.headers["Authorization"].removeprefix("Bearer ")
     held.unlink(missing_ok=True)
     scene.ollama.requests.clear()
     scene.ollama.script(*asked_again)
-    with scene.serving(key) as (_, http):
+    with scene.serving() as (_, http):
         answer, events = _ended(http)
     assert (answer["content"], answer.get("incomplete")) == (ANSWER, None)
     assert len(scene.ollama.chats) == len(asked_again), "nothing is planned or asked for twice"
@@ -195,7 +194,7 @@ def test_killed_run_is_answered_without_planning_anew(
 
 def _is_logged(scene: Scene, words: str) -> bool:
     """Whether a tool's result has come into storage."""
-    files = (scene.folder / "data").glob("agentic.db*")
+    files = scene.data.glob("agentic.db*")
     return any(words.encode() in file.read_bytes() for file in files)
 
 

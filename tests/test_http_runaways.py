@@ -68,6 +68,8 @@ def answer(body: dict[str, Any]) -> Answer:
 
 @pytest.fixture
 def server(data: Path) -> Iterator[Server]:
+    # Of its own, since what programs leave in it is counted.
+    (data / "python_exec").unlink()
     ollama = ScriptedOllama()
     ollama.answer = answer
     limits = {"PYTHON_EXEC_TIMEOUT": "2", "PYTHON_EXEC_CPU": "2", "PYTHON_EXEC_DISK_MB": "16", "PYTHON_EXEC_WARM": "1"}

@@ -83,9 +83,9 @@ def without_uv(script: str) -> str:
 
 
 @pytest.fixture
-def offline(tmp_path: Path) -> dict[str, str]:
+def offline(empty_data: Path) -> dict[str, str]:
     """A fresh machine without a model server. The plugin for one would find whatever runs on this machine."""
-    return own_environment({"AGENTIC_DISABLE": "ollama"}, data_dir=tmp_path / "data")
+    return own_environment({"AGENTIC_DISABLE": "ollama"}, data_dir=empty_data)
 
 
 @pytest.fixture(scope="module")
