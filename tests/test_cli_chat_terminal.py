@@ -245,6 +245,39 @@ def test_without_a_terminal_what_fails_is_told_and_counts(
     assert [line[:6] for line in done.stderr.splitlines()] == ["error:", "error:"]
 
 
+@pytest.mark.parametrize(
+    ("redirected", "told"),
+    [
+        ("> /dev/full", "error: the answer cannot be written: No space left on device"),
+        (">&-", "error: there is no standard output"),
+        ("<&-", "error: there is no standard input to read questions from"),
+        ("| head -c 5 > /dev/null", ""),
+    ],
+)
+def test_without_a_terminal_what_cannot_be_read_or_written_is_one_line(
+    env: dict[str, str], tmp_path: Path, ollama: ScriptedOllama, redirected: str, told: str
+) -> None:
+    ollama.script(says("word " * 30000))
+    command = f'echo hello | {sys.executable} -m agentic chat --agent chat {redirected}; exit "${{PIPESTATUS[1]}}"'
+    done = subprocess.run(
+        ["bash", "-c", command], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=WAIT_S * 3, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (1, "", told)
+
+
+def test_ask_tells_in_one_line_that_its_answer_cannot_be_written(
+    env: dict[str, str], tmp_path: Path, ollama: ScriptedOllama
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "agentic", "ask", "hello", "--agent", "chat"]
+        done = subprocess.run(
+            command, env=env, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=full, stderr=-1, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "error: the answer cannot be written: No space left on device"
+    assert "Traceback" not in done.stderr
+
+
 def test_without_a_terminal_ctrl_c_ends_it(env: dict[str, str], tmp_path: Path, ollama: ScriptedOllama) -> None:
     ollama.script(FOREVER)
     command = [sys.executable, "-m", "agentic", "chat", "--agent", "chat"]

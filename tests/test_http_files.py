@@ -221,6 +221,43 @@ async def test_file_is_served_as_it_was_made_and_runs_nowhere(
     assert "private" in got.headers["cache-control"]
 
 
+ODD = [
+    *(
+        "👍 宽.txt",
+        "宽" * 200 + ".csv",
+        "😀" * 300,
+        ".hidden",
+        "..",
+        "CON",
+        "nul.txt",
+        " ",
+        "x\n\ry",
+        "index.html;type=x",
+    ),
+    *("a%2fb", "a+b&c=d#e?f.txt", "\u202egpj.exe", "\ud83d.txt", "a" * 500 + "." + "b" * 500),
+    *("e\u0301.txt", "é.txt", "É.TXT"),
+]
+
+
+async def test_odd_names_lead_to_their_own_files_alone(house: House) -> None:
+    answer = await house.make(*({"name": name, "text": f"{number}"} for number, name in enumerate(ODD)))
+    files = file_events(answer.json()["agentic"]["steps"])
+    assert len({file["url"] for file in files}) == len({file["name"] for file in files}) == len(ODD)
+    got = [await house.ann.get(file["url"]) for file in files]
+    assert {one.status_code for one in got} == {200}
+    assert sorted(int(one.text) for one in got) == [*range(len(ODD))]
+    assert {(await house.bob.get(file["url"])).status_code for file in files} == {404}
+
+
+async def test_files_of_any_size_come_whole(house: House) -> None:
+    sizes = [0, 1, 65_535, 65_536, 65_537]
+    answer = await house.make(*({"name": "a.bin", "text": "x" * size} for size in sizes))
+    files = file_events(answer.json()["agentic"]["steps"])
+    got = [await house.ann.get(file["url"]) for file in files]
+    assert {one.status_code for one in got} == {200}
+    assert sorted(len(one.content) for one in got) == sorted(file["size"] for file in files) == sizes
+
+
 async def test_big_file_comes_whole(house: House) -> None:
     answer = await house.make({"name": "big.txt", "text": "0123456789" * 150_000})
     [file] = file_events(answer.json()["agentic"]["steps"])

@@ -30,17 +30,21 @@ def ask(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as one JSON object.")] = False,
 ) -> None:
     """Ask one question and print the answer."""
+    from agentic.cli.output import written_out
+
     text = typer.get_text_stream("stdin").read() if question == "-" else question
 
     # A person is asked where there is one who sees the question and can type.
-    approvals = not as_json and question != "-" and sys.stdin.isatty() and sys.stderr.isatty()
+    is_terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+    approvals = not as_json and question != "-" and is_terminal
 
     async def work(kernel: Kernel) -> bool:
         value = Choice(agent, model).value(kernel.settings.default_model)
         return await _ask(kernel, text, value, user, as_json=as_json, approvals=approvals)
 
-    if not with_kernel(work):
-        raise typer.Exit(1)
+    with written_out():
+        if not with_kernel(work):
+            raise typer.Exit(1)
 
 
 async def _ask(kernel: Kernel, text: str, model: str, user: str | None, *, as_json: bool, approvals: bool) -> bool:

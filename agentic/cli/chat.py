@@ -50,13 +50,22 @@ def chat(
 
     /help tells what else can be written.
     """
+    from agentic.cli.output import written_out
+
+    if sys.stdin is None:
+        typer.echo("error: there is no standard input to read questions from", err=True)
+        raise typer.Exit(1)
+    with written_out():
+        _talk(Choice("" if agent == AUTO else agent, model), user, session)
+
+
+def _talk(choice: Choice, user: str | None, session: str | None) -> None:
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     # Neither half a character nor a narrow encoding shall end a conversation.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
 
     async def work(kernel: Kernel) -> int:
-        choice = Choice("" if agent == AUTO else agent, model)
         talk = await _open(kernel, user, choice, session, is_terminal=is_terminal)
         return await converse(talk, await _prompt(talk) if is_terminal else _pipe())
 

@@ -103,11 +103,13 @@ def _collecting_later() -> Iterator[None]:
 
 async def _settle(kernel: Kernel) -> None:
     """Try the model servers, which the start does not wait for, and log what came of it."""
-    await kernel.directory.probe()
-    # What is there now stays for good. Left to the collector, looking through it would hold up all answers for some
-    # tens of milliseconds each time.
-    gc.freeze()
-    gc.enable()
+    try:
+        await kernel.directory.probe()
+    finally:
+        # What is there now stays for good. Left to the collector, looking through it would hold up all answers for
+        # some tens of milliseconds each time.
+        gc.freeze()
+        gc.enable()
 
 
 async def _greet(kernel: Kernel) -> None:
