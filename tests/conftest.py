@@ -16,6 +16,8 @@ MAY_BLOCK = [
     # A traceback's source lines are read once, when a bug is logged.
     ("linecache.py", "updatecache"),
     ("linecache.py", "checkcache"),
+    # A connection to PostgreSQL looks for certificates in the home folder.
+    ("asyncpg/connect_utils.py", "_parse_connect_dsn_and_args"),
     # The loop's own end, and pytest's: threads are joined.
     ("asyncio/base_events.py", "shutdown_default_executor"),
 ]

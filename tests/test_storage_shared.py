@@ -71,12 +71,42 @@ def test_two_servers_see_the_same_users_conversations_and_files(
             assert there.get(made.removeprefix("made ")).text == "painted here"
             login = {"username": "ann", "password": PASSWORD}
             token = there.post("/api/auth/login", json=login).json()["access_token"]
+            assert_indexes_are_shared_or_missed(here, there, shared, places[0], path)
             # Shut out on one server, a token is refused by the other.
             one.run("users", "disable", "ann")
             refused = there.get("/api/conversations", headers={"Authorization": f"Bearer {token}"})
             assert refused.status_code == 401
     kept = [file for file in kept_in(tmp_path) if file.suffix in (".db", ".jsonl") or file.name == "a.txt"]
     assert kept == [], "no server keeps anything of its own"
+
+
+def assert_indexes_are_shared_or_missed(
+    here: Api, there: Api, shared: dict[str, str], folder: Path, path: list[Path]
+) -> None:
+    """What one server indexes in its folder is found by one that shares it, and missed, with a word, by the other."""
+    text = b"The notice period is three months to the end of a quarter."
+    uploaded = here.post("/api/files/upload?wait=true", files={"file": ("contract.txt", text)}).json()
+    assert uploaded["status"] == "ready", uploaded
+    asked = {"query": "How long is the notice period?"}
+    missed = there.post("/api/files/search", json=asked)
+    assert missed.status_code == 409, missed.text
+    assert "1 of 1 documents are not in the indexes" in missed.json()["error"]["message"]
+    assert "Several servers need one folder for indexes (DATA_DIR), or a shared store" in missed.text
+    assert there.get(f"/api/files/documents/{uploaded['file_id']}/content").content == text
+    with running_server(shared, data_dir=folder, path=path) as beside, Api(beside, here.key) as api:
+        assert files_found(api, asked) == files_found(here, asked) == [uploaded["file_id"]]
+        # An index in memory follows what the other one does to the folder.
+        more = b"The lighthouse is open on Sundays from ten to four."
+        second = here.post("/api/files/upload?wait=true", files={"file": ("light.txt", more)}).json()["file_id"]
+        assert files_found(api, {"query": "When is the lighthouse open?"})[0] == second
+        assert api.delete(f"/api/files/documents/{uploaded['file_id']}").status_code == 200
+        assert uploaded["file_id"] not in files_found(here, asked)
+
+
+def files_found(api: Api, asked: dict[str, str]) -> list[str]:
+    found = api.post("/api/files/search", json=asked)
+    assert found.status_code == 200, found.text
+    return [one["file_id"] for one in found.json()["passages"]]
 
 
 def kept_in(folder: Path) -> list[Path]:

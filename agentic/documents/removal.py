@@ -19,11 +19,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What was removed: ``bytes`` of the file, ``pages`` of its text, and by indexer in how many pieces it was."""
+    """What was removed: ``bytes`` of the file, ``pages`` of its text, and by indexer in how many pieces it was.
+
+    ``notes`` tell by kind of store (vectors, storage) what stays of it in the store's files, where anything does.
+    """
 
     bytes: int
     pages: int
     indexers: Mapping[str, int] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def chunks(self) -> int:
@@ -55,7 +59,9 @@ class Removal:
         """
         receipt = await self.clear_left(principal, document.id, document.name)
         # Another server may have removed a part of it.
-        return replace(receipt, bytes=document.size, pages=pages)
+        stores = (("vectors", self._everything.indexes.vector_store), ("storage", self._everything.storage))
+        notes = {kind: store.leaves for kind, store in stores if store is not None and store.leaves}
+        return replace(receipt, bytes=document.size, pages=pages, notes=notes)
 
     async def clear_left(self, principal: Principal, document_id: str, name: str) -> Receipt:
         """The same for a document of which there is no record."""

@@ -23,11 +23,13 @@ class StorageBackend(Protocol):
     """Documents and logs by key. A key holds a document, a log, or both; parts are joined by ``/``.
 
     Whatever ``save``, ``append`` or ``delete`` returned for survives a crash of the process. Values are JSON. Every
-    method raises StorageError when the medium fails; nothing is half written then.
+    method raises StorageError when the medium fails; nothing is half written then. ``leaves`` tells people what stays
+    of what was deleted in its files, and until when; empty where nothing does.
     """
 
     name: str
     rank: int = 0
+    leaves: str = ""
 
     async def load(self, key: str) -> Stored | None:
         """The document under ``key``, or None."""

@@ -51,11 +51,13 @@ class VectorStore(Protocol):
     """A place for vectors.
 
     ``scope`` is an opaque name from the kernel: 1 to 120 of the letters A to Z and a to z, digits, ``_``, ``-`` and
-    ``.``; another is a ValueError. A document's id may be any text.
+    ``.``; another is a ValueError. A document's id may be any text. ``leaves`` tells people what stays in its files of
+    what was deleted, and until when; empty where nothing does.
     """
 
     name: str
     rank: int = 0
+    leaves: str = ""
 
     def collection(self, scope: str, *, embedder: str, dimensions: int) -> Vectors:
         """The vectors of a scope, bound to one embedder, whose id is kept with them. Does no input or output."""

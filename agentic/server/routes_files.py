@@ -126,6 +126,7 @@ async def delete_document(request: Request, file_id: str) -> Response:
     document = await library.shelf(principal).get(file_id)
     receipt = await library.delete(principal, file_id)
     removed = {"bytes": receipt.bytes, "pages": receipt.pages, "chunks": receipt.chunks, "indexers": receipt.indexers}
+    removed |= {"notes": receipt.notes} if receipt.notes else {}
     return _answer({"file_id": file_id, "doc_id": file_id, "filename": document.name, "removed": removed})
 
 

@@ -28,6 +28,7 @@ def check(records: Collection[Record], vectors: Mapping[str, str], texts: Collec
     if missing:
         raise ToolError(
             f"{missing} of {len(records)} documents are not in the indexes that are now in use: VECTOR_DB_TYPE or "
-            f"TEXT_INDEX was changed, or files are gone. Nothing is searched until all are indexed anew. "
-            f"Run: {COMMAND}"
+            f"TEXT_INDEX was changed, files are gone, or another server has indexed them in a folder of its own. "
+            f"Nothing is searched until all are there. Run: {COMMAND}. Several servers need one folder for indexes "
+            f"(DATA_DIR), or a shared store of vectors and a shared full-text index."
         )

@@ -27,6 +27,7 @@ class PostgresStorage(StorageBackend):
     """
 
     name = "postgres"
+    leaves = "PostgreSQL keeps the bytes of deleted rows in its files until it uses their space again, or until VACUUM FULL."
     rank = 0
 
     def __init__(self, url: str, *, schema: str = "agentic", connections: int = 10) -> None:

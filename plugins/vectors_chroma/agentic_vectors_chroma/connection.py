@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
 from agentic import StorageError
+from agentic_vectors_chroma.files import Scrubbing, erase
 from agentic_vectors_chroma.settings import Settings
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
-BUSY_S = 30.0
 
 
 class Connection:
@@ -27,6 +25,7 @@ class Connection:
         self._settings = settings
         self._making = threading.Lock()
         self._client: Any = None
+        self._scrubbing = Scrubbing(self.folder) if self.folder else None
 
     @property
     def place(self) -> str:
@@ -51,25 +50,21 @@ class Connection:
             raise StorageError(f"{self.place} failed: {_told(error)}") from error
 
     def erase(self) -> None:
-        """Give back the room of what was deleted, so that its bytes are gone: what only a folder of one's own allows.
-
-        Chroma leaves the index files of deleted collections where they are, and deleted rows in its SQLite file.
-        """
-        if self.folder is None or not (self.folder / "chroma.sqlite3").exists():
+        """Give back the room of what was deleted, so that its bytes are gone; nothing is done to a server."""
+        if self.folder is None:
             return
         try:
-            with closing(sqlite3.connect(self.folder / "chroma.sqlite3", timeout=BUSY_S, isolation_level=None)) as file:
-                file.execute("PRAGMA temp_store = MEMORY")
-                known = {row[0] for row in file.execute("SELECT id FROM segments")}
-                for path in self.folder.iterdir():
-                    if path.is_dir() and path.name.count("-") == 4 and path.name not in known:
-                        shutil.rmtree(path, ignore_errors=True)
-                file.execute("VACUUM")
+            erase(self.folder)
         except (sqlite3.Error, OSError) as error:
             raise StorageError(
                 f"{self.place}: the vectors were removed, but their bytes are still in its files: {error}. "
                 "Stop the server and run: chroma vacuum"
             ) from error
+
+    def scrub(self) -> None:
+        """Overwrite what new index files hold besides vectors; call it where no one else writes."""
+        if self._scrubbing is not None:
+            self.use(lambda _: self._scrubbing.scrub() if self._scrubbing else None)
 
     def _made(self) -> Any:
         with self._making:
@@ -101,6 +96,9 @@ class Connection:
 
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
+        if self._scrubbing is not None:
+            # What a crash has kept from being overwritten; Chroma is not at work yet.
+            self._scrubbing.scrub()
         return chromadb.PersistentClient(str(folder), settings=_quiet())
 
     def _away(self, error: Exception) -> StorageError:

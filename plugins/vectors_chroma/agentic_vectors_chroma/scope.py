@@ -37,6 +37,7 @@ class Scope:
         self._client = client
         self._scope = scope
         self._records = f"documents-{_digest(scope)}"
+        self.is_dropped = False
 
     def add(self, doc_id: str, embedder: str, numbers: Sequence[int], rows: Any) -> None:
         """Store rows under a new mark, make it the one that counts, and remove those that counted before."""
@@ -62,8 +63,12 @@ class Scope:
         for collection in self._collections() if before else ():
             collection.delete(where={"$and": [{"document": document}, {"mark": {"$ne": mark}}]})
 
-    def delete(self, doc_id: str) -> int:
-        """Remove the document's record and then its rows; how many those that counted were."""
+    def delete(self, doc_id: str, *, alone: bool = False) -> int:
+        """Remove the document's record and then its rows; how many those that counted were.
+
+        With the last document all of the scope goes, so that nothing of it stays in files, where ``alone``: no other
+        process may add a document meanwhile.
+        """
         document = _digest(doc_id)
         records = self._found(self._records)
         if records is None:
@@ -72,6 +77,8 @@ class Scope:
         records.delete(ids=[document])
         for collection in self._collections():
             collection.delete(where={"document": document})
+        if alone and not records.count():
+            self.drop()
         return sum(int(one["rows"]) for one in record)
 
     def search(self, embedder: str, vector: Any, k: int, doc_ids: Sequence[str] | None) -> Sequence[Hit]:
@@ -109,6 +116,7 @@ class Scope:
             self._client.delete_collection(self._records)
         for collection in list(self._collections()):
             self._client.delete_collection(collection.name)
+        self.is_dropped = True
         return count
 
     def _all_records(self) -> list[Any]:

@@ -20,6 +20,7 @@ class ChromaStore(VectorStore):
     """Vectors in the Chroma that a connection leads to. May be made outside any event loop and used from several."""
 
     name = "chroma"
+    leaves = "Chroma keeps the numbers of deleted vectors, which are no text, until all of the user's are removed."
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -32,13 +33,18 @@ class ChromaStore(VectorStore):
         """The vectors of a scope, bound to one embedder. Raises ValueError for what is no scope."""
         return ChromaVectors(self, checked(scope), embedder, dimensions)
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other process writes: Chroma is within this one."""
+        return self._connection.folder is not None
+
     async def scopes(self) -> Sequence[str]:
         """Every scope that holds a document."""
         return await self._threads.do(lambda: self._connection.use(scopes))
 
     async def drop(self, scope: str) -> int:
         """Remove the scope's collections and, within this process, their files."""
-        return await self.write(checked(scope), Scope.drop, erase=True)
+        return await self.write(checked(scope), Scope.drop)
 
     async def health(self) -> str | None:
         """None if Chroma answers, else what is wrong."""
@@ -56,13 +62,20 @@ class ChromaStore(VectorStore):
         """Do something with a scope in a thread."""
         return await self._threads.do(lambda: self._connection.use(lambda client: work(Scope(client, scope))))
 
-    async def write(self, scope: str, work: Callable[[Scope], T], *, erase: bool = False) -> T:
-        """Change a scope in a thread, one change after another, and ``erase`` then what it left in files."""
+    async def write(self, scope: str, work: Callable[[Scope], T]) -> T:
+        """Change a scope in a thread, one change after another, and erase what it left in files if it was dropped."""
+
+        def within(client: Any) -> tuple[T, bool]:
+            here = Scope(client, scope)
+            return work(here), here.is_dropped
 
         def change() -> T:
             with self._writing:
-                result = self._connection.use(lambda client: work(Scope(client, scope)))
-                if erase:
+                try:
+                    result, is_dropped = self._connection.use(within)
+                finally:
+                    self._connection.scrub()
+                if is_dropped:
                     self._connection.erase()
                 return result
 
@@ -91,7 +104,7 @@ class ChromaVectors(Vectors):
 
     async def delete(self, doc_id: str) -> int:
         """Remove the document's rows."""
-        return await self._store.write(self._scope, partial(Scope.delete, doc_id=doc_id))
+        return await self._store.write(self._scope, partial(self._delete, doc_id))
 
     async def documents(self) -> Mapping[str, str]:
         """The id of each document, with that of its embedder."""
@@ -106,4 +119,8 @@ class ChromaVectors(Vectors):
         if len(numbers):
             scope.add(doc_id, self._embedder, [int(number) for number in numbers], rows)
         else:
-            scope.delete(doc_id)
+            self._delete(doc_id, scope)
+
+    def _delete(self, doc_id: str, scope: Scope) -> int:
+        # Writes within this process wait for one another; a server has others that write.
+        return scope.delete(doc_id, alone=self._store.is_alone)

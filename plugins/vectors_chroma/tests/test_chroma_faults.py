@@ -71,20 +71,38 @@ async def test_add_that_fails_midway_leaves_the_old_rows(tmp_path: Path, monkeyp
     await store.aclose()
 
 
-async def test_dropped_scope_leaves_no_byte_in_the_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [20, 1500], ids=["queued", "indexed"])
+async def test_dropped_scope_leaves_no_byte_in_the_folder(tmp_path: Path, count: int) -> None:
     store = ChromaStore(Connection(Settings(), tmp_path / "chroma"))
-    array = numpy.random.default_rng(0).standard_normal((1500, 16), dtype=numpy.float32)
+    array = numpy.random.default_rng(0).standard_normal((count, 16), dtype=numpy.float32)
     array /= numpy.linalg.norm(array, axis=1, keepdims=True)
-    # Made first: Chroma fills a new index file with whatever lies in its memory, old vectors among it.
     await store.collection("stays", embedder="e", dimensions=16).add("doc", [0], ROWS[:1])
-    await store.collection("s", embedder="e", dimensions=16).add("marked-document", range(1500), array)
-    marks = (b"marked-document", array[3].tobytes(), array[1499].tobytes())
+    await store.collection("s", embedder="e", dimensions=16).add("marked-document", range(count), array)
+    marks = (b"marked-document", array[3].tobytes(), array[count - 1].tobytes())
     for mark in marks:
         assert await files_with(tmp_path, mark)
-    assert await store.drop("s") == 1500
+    assert await store.drop("s") == count
     assert await files_with(tmp_path, *marks) == []
     assert len(await store.collection("stays", embedder="e", dimensions=16).search(ROWS[0], 5)) == 1
     await store.aclose()
+
+
+async def test_new_index_file_holds_nothing_of_the_process_memory(tmp_path: Path) -> None:
+    """Chroma writes memory that it has not filled."""
+    store = ChromaStore(Connection(Settings(), tmp_path / "chroma"))
+    for number in range(10):
+        await store.collection(f"s{number}", embedder="e", dimensions=16).add("doc", [0], ROWS[:1])
+    files = [path for name in ("data_level0.bin", "length.bin") for path in (tmp_path / "chroma").glob(f"*/{name}")]
+    assert len(files) == 40
+    assert {byte for path in files for byte in await asyncio.to_thread(path.read_bytes)} == {0}
+    await store.aclose()
+    # As a crash leaves it between Chroma's write and ours.
+    await asyncio.to_thread(files[0].write_bytes, b"a text in memory")
+    reopened = ChromaStore(Connection(Settings(), tmp_path / "chroma"))
+    for number in range(10):
+        assert len(await reopened.collection(f"s{number}", embedder="e", dimensions=16).search(ROWS[0], 5)) == 1
+    assert {byte for path in files for byte in await asyncio.to_thread(path.read_bytes)} == {0}
+    await reopened.aclose()
 
 
 async def test_folder_that_cannot_be_made_is_an_error_of_storage(tmp_path: Path) -> None:
