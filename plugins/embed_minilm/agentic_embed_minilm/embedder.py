@@ -29,7 +29,7 @@ RUN = 256
 AT_ONCE = 64
 """Texts that are made tokens at once."""
 MOST_THREADS = 8
-NICE = 10
+NICE = 5
 """Steps by which threads for passages are behind all others, where the system knows that of a thread."""
 
 MODEL = "all-MiniLM-L6-v2"

@@ -17,6 +17,11 @@ from agentic_texts_sqlite.folder import Folder, remove
 from agentic_texts_sqlite.words import indexed, query_of
 
 T = TypeVar("T")
+MANY = 1000
+"""Pieces from which on words that most of them hold are not looked for: FTS5 gives such a word no weight at all, and
+takes as long for it as for all others together."""
+CHANGED = 0.1
+"""Part of the pieces that come or go until it is told anew which words those are."""
 
 
 class Scope:
@@ -33,6 +38,7 @@ class Scope:
         self._reading = threading.Lock()
         self._writer: Opened | None = None
         self._reader: Opened | None = None
+        self._common: tuple[int, frozenset[str]] = (0, frozenset())
         self.users = 0
         """How many threads have it in use; counted by the index."""
 
@@ -57,15 +63,30 @@ class Scope:
 
     def search(self, query: str, k: int, doc_ids: Sequence[str] | None) -> Sequence[Hit]:
         """The pieces that hold the query's words best."""
-        asked = query_of(query)
-        if not asked or k <= 0 or (doc_ids is not None and not doc_ids):
+        if not query_of(query) or k <= 0 or (doc_ids is not None and not doc_ids):
             return []
         names = None if doc_ids is None else [statements.name_of(doc_id) for doc_id in set(doc_ids)]
-        return self._read(partial(statements.search, query=asked, k=k, names=names)) or []
+
+        def search(connection: sqlite3.Connection) -> Sequence[Hit]:
+            asked = query_of(query, self._common_words(connection))
+            return statements.search(connection, asked, k, names)
+
+        return self._read(search) or []
 
     def documents(self) -> Sequence[str]:
         """The id of each document."""
         return self._read(statements.documents) or []
+
+    def _common_words(self, connection: sqlite3.Connection) -> frozenset[str]:
+        """Words that need not be looked for, as they were when they were last told."""
+        pieces = statements.pieces(connection)
+        counted, words = self._common
+        if pieces < MANY:
+            return frozenset()
+        if abs(pieces - counted) > CHANGED * counted:
+            words = statements.common(connection, pieces)
+            self._common = (pieces, words)
+        return words
 
     def scrub(self) -> None:
         """Empty the write-ahead log, in which deleted text may live on after a crash."""

@@ -56,6 +56,13 @@ def search(connection: sqlite3.Connection, query: str, k: int, names: Sequence[b
     return [Hit(known[rowid >> PIECES], rowid & WITHIN, -rank) for rowid, rank in rows]
 
 
+def common(connection: sqlite3.Connection, pieces: int) -> frozenset[str]:
+    """The words, as the index has them, that more than half of its ``pieces`` hold."""
+    connection.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.words USING fts5vocab ('main', 'pieces', 'row')")
+    found = connection.execute("SELECT term FROM temp.words WHERE doc > ?", (pieces / 2,))
+    return frozenset(term for (term,) in found)
+
+
 def documents(connection: sqlite3.Connection) -> list[str]:
     """The id of each document."""
     return [text_of(name) for (name,) in connection.execute("SELECT name FROM documents ORDER BY id")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 from functools import cache
 from itertools import pairwise
 
@@ -22,14 +23,18 @@ def indexed(text: str) -> str:
     return _letter().sub(r" \g<0> ", _whole(text))
 
 
-def query_of(text: str) -> str:
-    """A query that matches pieces which hold any of the text's words; empty where it has none."""
+def query_of(text: str, common: Collection[str] = ()) -> str:
+    """A query that matches pieces which hold any of the text's words; empty where it has none.
+
+    The words ``common`` are left out where there are others.
+    """
     words: dict[str, None] = {}
     for word in _word().findall(_whole(text)):
         words.update(dict.fromkeys(_terms(word)))
         if len(words) >= MOST_WORDS:
             break
-    return " OR ".join(f'"{word}"' for word in list(words)[:MOST_WORDS])
+    telling = [word for word in words if word not in common] or list(words)
+    return " OR ".join(f'"{word}"' for word in telling[:MOST_WORDS])
 
 
 @cache

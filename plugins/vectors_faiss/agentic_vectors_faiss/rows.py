@@ -113,7 +113,7 @@ class Rows:
             found, bar = self._best_of(vector, k, ids, rough + margin)
             if len(found) == k and rough[-1] + margin <= bar:
                 return found
-            depth *= 2
+            depth = int(depth * _growth(rough, bar - margin))
         return None
 
     def _best_of(self, vector: Any, k: int, ids: Any, most: Any) -> tuple[list[Found], float]:
@@ -198,3 +198,10 @@ class Rows:
         self._numbers = self._numbers[kept]
         self._counts = [count for place, count in enumerate(self._counts) if place not in gone]
         self.documents = [name for place, name in enumerate(self.documents) if place not in gone]
+
+
+def _growth(rough: Any, wanted: float) -> float:
+    """How many times more rows it takes until rough scores fall below ``wanted``, as these fall: 2 at least."""
+    halving = float(rough[len(rough) // 2] - rough[-1])
+    doublings = (float(rough[-1]) - wanted) / halving if halving > 0 and math.isfinite(wanted) else 1.0
+    return float(2 ** min(max(1.0, doublings * 1.1), 16.0))
