@@ -27,8 +27,10 @@ class PostgresStorage(StorageBackend):
     """
 
     name = "postgres"
-    leaves = "PostgreSQL keeps the bytes of deleted rows in its files until it uses their space again, or until VACUUM FULL."
     rank = 0
+    leaves = (
+        "PostgreSQL keeps bytes of deleted rows in its files until it uses their space again, or until VACUUM FULL."
+    )
 
     def __init__(self, url: str, *, schema: str = "agentic", connections: int = 10) -> None:
         self._statements = Statements(schema)
