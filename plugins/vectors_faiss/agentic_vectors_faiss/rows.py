@@ -55,7 +55,7 @@ class Rows:
 
         self._remove([place for place, name in enumerate(self.documents) if name in gone])
         end = len(self)
-        self._make_room(end + sum(len(numbers) for numbers, _ in come.values()))
+        self.make_room(end + sum(len(numbers) for numbers, _ in come.values()))
         for numbers, rows in come.values():
             self._held[end : end + len(rows)] = rows
             end += len(rows)
@@ -65,6 +65,15 @@ class Rows:
         self.documents += come
         self._numbers = numpy.concatenate([self._numbers, *(numbers for numbers, _ in come.values())])
         self._ends = numpy.array(list(accumulate(self._counts)), dtype=numpy.int64)
+
+    def make_room(self, count: int) -> None:
+        """Take memory for so many rows in all, so that less is moved while they come."""
+        import numpy
+
+        if count > len(self._held):
+            held = numpy.zeros((max(count, len(self) * 5 // 4), self._dimensions), dtype=numpy.float32)
+            held[: len(self)] = self._array
+            self._held = held
 
     def search(self, vector: Any, k: int, places: Sequence[int] | None) -> list[Found]:
         """The ``k`` nearest pieces, the best first; of the documents at these places alone, where they are given."""
@@ -77,14 +86,6 @@ class Rows:
             if found is not None:
                 return found
         return self._search_all(vector, k)
-
-    def _make_room(self, count: int) -> None:
-        import numpy
-
-        if count > len(self._held):
-            held = numpy.zeros((max(count, len(self._held) * 3 // 2), self._dimensions), dtype=numpy.float32)
-            held[: len(self)] = self._array
-            self._held = held
 
     def _search_all(self, vector: Any, k: int) -> list[Found]:
         import faiss

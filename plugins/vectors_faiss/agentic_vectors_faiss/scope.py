@@ -11,7 +11,7 @@ from agentic import Hit
 from agentic_vectors_faiss.disk import About, Disk, Stamp
 from agentic_vectors_faiss.rows import Rows
 
-AT_ONCE = 32_000_000
+AT_ONCE = 8_000_000
 """Bytes of rows that are read before they are moved into the index."""
 
 
@@ -119,6 +119,7 @@ class Scope:
     def _catch_up(self, index: Index, wanted: Mapping[str, Stamp], key: tuple[str, int]) -> None:
         """Read what has come or changed, some megabytes at a time, so that no row is in memory twice for long."""
         index.forget({name for name, stamp in index.stamps.items() if wanted.get(name) != stamp})
+        index.rows.make_room(sum(self._entries[name].about.rows for name in wanted))
         come: dict[str, tuple[Any, Any]] = {}
         for name in sorted(wanted.keys() - index.stamps.keys()):
             found = self._disk.rows(self._scope, name)
