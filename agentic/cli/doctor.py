@@ -42,7 +42,7 @@ def doctor(
 
 async def _examine(kernel: Kernel) -> list[tuple[bool, str]]:
     """What was found, each with whether it works."""
-    from agentic.kernel import unknown_approvals
+    from agentic.assembly import unknown_approvals
 
     settings = kernel.settings
     findings = [(True, f"settings: data in {settings.data_dir.absolute()}")]

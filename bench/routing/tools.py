@@ -6,9 +6,9 @@ import tomllib
 from pathlib import Path
 
 from agentic import ToolSpec
+from agentic.assembly import spec_of
 from agentic.catalog.load import load
 from agentic.catalog.settings import Settings
-from agentic.kernel import spec_of
 
 STANDINS = Path(__file__).with_name("standins.toml")
 
