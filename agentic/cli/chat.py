@@ -56,17 +56,17 @@ def chat(
         typer.echo("error: there is no standard input to read questions from", err=True)
         raise typer.Exit(1)
     with written_out():
-        _talk(Choice("" if agent == AUTO else agent, model), user, session)
+        _talk("" if agent == AUTO else agent, model, user, session)
 
 
-def _talk(choice: Choice, user: str | None, session: str | None) -> None:
+def _talk(agent: str | None, model: str | None, user: str | None, session: str | None) -> None:
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     # Neither half a character nor a narrow encoding shall end a conversation.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
 
     async def work(kernel: Kernel) -> int:
-        talk = await _open(kernel, user, choice, session, is_terminal=is_terminal)
+        talk = await _open(kernel, user, Choice(agent, model), session, is_terminal=is_terminal)
         return await converse(talk, await _prompt(talk) if is_terminal else _pipe())
 
     if code := with_kernel(work):
