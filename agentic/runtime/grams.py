@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 
 TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+(?:[.,:]\d+)*|[^\w\s]")
@@ -54,15 +55,19 @@ def letters(word: str) -> Iterator[str]:
             yield marked[start : start + size]
 
 
-def wording(text: str) -> list[str]:
-    """What a text is about: its words, neighbouring pairs of them, and their letters; with repetitions."""
+@lru_cache(maxsize=2)
+def wording(text: str) -> frozenset[str]:
+    """What a text is about: its words, neighbouring pairs of them, and their letters.
+
+    The last are kept: a request is judged by its tools' likeness and by itself, mostly with the same text.
+    """
     words = [word.lower() for word in tokens(text) if word[0].isalnum()]
     words = [word if word[0].isalpha() else "0" for word in words]
     found = [f"w:{word}" for word in words]
     found += [f"b:{one} {two}" for one, two in pairwise(words)]
     for word in words:
         found += [f"c:{piece}" for piece in letters(word)]
-    return found
+    return frozenset(found)
 
 
 def skeleton(text: str) -> list[str]:

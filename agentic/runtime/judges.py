@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ COUNTED = (
     "addresses",
 )
 FLAGS = ("code", "data", "formula", "refuses_tools", "small_talk", "follows_up")
+_NOTHING = Likeness().numbers()
 NOT_FIT = -8.0
 """The raw fit of a tool that is not there."""
 QUOTED = re.compile(r"(?<!\w)[\"“„«'](?=\w)[^\"“”„«»]{3,300}?[\"”“»'](?!\w)")
@@ -114,20 +116,21 @@ def evidence(own: Likeness, ruled: bool, before: Likeness | None, first: Likenes
     ``before``: likeness of the user's last turn, where this one leans on it; ``first``: of the first
     of several parts, which is weighed by how much more it is than that of the whole.
     """
-    ahead = [a - b for a, b in zip((first or own).numbers(), own.numbers(), strict=True)]
-    return [*own.numbers(), float(ruled), *(before or Likeness()).numbers(), *ahead]
+    numbers = own.numbers()
+    ahead = map(operator.sub, first.numbers(), numbers) if first else _NOTHING
+    return [*numbers, float(ruled), *(before.numbers() if before else _NOTHING), *ahead]
 
 
 def weighed(weights: Sequence[float], found: Sequence[float]) -> float:
     """The raw fit: above 0 where a tool fits rather than not."""
-    return sum(weight * value for weight, value in zip(weights, (*found, 1.0), strict=True))
+    return sum(map(operator.mul, weights, found)) + weights[len(found)]
 
 
 def chances(found: Iterable[str], raw: Sequence[float], vector: Any = None) -> list[float]:
     """The chances that no tool helps, that one step or a chain does, and that parts that need not each other do."""
     table = judges()
     first = 0 if vector is None else 3
-    known = [own for piece in found if (own := table.pieces.get(piece)) is not None]
+    known = [own for own in map(table.pieces.get, found) if own is not None]
     sums = [sum(column) / 1000 for column in zip(*known, strict=True)][first : first + 3] or [0.0, 0.0, 0.0]
     numbers = numbers_of(raw)
     for n, weights in enumerate(table.numbers if vector is None else table.near_numbers):

@@ -69,7 +69,7 @@ class Wording:
 
     def judge(self, text: str) -> dict[str, Likeness]:
         """Every tool's likeness to the text."""
-        pieces = set(wording(text))
+        pieces = wording(text)
         if not pieces:
             return {tool: Likeness() for tool in self._tools}
         letters = {piece for piece in pieces if piece[0] == "c"}
@@ -102,7 +102,7 @@ class Wording:
     ) -> None:
         tool = len(self._tools)
         self._tools.append(spec.name)
-        examples = [set(wording(text)) for text in (*spec.examples, spec.name.replace("_", " "))]
+        examples = [wording(text) for text in (*spec.examples, spec.name.replace("_", " "))]
         for place, pieces in enumerate(examples, self._ends[-1]):
             weights = {piece: self._weight(piece) for piece in pieces}
             length = math.sqrt(sum(weight * weight for weight in weights.values())) or 1.0
@@ -111,7 +111,7 @@ class Wording:
         self._ends.append(self._ends[-1] + len(examples))
         total = len(examples) + PRIOR
         self._absent.append(math.log(PRIOR / total))
-        seen = Counter(piece for pieces in (*examples, set(wording(spec.description))) for piece in pieces)
+        seen = Counter(piece for pieces in (*examples, wording(spec.description)) for piece in pieces)
         for piece, count in seen.items():
             expected = PRIOR * self._common.share(self._common.counts.get(piece, 0))
             telling[piece][tool] = min(math.log((count + expected) / expected), 5.0)
@@ -125,5 +125,5 @@ def common_of(texts: Sequence[str]) -> Common:
     """How common pieces are in these texts; what occurs once is left out."""
     seen: Counter[str] = Counter()
     for text in texts:
-        seen.update(set(wording(text)))
+        seen.update(wording(text))
     return Common(len(texts), {piece: count for piece, count in seen.items() if count > 1})

@@ -21,24 +21,21 @@ class Sums:
 
     def __init__(self, rows: Mapping[str, Mapping[int, float]], width: int) -> None:
         self._width = width
-        self._packed: dict[str, int] = {}
-        self._sparse: dict[str, list[tuple[int, int]]] = {}
+        self._rows: dict[str, int | list[tuple[int, int]]] = {}
         for key, row in rows.items():
             whole = [(place, round(number * UNIT)) for place, number in row.items()]
-            if len(whole) * SPARSE < width:
-                self._sparse[key] = whole
-            else:
-                self._packed[key] = sum(number << place * BITS for place, number in whole)
+            is_sparse = len(whole) * SPARSE < width
+            self._rows[key] = whole if is_sparse else sum(number << place * BITS for place, number in whole)
 
     def of(self, keys: Iterable[str]) -> list[int]:
         """The sum of these keys' rows, UNIT for 1; a key without a row adds nothing."""
-        total, loose = 0, []
-        packed, sparse = self._packed.get, self._sparse.get
-        for key in keys:
-            if row := packed(key):
+        total = 0
+        loose: list[tuple[int, int]] = []
+        for row in map(self._rows.get, keys):
+            if isinstance(row, int):
                 total += row
-            elif some := sparse(key):
-                loose += some
+            elif row is not None:
+                loose += row
         sums = list(struct.unpack(f"<{self._width}I", total.to_bytes(self._width * BITS // 8, "little")))
         for place, number in loose:
             sums[place] += number

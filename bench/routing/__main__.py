@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -56,6 +57,8 @@ async def judged(requests: Sequence[Labelled], tools: Sequence[ToolSpec], *, vec
     fitness, router = Fitness(tools, _embedding if vectors else _none), Router(agents())
     await Reading(fitness, "How warm is it, and who wrote it?", ()).settle()
     await fitness.judge_near("warm up", fitness.judge("warm up"))
+    # As the server does once it has started.
+    gc.freeze()
     return [await _judge(request, fitness, router) for request in requests]
 
 
