@@ -123,7 +123,8 @@ def evidence(own: Likeness, ruled: bool, before: Likeness | None, first: Likenes
 
 def weighed(weights: Sequence[float], found: Sequence[float]) -> float:
     """The raw fit: above 0 where a tool fits rather than not."""
-    return sum(map(operator.mul, weights, found)) + weights[len(found)]
+    raw: float = sum(map(operator.mul, weights, found), weights[len(found)])
+    return raw
 
 
 def chances(found: Iterable[str], raw: Sequence[float], vector: Any = None) -> list[float]:
