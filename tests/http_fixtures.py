@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -253,3 +254,12 @@ def bob(server: Server, keys: dict[str, str], ollama: SharedOllama) -> Iterator[
     """The API as bob, a user."""
     with Api(server, keys["bob"]) as api:
         yield api
+
+
+@pytest.fixture
+def maker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Installs the plugin whose tool makes files, in a folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(install(tmp_path, "maker", "from tests.file_maker import *\n")))
+    yield
+    sys.modules.pop("fake_maker", None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from agentic.testing.killed_writers import files_with
 from agentic.testing.ollama import calls, says
 from agentic.testing.postgres import postgres_programs, running_postgres
 from tests.document_fixtures import comes_true
-from tests.http_fixtures import SharedOllama, install
+from tests.http_fixtures import SharedOllama
 
 PLUGINS = ("maker", "react", "ollama", "rag", "embed_minilm", "texts_sqlite", "readers_text", "blobs_files")
 TEXT, SAID, NAME, MADE = "zyxwv-document", "zyxwv-talk", "zyxwv-name", "zyxwv-made"
@@ -113,14 +112,6 @@ async def dumped(url: str) -> bytes:
     found, _ = await dumping.communicate()
     assert dumping.returncode == 0
     return found
-
-
-@pytest.fixture
-def maker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(install(tmp_path, "maker", "from tests.file_maker import *\n")))
-    yield
-    sys.modules.pop("fake_maker", None)
 
 
 @pytest.fixture

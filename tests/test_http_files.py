@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from agentic.catalog.settings import read_settings
 from agentic.errors import ConfigurationError
 from agentic.kernel import Kernel, open_kernel
 from agentic.server.app import create_app
-from tests.http_fixtures import error_of, install, read_stream
+from tests.http_fixtures import error_of, read_stream
 
 PLUGINS = ("maker", "chat", "storage_sqlite", "blobs_files")
 PNG = b"\x89PNG not really"
@@ -51,14 +50,6 @@ async def chat(api: httpx.AsyncClient, *calls: dict[str, Any], say: str = "Done.
     text = json.dumps({"calls": calls, "say": say})
     messages = [{"role": "user", "content": text}]
     return await api.post("/v1/chat/completions", json={"model": "agentic/maker", "messages": messages, **body})
-
-
-@pytest.fixture
-def maker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(install(tmp_path, "maker", "from tests.file_maker import *\n")))
-    yield
-    sys.modules.pop("fake_maker", None)
 
 
 @pytest.fixture

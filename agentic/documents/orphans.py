@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from agentic.documents.jobs import PREFIX as JOBS
 from agentic.documents.jobs import Jobs
 from agentic.documents.record import FILES, ID, PAGES, PREFIX
+from agentic.identity.limits import USAGE
 from agentic.ports.blobs import BlobStore
 from agentic.ports.storage import StorageBackend
 from agentic.ports.texts import TextIndex, Texts
@@ -22,7 +23,6 @@ from agentic.runtime.owners import Owners
 from agentic.runtime.spaces import Scope
 
 PAGE = 500
-USAGE = "usage/"
 _SPACES = "spaces/"
 _PARTS = re.compile(rf"{_SPACES}(?P<user>[^/]+)/(?P<rest>.*)", re.DOTALL)
 

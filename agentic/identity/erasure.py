@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from agentic.identity.keys import ApiKeys
+from agentic.identity.limits import USAGE
 from agentic.identity.listing import every
 from agentic.identity.outsiders import Outsiders
 from agentic.identity.users import Users
@@ -75,7 +76,7 @@ async def erase(everything: Everything, user_id: str) -> dict[str, int]:
         "files": await everything.blobs.delete_under(f"spaces/{user_id}/"),
         "records": await storage.delete_under(f"spaces/{user_id}/"),
     }
-    await storage.delete(f"usage/{user_id}")
+    await storage.delete(USAGE + user_id)
     return removed
 
 

@@ -31,7 +31,8 @@ logger = logging.getLogger(__name__)
 FILES = "spaces/{}/"
 """Where a user's files lie in the store of files."""
 
-_USAGE = "usage/{}"
+USAGE = "usage/"
+"""Where the count of what a user has used today lies."""
 _PAGE = 1000
 _TRIES = 20
 _DAY_S = 86_400
@@ -88,7 +89,7 @@ class Meter:
 
     async def tokens_today(self, user_id: str) -> int:
         """What was counted of the user's tokens since 00:00 UTC. Raises StorageError."""
-        return _of_today(await self._storage.load(_USAGE.format(user_id)))
+        return _of_today(await self._storage.load(USAGE + user_id))
 
     async def spend(self, principal: Principal, tokens: int) -> None:
         """Count the tokens of a run, for a user whose tokens are limited.
@@ -103,7 +104,7 @@ class Meter:
             logger.warning("[Limits] Not counted: user=%s tokens=%d: %s", principal.id, tokens, error.message)
 
     async def _add(self, principal: Principal, tokens: int) -> None:
-        key = _USAGE.format(principal.id)
+        key = USAGE + principal.id
         # Within this process one write follows the other, so that only other servers can come in between.
         async with self._locks.setdefault(principal.id, asyncio.Lock()):
             for left in reversed(range(_TRIES)):

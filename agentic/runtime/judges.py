@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from agentic.runtime.grams import skeleton, wording
 from agentic.runtime.likeness import Common, Likeness
 
 FILE = Path(__file__).with_name("judges.json")
-SCALE = {"c": 0.3, "w": 1.0, "b": 0.7, "s": 0.7, "f": 1.5, "u": 1.5}
 VECTOR_SCALE = 4.0
 LENGTHS = (2, 3, 4, 6, 8, 11, 15, 20, 30, 45)
 COUNTED = (
@@ -94,11 +94,6 @@ def _structure(shape: Shape, *, spoken: bool) -> list[str]:
     return found + [f"f:words>={n}" for n in LENGTHS if shape.words >= n]
 
 
-def scale(piece: str) -> float:
-    """How strongly a piece counts, by its kind."""
-    return SCALE[piece[0]]
-
-
 def numbers_of(raw: Iterable[float]) -> list[float]:
     """What the judges see of the tools' raw fits: the two highest, and that there is always something."""
     best, second = sorted((NOT_FIT, NOT_FIT, *raw), reverse=True)[:2]
@@ -132,7 +127,8 @@ def chances(found: Iterable[str], raw: Sequence[float], vector: Any = None) -> l
     table = judges()
     first = 0 if vector is None else 3
     known = [own for own in map(table.pieces.get, found) if own is not None]
-    sums = [sum(column) / 1000 for column in zip(*known, strict=True)][first : first + 3] or [0.0, 0.0, 0.0]
+    columns = islice(zip(*known, strict=True), first, first + 3)
+    sums = [sum(column) / 1000 for column in columns] or [0.0, 0.0, 0.0]
     numbers = numbers_of(raw)
     for n, weights in enumerate(table.numbers if vector is None else table.near_numbers):
         sums[n] += sum(weight * number for weight, number in zip(weights, numbers, strict=True))

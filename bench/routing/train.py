@@ -18,7 +18,7 @@ import numpy
 
 from agentic import ToolSpec
 from agentic.models.fit import suggestion
-from agentic.runtime.judges import FILE, VECTOR_SCALE, evidence, numbers_of, pieces_of, said_plainly, scale
+from agentic.runtime.judges import FILE, VECTOR_SCALE, evidence, numbers_of, pieces_of, said_plainly
 from agentic.runtime.likeness import Likeness, Wording, common_of
 from agentic.runtime.shape import first_part, read_shape
 from bench.routing.embedder import embedder
@@ -30,6 +30,8 @@ PULL = 2e-3
 """How strongly weights are drawn to 0; chosen by cross-validation within the dev half."""
 PACE = 0.05
 """How far a step goes down the slope."""
+SCALE = {"c": 0.3, "w": 1.0, "b": 0.7, "s": 0.7, "f": 1.5, "u": 1.5}
+"""How strongly a piece of a request counts, by its kind."""
 SEEN = 2
 """Requests in which a piece must occur to be weighed."""
 
@@ -170,12 +172,12 @@ def _classes(requests: Sequence[Labelled], raw: Any, near_raw: Any, vectors: Any
     seen = numpy.zeros((len(requests), len(places)), dtype=numpy.float32)
     for row, own in zip(seen, pieces, strict=True):
         for piece in own & places.keys():
-            row[places[piece]] = scale(piece)
+            row[places[piece]] = SCALE[piece[0]]
     cheap = numpy.array([numbers_of(row) for row in raw.tolist()], dtype=numpy.float32)
     dear = numpy.array([numbers_of(row) for row in near_raw.tolist()], dtype=numpy.float32)
     first = fit_classes(numpy.hstack([seen, cheap]), classes)
     second = fit_classes(numpy.hstack([seen, dear, VECTOR_SCALE * vectors]), classes)
-    scales = numpy.array([[scale(piece)] for piece in places])
+    scales = numpy.array([[SCALE[piece[0]]] for piece in places])
     both = numpy.round(1000 * scales * numpy.hstack([first[: len(places)], second[: len(places)]])).astype(int)
     width = cheap.shape[1]
     return {

@@ -63,8 +63,9 @@ class Connection:
 
     def scrub(self) -> None:
         """Overwrite what new index files hold besides vectors; call it where no one else writes."""
-        if self._scrubbing is not None:
-            self.use(lambda _: self._scrubbing.scrub() if self._scrubbing else None)
+        scrubbing = self._scrubbing
+        if scrubbing is not None:
+            self.use(lambda _: scrubbing.scrub())
 
     def _made(self) -> Any:
         with self._making:
