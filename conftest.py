@@ -7,7 +7,7 @@ from threading import Timer
 
 import pytest
 
-# pytest-timeout lets a test go that has failed, or that shields what it waits for: what then hangs gets this long.
+# pytest-timeout lets go of a test that has failed once: its teardown, and the further tries, may take this much longer.
 GRACE_SECONDS = 60.0
 STDERR = pytest.StashKey[int]()
 WATCHDOG = pytest.StashKey[Timer]()

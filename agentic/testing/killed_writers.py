@@ -59,12 +59,15 @@ class KilledWriter:
         process.stdin.write(b"\n")
         told = (await process.stdout.readline()).split()
         assert told and told[0] == b"writer", "is the fixture `program` right?"
-        lines = [await process.stdout.readline() for _ in range(rounds)]
-        os.kill(int(told[1]), signal.SIGKILL)
-        while (line := await process.stdout.readline()) != b"end\n":
-            # The line that was being printed has no end, and runs into the last one.
-            lines.append(line.removesuffix(b"end\n"))
-        return int(lines[-1])
+        lines: list[bytes] = []
+        while not (line := await process.stdout.readline()).endswith(b"end\n"):
+            assert line, "the process that starts the writers has died"
+            lines.append(line)
+            if len(lines) == rounds:
+                os.kill(int(told[1]), signal.SIGKILL)
+        assert len(lines) >= rounds, "the writer has ended by itself: what it wrote to the terminal says why"
+        # Killed between a number and the end of its line, it leaves both in one.
+        return int(line.removesuffix(b"end\n") or lines[-1])
 
 
 async def files_with(folder: Path, *markers: bytes) -> list[str]:
