@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
-from typing import Any
 
 from agentic.catalog.catalog import Plugin
 from agentic.catalog.contract import NAME, NAME_RULE
@@ -69,11 +68,13 @@ def _found(entry: EntryPoint) -> Found:
 
 
 def _identity(distribution: Distribution | None) -> tuple[str, str]:
-    """Name (empty if unknown) and version, of one reading of the metadata."""
-    metadata: Any = distribution.metadata if distribution is not None else None
-    if metadata is None:
-        return "", "of unknown version"
-    return metadata.get("Name") or "", metadata.get("Version") or "of unknown version"
+    """Name (empty if unknown) and version, as the core metadata tell them (PEP 566).
+
+    Only the fields are read: `Distribution.metadata` parses the whole README below them as well.
+    """
+    metadata = distribution and (distribution.read_text("METADATA") or distribution.read_text("PKG-INFO"))
+    fields = dict(line.partition(": ")[::2] for line in (metadata or "").partition("\n\n")[0].splitlines())
+    return fields.get("Name", ""), fields.get("Version", "of unknown version")
 
 
 def _may_be_ours(distribution: Distribution) -> bool:

@@ -1,9 +1,9 @@
 """The connection to the server: requests, answers line by line, and every fault turned into an error of ours.
 
-The ``ollama`` client reads the address, the key and the headers from its environment; requests go over aiohttp, since
-a client over it costs more time than all else here. Bodies and lines pass by its models: those strip tool schemas to a
-few keys, drop the ids of calls, take a cut answer for a whole one, split lines within a text that holds U+0085, and
-validate every chunk with pydantic.
+Requests go over aiohttp. The ``ollama`` client is not in between: to import it takes longer than to start all else of a
+first answer, its transport costs more time than all else here, and its models strip tool schemas to a few keys, drop
+the ids of calls, take a cut answer for a whole one, split lines within a text that holds U+0085, and validate every
+chunk with pydantic.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ logger = logging.getLogger(__name__)
 _CONNECT_S = 3.0
 _KEEP_ALIVE_S = 60.0
 _BUSY = (429, 503)
-_OF_HTTPX = ("accept-encoding", "connection")
-"""Headers that say what httpx can do, which does not send them here."""
 # It cuts prompts itself, and in silence, but for what it cannot cut: one message, or a model that runs elsewhere.
 _BEYOND_CONTEXT = re.compile(r"exceed\w*\b.{0,40}\bcontext|context (length|window)\b.{0,40}\bexceed", re.IGNORECASE)
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.:/-]*")
@@ -41,6 +39,7 @@ class Connection:
 
     def __init__(self, settings: Settings) -> None:
         self.host = settings.ollama_host or DEFAULT_HOST
+        self._settings = settings
         self._timeout_s = settings.ollama_timeout
         self._opened: _Server | None = None
         self._opening = asyncio.Lock()
@@ -88,7 +87,9 @@ class Connection:
         if self._opened is None:
             async with self._opening:
                 if self._opened is None:
-                    self._opened = await _Server.open(self.host)
+                    # It takes hundreds of milliseconds.
+                    await asyncio.to_thread(importlib.import_module, "aiohttp")
+                    self._opened = _Server(self._settings)
         return self._opened
 
     @contextmanager
@@ -180,14 +181,14 @@ def cut_answer(host: str) -> ModelError:
 
 
 class _Server:
-    """Requests to the address, and with the headers, that the ``ollama`` client would use."""
+    """Requests to the server's address, with its key. Made where a loop runs, once aiohttp is imported."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, settings: Settings) -> None:
         import aiohttp
         from yarl import URL
 
-        base = str(client._client.base_url)
-        self._url_of = functools.cache(lambda path: URL(base.rstrip("/") + path, encoded=True))
+        base, key = settings.base_url, settings.ollama_api_key
+        self._url_of = functools.cache(lambda path: URL(base + path))
         self._timeout_of = functools.cache(
             lambda silence_s: aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=silence_s)
         )
@@ -195,18 +196,12 @@ class _Server:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={name: value for name, value in client._client.headers.items() if name not in _OF_HTTPX},
+            headers={
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                **({"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}),
+            },
         )
-
-    @classmethod
-    async def open(cls, host: str) -> _Server:
-        """Importing the client takes hundreds of milliseconds, and is done in a thread."""
-
-        def client() -> Any:
-            # It connects to nothing, and would read certificates for nothing: those that count are aiohttp's own.
-            return importlib.import_module("ollama").AsyncClient(host=host, verify=False)
-
-        return cls(await asyncio.to_thread(client))
 
     @asynccontextmanager
     async def ask(

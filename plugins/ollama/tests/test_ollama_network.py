@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
 
 from agentic import Message, ModelDelta, ModelError, ModelRequest, ModelTimeout, ModelUnavailable
 from agentic.testing.ollama import ScriptedOllama, cuts, hangs, says, sends
+from agentic.testing.scripted_exchange import Receive, Scope, Send
 from agentic_ollama.connection import Connection
 from agentic_ollama.provider import OllamaProvider
 from agentic_ollama.settings import Settings
@@ -183,3 +184,21 @@ async def test_what_came_together_with_a_fault_is_not_lost(fault: bytes) -> None
                 seen += parts
         await connection.aclose()
     assert [part["message"]["content"] for part in seen] == ["kept"]
+
+
+class Listens(ScriptedOllama):
+    """Keeps the headers that it was sent last."""
+
+    headers: Mapping[bytes, bytes] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.headers = dict(scope["headers"])
+        await super().__call__(scope, receive, send)
+
+
+@pytest.mark.parametrize(("key", "sent"), [("s3cret", b"Bearer s3cret"), (None, None)])
+async def test_key_is_sent_where_there_is_one(key: str | None, sent: bytes | None) -> None:
+    server = Listens()
+    async with served(server, ollama_api_key=key) as provider:
+        await provider.models()
+    assert server.headers.get(b"authorization") == sent

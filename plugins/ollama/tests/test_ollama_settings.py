@@ -6,11 +6,13 @@ import subprocess
 import sys
 from typing import Any
 
+import httpx
+import ollama
 import pytest
 from pydantic import ValidationError
 
 from agentic_ollama import agentic_embedders, agentic_model_providers, agentic_settings
-from agentic_ollama.settings import Settings
+from agentic_ollama.settings import DEFAULT_HOST, Settings
 
 
 def made(**values: Any) -> Settings:
@@ -51,6 +53,31 @@ def test_numbers_out_of_range_are_refused(values: dict[str, str]) -> None:
 @pytest.mark.parametrize("host", ["localhost", "0.0.0.0", ":11434", "[::1]:11434", "https://models.example/ollama"])
 def test_hosts_that_ollama_takes_are_taken(host: str) -> None:
     assert made(ollama_host=host).configured
+
+
+@pytest.mark.parametrize("path", ["", "/", "/path", "/path/"])
+@pytest.mark.parametrize("scheme", ["", "http://", "https://"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "0.0.0.0", "1.2.3.4:56789", "models.example", "[::1]", "[0001:002::1]:80", ":11435"]
+)
+def test_address_is_read_as_by_the_client_of_ollama(scheme: str, host: str, path: str) -> None:
+    theirs: Any = ollama.Client(host=scheme + host + path, verify=False)
+    ours = made(ollama_host=scheme + host + path)
+    assert httpx.URL(ours.base_url) == httpx.URL(str(theirs._client.base_url).rstrip("/"))
+
+
+def test_address_that_is_left_out_is_the_one_of_ollama() -> None:
+    assert Settings().base_url == DEFAULT_HOST
+
+
+def test_key_is_shown_nowhere() -> None:
+    assert "s3cret" not in repr(made(ollama_api_key="s3cret"))
+
+
+@pytest.mark.parametrize("key", ["two\nlines", "schlüssel"])
+def test_key_that_fits_into_no_header_is_refused(key: str) -> None:
+    with pytest.raises(ValidationError, match="OLLAMA_API_KEY must be one line of ASCII"):
+        made(ollama_api_key=key)
 
 
 def test_empty_values_count_as_unset() -> None:
