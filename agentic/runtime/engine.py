@@ -76,12 +76,13 @@ class Engine:
         and is recorded unless storage itself has failed.
         """
         route = self._router.read(request.model)
-        session_id = await self._session(request, principal)
+        conversations = self.conversations(principal)
+        session_id = await self._session(request, principal, conversations)
         if session_id is not None and len(self._at_work(session_id, principal)) > LONGEST_QUEUE:
             raise RateLimited("Too many requests of this conversation wait for their turn.", retry_after_s=1)
         await self._meter.check_tokens(principal)
         new = session_id is None
-        session_id = session_id or self.conversations(principal).new_id()
+        session_id = session_id or conversations.new_id()
         # Nothing is waited for between this and the run's being counted itself.
         self._meter.check_runs(principal, len(self.at_work(principal)))
         live = LiveRun(self._presence.new_run_id(), request, principal, session_id, Budget(self._limits))
@@ -93,7 +94,7 @@ class Engine:
         logger.info("[Engine] Run started: run=%s user=%s session=%s", live.id, principal.id, live.session_id)
         content.log("[Engine] Request: run=%s: %s", live.id, request.messages[-1].text if request.messages else "")
         self._presence.begin()
-        self._set_going(live, lambda: self._answer(live, route, new=new))
+        self._set_going(live, lambda: self._answer(live, route, conversations, new=new))
         return live
 
     def go_on(self, left: Left) -> None:
@@ -128,8 +129,9 @@ class Engine:
         router is asked as it would be, which may call the model.
         """
         route = self._router.read(request.model)
-        session_id = await self._session(request, principal)
-        turn = await self.conversations(principal).turn(session_id or "", request.messages, new=session_id is None)
+        conversations = self.conversations(principal)
+        session_id = await self._session(request, principal, conversations)
+        turn = await conversations.turn(session_id or "", request.messages, new=session_id is None)
         # It is never set going: whoever judges the task needs a run to look at, and its budget and log to use.
         unborn = LiveRun(self._presence.new_run_id(), request, principal, session_id or "", Budget(self._limits))
         return await self._casting.explain(unborn, route, turn)
@@ -217,12 +219,11 @@ class Engine:
         """The runs of a session that work or wait for their turn."""
         return [live for live in self._running.values() if live.owns(session_id, principal)]
 
-    async def _session(self, request: RunRequest, principal: Principal) -> str | None:
+    async def _session(self, request: RunRequest, principal: Principal, conversations: Conversations) -> str | None:
         """The session that the request goes on with, checked; None for a new one.
 
         A client that brings results of calls that a run gave it need not name the session: its call ids do.
         """
-        conversations = self.conversations(principal)
         session_id = request.session_id
         if session_id is not None:
             # A new session's first run may still be storing it.
@@ -251,9 +252,8 @@ class Engine:
         if content.is_allowed():
             content.log("[Engine] Answer: run=%s: %s", live.id, live.text)
 
-    async def _answer(self, live: LiveRun, route: Route, *, new: bool) -> Entry:
+    async def _answer(self, live: LiveRun, route: Route, conversations: Conversations, *, new: bool) -> Entry:
         """A run from its request to its record."""
-        conversations = self.conversations(live.principal)
         journal = Journal(live, self._everything, self._presence)
         turn = await conversations.turn(live.session_id, live.request.messages, new=new)
         live.opening = opening = Opening(

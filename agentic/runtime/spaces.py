@@ -233,12 +233,13 @@ class Scope(Space):
         """See :class:`Space`."""
         return self.indexes.texts(self._named())
 
-    def under(self, path: str, name: str = "") -> Scope:
-        """The part of this one under a path of one or more names."""
+    def under(self, path: str, name: str = "", *, documents: Documents | None = None) -> Scope:
+        """The part of this one under a path of one or more names, from which these documents can be reached."""
         return replace(
             self,
             storage=ScopedStorage(self.storage, f"{path}/"),
             blobs=ScopedBlobs(self.blobs, f"{path}/"),
+            documents=self.documents if documents is None else documents,
             name=name,
         )
 
@@ -264,8 +265,7 @@ async def whole_log(storage: StorageBackend, key: str) -> list[Any]:
 
 def of_user(everything: Scope, principal: Principal) -> Scope:
     """What is kept for a principal: their conversations, runs and documents, and what plugins keep for them."""
-    user = everything.under(f"spaces/{principal.id}")
-    return replace(user, documents=everything.shelve(user.storage, user.blobs))
+    return everything.under(f"spaces/{principal.id}", documents=_documents(everything, principal))
 
 
 def of_plugin(everything: Scope, principal: Principal, plugin: str) -> Scope:
@@ -280,5 +280,9 @@ def of_conversation(everything: Scope, principal: Principal, session_id: str, pl
 
 def _within(everything: Scope, principal: Principal, path: str, name: str = "") -> Scope:
     """A part of what is kept for a principal, from which their documents can be reached, and nothing else."""
-    documents = of_user(everything, principal).documents
-    return replace(everything.under(f"spaces/{principal.id}/{path}", name), documents=documents)
+    return everything.under(f"spaces/{principal.id}/{path}", name, documents=_documents(everything, principal))
+
+
+def _documents(everything: Scope, principal: Principal) -> Documents:
+    prefix = f"spaces/{principal.id}/"
+    return everything.shelve(ScopedStorage(everything.storage, prefix), ScopedBlobs(everything.blobs, prefix))
