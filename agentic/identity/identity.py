@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agentic.errors import Conflict, Forbidden, NotFound, Unauthorized
-from agentic.identity.keys import PREFIX, ApiKeys, Grant, digest_of
+from agentic.identity.keys import PREFIX, ApiKeys
 from agentic.identity.limits import Meter
 from agentic.identity.outsiders import Outsiders
 from agentic.identity.passes import Passes
@@ -20,8 +19,6 @@ from agentic.ports.space import Principal
 from agentic.ports.storage import StorageBackend
 
 logger = logging.getLogger(__name__)
-
-_MOST_OWNERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +34,8 @@ class Identity:
     """Users, API keys and logins over one storage.
 
     ``secret`` signs the tokens, which hold for ``token_hours``; ``rounds`` is the cost of a password hash; ``meter``
-    holds users to their limits, of which there are none without it. A user's state is read from storage at every
-    request: what another process changed holds at once.
+    holds users to their limits, of which there are none without it. What any process changed of a user or a key holds
+    everywhere once that has returned, see :class:`agentic.identity.leases.Leases`.
     """
 
     def __init__(
@@ -57,7 +54,6 @@ class Identity:
         self.meter = meter or Meter(storage)
         self._tokens = Tokens(secret, token_hours * 3600)
         self._throttle = Throttle()
-        self._owners: dict[str, str] = {}
 
     async def login(self, name: str, password: str, address: str) -> Login:
         """Sign in. ``address`` is the client's.
@@ -104,10 +100,11 @@ class Identity:
         return await self._signed_in(await self.users.set_password(name, new))
 
     async def authenticate(self, bearer: str) -> Principal:
-        """Who sent this token or API key. Raises Unauthorized or StorageError; reads storage once or twice."""
+        """Who sent this token or API key. Raises Unauthorized or StorageError."""
         if bearer.startswith(PREFIX):
-            user, grant = await self._by_key(bearer)
-            if user is None or user.disabled:
+            grant = await self.keys.find(bearer)
+            user = await self.users.known(grant.user_id) if grant else None
+            if grant is None or user is None or user.disabled:
                 raise Unauthorized("the API key is not valid")
             self.keys.note_use(user.id, bearer)
             return self._principal(user, "key", grant.scopes)
@@ -145,26 +142,8 @@ class Identity:
         await self._tokens.ready()
         return Login(self._tokens.issue(user), int(self._tokens.lifetime_s), user)
 
-    async def _by_key(self, key: str) -> tuple[User | None, Grant]:
-        """Whose key this is. A key never changes hands, so where its user was seen before both are read at once."""
-        digest = digest_of(key)
-        known = self._owners.get(digest)
-        if known is None:
-            grant = await self.keys.find(key)
-            if grant is None:
-                return None, _NOTHING
-            if len(self._owners) >= _MOST_OWNERS:
-                self._owners.clear()
-            self._owners[digest] = grant.user_id
-            return await self.users.get(grant.user_id), grant
-        grant, user = await asyncio.gather(self.keys.find(key), self.users.get(known))
-        return (user, grant) if grant is not None and grant.user_id == known else (None, _NOTHING)
-
     async def _by_token(self, token: str) -> User | None:
         await self._tokens.ready()
         user_id, version = self._tokens.read(token)
-        user = await self.users.get(user_id)
+        user = await self.users.known(user_id)
         return user if user and user.token_version == version else None
-
-
-_NOTHING = Grant("")

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentic.errors import BadRequest, Conflict, NotFound, StorageError
+from agentic.identity.leases import Leases
 from agentic.identity.listing import every
 from agentic.ports.storage import StorageBackend, Stored
 
@@ -57,10 +58,14 @@ class Grant:
 
 
 class ApiKeys:
-    """The API keys in a storage. Every method raises StorageError when the storage fails."""
+    """The API keys in a storage. Every method raises StorageError when the storage fails.
+
+    Keys are ended for all processes when that returns, see :class:`Leases`.
+    """
 
     def __init__(self, storage: StorageBackend) -> None:
         self._storage = storage
+        self._leases = Leases(storage)
         self._noted: OrderedDict[str, float] = OrderedDict()
         self._notes: set[asyncio.Task[None]] = set()
 
@@ -109,6 +114,7 @@ class ApiKeys:
         if len(found) > 1:
             raise BadRequest(f"{len(found)} keys begin so; give more of it", param="key")
         await self._end(user_id, found[0])
+        await self._leases.end()
         return ApiKey(**found[0].value)
 
     async def revoke_all(self, user_id: str) -> int:
@@ -116,13 +122,15 @@ class ApiKeys:
         found = [stored async for stored in every(self._storage, f"user_keys/{user_id}/")]
         for stored in found:
             await self._end(user_id, stored)
+        if found:
+            await self._leases.end()
         return len(found)
 
     async def find(self, key: str) -> Grant | None:
         """What this key is good for, or None: it is unknown, revoked, or has expired."""
         if not key.startswith(PREFIX):
             return None
-        stored = await self._storage.load(f"keys/{digest_of(key)}")
+        stored = await self._leases.load(f"keys/{digest_of(key)}")
         if stored is None:
             return None
         # Keys of before there were scopes have neither of the two.

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
 from agentic.errors import BadRequest, Conflict, NotFound
+from agentic.identity.leases import Leases
 from agentic.identity.listing import every
 from agentic.identity.passwords import Passwords
 from agentic.ports.space import Allowance, Role
@@ -45,11 +46,13 @@ class User:
 class Users:
     """The users in a storage. ``rounds`` is the cost of a password hash, see :class:`Passwords`.
 
-    Every method raises StorageError when the storage fails.
+    A change returns when no process goes by what was before it, see :class:`Leases`. Every method raises StorageError
+    when the storage fails.
     """
 
     def __init__(self, storage: StorageBackend, *, rounds: int = 12) -> None:
         self._storage = storage
+        self._leases = Leases(storage)
         self._passwords = Passwords(rounds)
 
     async def add(self, name: str, password: str | None, role: Role) -> User:
@@ -80,6 +83,11 @@ class Users:
     async def get(self, user_id: str) -> User | None:
         """The user with this id, or None."""
         stored = await self._storage.load(f"users/{user_id}")
+        return _from_json(stored.value) if stored else None
+
+    async def known(self, user_id: str) -> User | None:
+        """The user with this id, or None, under a lease: what a change that has returned has made of them, at least."""
+        stored = await self._leases.load(f"users/{user_id}")
         return _from_json(stored.value) if stored else None
 
     async def find(self, name: str) -> User | None:
@@ -130,7 +138,10 @@ class Users:
         return stored is not None and stored.value["password_hash"] is not None
 
     async def remove(self, user: User) -> None:
-        """Remove the record of a user and free the name. What else there is of them has to be removed before."""
+        """Remove the record of a user and free the name.
+
+        The user has to be shut out before, and what else there is of them be removed.
+        """
         await self._storage.delete(f"users/{user.id}")
         entry = await self._storage.load(f"user_names/{user.name}")
         # Another server may have removed the user as well, and somebody taken the name since.
@@ -163,6 +174,7 @@ class Users:
                 await self._storage.save(stored.key, value, if_version=stored.version)
             except Conflict:
                 continue
+            await self._leases.end()
             return _from_json(value)
         raise Conflict(f"user '{name}' is being changed by somebody else; try again")
 
