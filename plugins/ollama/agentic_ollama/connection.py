@@ -124,6 +124,8 @@ class Connection:
 
     def _read(self, batch: Sequence[bytes]) -> tuple[list[Json], ModelError | None]:
         """The objects of some lines, up to the first that is an error, or none that can be read."""
+        if (whole := _together(batch)) is not None:
+            return whole, None
         parts: list[Json] = []
         for line in batch:
             try:
@@ -251,6 +253,16 @@ def _loads(data: bytes) -> Any:
 
     # Arguments of a call may hold integers beyond 64 bits, which orjson turns into floats.
     return json.loads(data) if b'"tool_calls"' in data else orjson.loads(data)
+
+
+def _together(lines: Sequence[bytes]) -> list[Json] | None:
+    """The objects of many lines, read at once; None where each has to be looked at by itself."""
+    try:
+        parts = _loads(b"[" + b",".join(lines) + b"]")
+    except ValueError:
+        return None
+    is_plain = len(parts) == len(lines) and all(isinstance(part, dict) and not part.get("error") for part in parts)
+    return parts if is_plain else None
 
 
 def _said(data: bytes) -> str:

@@ -90,14 +90,14 @@ class Answer:
         The last one holds the finish reason and the usage. Raises ModelError for a line that is not of Ollama's form.
         """
         try:
-            for kind, deltas in groupby(map(self._delta, parts), _kind if join else _no_kind):
-                if kind == "text":
-                    yield ModelDelta("".join([delta.text for delta in deltas]))
+            for kind, alike in groupby(parts, _kind if join else _no_kind):
+                if kind == "content":
+                    yield ModelDelta("".join([part["message"][kind] for part in alike]))
                 elif kind == "thinking":
-                    yield ModelDelta(thinking="".join([delta.thinking for delta in deltas]))
+                    yield ModelDelta(thinking="".join([part["message"][kind] for part in alike]))
                 else:
-                    yield from deltas
-        except (AttributeError, TypeError) as fault:
+                    yield from map(self._delta, alike)
+        except (AttributeError, KeyError, TypeError) as fault:
             raise ModelError("Ollama sent a line in a form that is not its own") from fault
 
     def _delta(self, part: Json) -> ModelDelta:
@@ -131,14 +131,17 @@ class Answer:
         return call_id
 
 
-def _kind(delta: ModelDelta) -> str:
-    """``text`` or ``thinking`` for what can be joined, nothing for what stands alone."""
-    if delta.finish or delta.calls or (delta.text and delta.thinking):
+def _kind(part: Json) -> str:
+    """``content`` or ``thinking`` where a line holds that alone, and can be joined; nothing for what stands alone."""
+    message = part.get("message")
+    if not message or part.get("done") or message.get("tool_calls"):
         return ""
-    return "thinking" if delta.thinking else "text"
+    if message.get("thinking"):
+        return "" if message.get("content") else "thinking"
+    return "content" if message.get("content") else ""
 
 
-def _no_kind(_: ModelDelta) -> str:
+def _no_kind(_: Json) -> str:
     return ""
 
 
