@@ -7,17 +7,22 @@ time of the process until the answer is there. It is steadier than seconds on a 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
-import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.speed.load import cpu_seconds
-from bench.speed.servers import AGENTIC, CHAT, UVICORN, free_port, memory_mb, server, surroundings, user_with_key
-
-ASKED = json.dumps({"model": "plain", "messages": [{"role": "user", "content": "hi"}]}).encode()
+from bench.speed.servers import (
+    AGENTIC,
+    UVICORN,
+    first_answer,
+    free_port,
+    memory_mb,
+    server,
+    surroundings,
+    user_with_key,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +35,9 @@ class Starts:
 
     def once(self, command: list[str], environment: dict[str, str], port: int, key: str = "") -> None:
         """Start, ask, end."""
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
         with server(command, environment, port) as pid:
             self.listening.append(cpu_seconds(pid))
-            asked = urllib.request.Request(f"http://127.0.0.1:{port}{CHAT}", ASKED, headers)
-            with urllib.request.urlopen(asked, timeout=60) as answer:
-                json.load(answer)
+            first_answer(port, key)
             self.answered.append(cpu_seconds(pid))
             self.memory.append(memory_mb(pid))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -21,14 +22,15 @@ START_S = 120.0
 UVICORN = [sys.executable, "-m", "uvicorn", "--log-level", "error", "--no-access-log"]
 AGENTIC = [sys.executable, "-m", "agentic"]
 CHAT = "/v1/chat/completions"
+ASKED = json.dumps({"model": "plain", "messages": [{"role": "user", "content": "hi"}]}).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
     """The three servers.
 
-    ``cold_s``: seconds from this project's start to its first answer, ``cold_cpu_s`` the CPU time in them, and
-    ``idle_mb`` what it holds then; ``bare_cold_s``: the bare server's seconds.
+    ``cold_s``: seconds from this project's start to its first chat answer, ``cold_cpu_s`` the CPU time in them, and
+    ``idle_mb`` what it holds before that; ``bare_cold_s``: the bare server's seconds.
     """
 
     targets: list[Target]
@@ -49,11 +51,14 @@ def start(servers: ExitStack, folder: Path) -> Started:
     bare = servers.enter_context(
         server([*UVICORN, "bench.speed.bare:app", "--port", str(bare_port)], environment, bare_port)
     )
+    first_answer(bare_port)
     bare_cold_s = time.perf_counter() - began
     key = user_with_key(environment)
     began = time.perf_counter()
     ours = servers.enter_context(server([*AGENTIC, "serve"], environment, our_port))
-    cold_s, cold_cpu_s, idle_mb = time.perf_counter() - began, cpu_seconds(ours), memory_mb(ours)
+    idle_mb = memory_mb(ours)
+    first_answer(our_port, key)
+    cold_s, cold_cpu_s = time.perf_counter() - began, cpu_seconds(ours)
     targets = [
         Target("model server alone", f"http://127.0.0.1:{model_port}/api/chat", {}, model, is_model=True),
         Target("bare", f"http://127.0.0.1:{bare_port}{CHAT}", {}, bare),
@@ -86,6 +91,14 @@ def user_with_key(environment: dict[str, str]) -> str:
     )
     made = [*AGENTIC, "keys", "create", "bench", "--name", "b"]
     return subprocess.run(made, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def first_answer(port: int, key: str = "") -> None:
+    """Ask one plain question, and wait for its answer."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}{CHAT}", ASKED, headers)
+    with urllib.request.urlopen(asked, timeout=START_S) as answer:
+        json.load(answer)
 
 
 def memory_mb(pid: int) -> float:
