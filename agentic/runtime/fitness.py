@@ -92,7 +92,7 @@ class Fitness:
     @cached_property
     def wording(self) -> Wording:
         """The words and letters of all examples; some ten milliseconds at the first use."""
-        return Wording(self._specs.values(), judges().common)
+        return Wording(list(self._specs.values()), judges().common)
 
     @property
     def is_ready(self) -> bool:
