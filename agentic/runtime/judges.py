@@ -38,6 +38,8 @@ COUNTED = (
 )
 FLAGS = ("code", "data", "formula", "refuses_tools", "small_talk", "follows_up")
 _NOTHING = Likeness()
+GIST = 96
+"""Bytes, for a character of Chinese takes as long as a short word of English: some 24 tokens of either."""
 NOT_FIT = -8.0
 """The raw fit of a tool that is not there."""
 QUOTED = re.compile(r"(?<!\w)[\"“„«'](?=\w)[^\"“”„«»]{3,300}?[\"”“»'](?!\w)")
@@ -73,6 +75,11 @@ def judges() -> Judges:
 def said_plainly(text: str) -> str:
     """The text without what it quotes, which is not what it asks; code is left as it is."""
     return text if "```" in text else QUOTED.sub(' "_" ', text)
+
+
+def gist(text: str) -> str:
+    """The beginning of what is said plainly, all that the dearer judge reads: its time grows with what it is given."""
+    return said_plainly(text).encode("utf-8", "replace")[:GIST].decode("utf-8", "ignore")
 
 
 def pieces_of(text: str, shape: Shape, *, spoken: bool) -> set[str]:
