@@ -10,7 +10,7 @@ import pytest
 from agentic import Embedder, Run
 from agentic.messages import Message
 from agentic.runtime.fitness import Fitness
-from agentic.runtime.judges import judges
+from agentic.runtime.judges import GIST, gist, judges
 from agentic.runtime.reading import Reading
 from bench.routing.keywords import by_keywords
 from bench.routing.requests import Half, labelled
@@ -110,6 +110,26 @@ async def test_dearer_judge_is_asked_only_where_the_cheap_one_is_not_sure() -> N
     asked = sum(reading.is_settled for reading in readings)
     assert 0 < asked < 0.5 * len(readings)
     assert embedder.texts < 2 * sum(len(tool.examples) for tool in TOOLS) + asked
+
+
+async def test_dearer_judge_reads_no_more_than_the_beginning() -> None:
+    asked: list[str] = []
+
+    class Noting(Flat):
+        async def embed(self, texts: Sequence[str], kind: Any) -> Any:
+            asked.extend(texts if kind == "query" else [])
+            return await super().embed(texts, kind)
+
+    made = fitness(Noting(judges().embedder))
+    long = "Is it going to be warm in Rome and what did they pay for it? " * 50
+    assert await made.judge_near(long, made.judge(long)) is not None
+    assert asked == [long[:GIST]]
+
+
+@pytest.mark.parametrize("text", ["", "warm", "天気はどうですか" * 20, "é" * 99, "\ud800 lone " * 20])
+def test_gist_of_any_text_is_short_and_its_beginning(text: str) -> None:
+    assert text.replace("\ud800", "?").startswith(gist(text))
+    assert GIST - 3 < len(gist(text).encode()) <= GIST or gist(text) == text
 
 
 async def test_nothing_is_judged_where_the_client_has_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from agentic.models.fit import LONGEST, suggestion
 from agentic.ports.agent import Fit
 from agentic.ports.embedder import Embedder
 from agentic.ports.model import ToolSpec
-from agentic.runtime.judges import evidence, judges, likely, said_plainly, weighed
+from agentic.runtime.judges import evidence, gist, judges, likely, weighed
 from agentic.runtime.likeness import NEAREST, Wording
 from agentic.runtime.shape import first_part
 
@@ -92,7 +92,7 @@ class Fitness:
     @cached_property
     def wording(self) -> Wording:
         """The words and letters of all examples; some ten milliseconds at the first use."""
-        return Wording(self._specs.values(), judges().common)
+        return Wording(list(self._specs.values()), judges().common)
 
     @property
     def is_ready(self) -> bool:
@@ -126,8 +126,7 @@ class Fitness:
 
     async def judge_near(self, text: str, quick: Judged) -> tuple[Judged, Any] | None:
         """The tools judged with vectors too, and the request's vector; None where the judges know no such embedder."""
-        plain = said_plainly(text[:LONGEST])
-        found = await self._embed(plain)
+        found = await self._embed(gist(text[:LONGEST]))
         if found is None or found[0].embedder != judges().embedder:
             return None
         learned, vector = found

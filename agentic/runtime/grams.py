@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+(?:[.,:]\d+)*|[^\w\s]")
 WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -38,36 +38,38 @@ SMALL_WORDS = frozenset(
 )
 
 
+class Pieces(NamedTuple):
+    """The pieces of a text: its words and pairs of them, and their letters."""
+
+    words: frozenset[str]
+    letters: frozenset[str]
+
+
 def tokens(text: str) -> tuple[str, ...]:
     """Words, numbers and signs, as written."""
     return tuple(TOKEN.findall(text))
 
 
-def letters(word: str) -> Iterator[str]:
+def letters(word: str) -> list[str]:
     """Three and four letters in a row of a word, its ends marked; of scripts without spaces one and two as well."""
     if WIDE.search(word):
-        yield from word
-        yield from (word[n : n + 2] for n in range(len(word) - 1))
-        return
+        return [*word, *map("".join, pairwise(word))]
     marked = f"_{word}_"
-    for size in (3, 4):
-        for start in range(max(1, len(marked) - size + 1)):
-            yield marked[start : start + size]
+    return [marked[n : n + size] for size in (3, 4) for n in range(max(1, len(marked) - size + 1))]
 
 
-@lru_cache(maxsize=2)
-def wording(text: str) -> frozenset[str]:
-    """What a text is about: its words, neighbouring pairs of them, and their letters.
+@lru_cache(maxsize=3)
+def wording(text: str) -> Pieces:
+    """What a text is about: its words and neighbouring pairs of them, and their letters.
 
-    The last are kept: a request is judged by its tools' likeness and by itself, mostly with the same text.
+    The last are kept: a request is judged by its tools' likeness and by itself, mostly with the same text, and its
+    first part and the user's last turn may come between.
     """
     words = [word.lower() for word in tokens(text) if word[0].isalnum()]
     words = [word if word[0].isalpha() else "0" for word in words]
-    found = [f"w:{word}" for word in words]
-    found += [f"b:{one} {two}" for one, two in pairwise(words)]
-    for word in words:
-        found += [f"c:{piece}" for piece in letters(word)]
-    return frozenset(found)
+    spoken = [f"w:{word}" for word in words]
+    spoken += [f"b:{one} {two}" for one, two in pairwise(words)]
+    return Pieces(frozenset(spoken), frozenset([f"c:{piece}" for word in words for piece in letters(word)]))
 
 
 def skeleton(text: str) -> list[str]:

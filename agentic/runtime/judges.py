@@ -37,7 +37,9 @@ COUNTED = (
     "addresses",
 )
 FLAGS = ("code", "data", "formula", "refuses_tools", "small_talk", "follows_up")
-_NOTHING = Likeness().numbers()
+_NOTHING = Likeness()
+GIST = 96
+"""Bytes, for a character of Chinese takes as long as a short word of English: some 24 tokens of either."""
 NOT_FIT = -8.0
 """The raw fit of a tool that is not there."""
 QUOTED = re.compile(r"(?<!\w)[\"“„«'](?=\w)[^\"“”„«»]{3,300}?[\"”“»'](?!\w)")
@@ -75,10 +77,16 @@ def said_plainly(text: str) -> str:
     return text if "```" in text else QUOTED.sub(' "_" ', text)
 
 
+def gist(text: str) -> str:
+    """The beginning of what is said plainly, all that the dearer judge reads: its time grows with what it is given."""
+    return said_plainly(text).encode("utf-8", "replace")[:GIST].decode("utf-8", "ignore")
+
+
 def pieces_of(text: str, shape: Shape, *, spoken: bool) -> set[str]:
     """All that the judges weigh of a request but its fits; ``spoken``: the user has said something before."""
     plain = said_plainly(text)
-    return {*wording(plain), *skeleton(plain), *_structure(shape, spoken=spoken)}
+    words, letters = wording(plain)
+    return {*words, *letters, *skeleton(plain), *_structure(shape, spoken=spoken)}
 
 
 def _structure(shape: Shape, *, spoken: bool) -> list[str]:
@@ -111,9 +119,8 @@ def evidence(own: Likeness, ruled: bool, before: Likeness | None, first: Likenes
     ``before``: likeness of the user's last turn, where this one leans on it; ``first``: of the first
     of several parts, which is weighed by how much more it is than that of the whole.
     """
-    numbers = own.numbers()
-    ahead = map(operator.sub, first.numbers(), numbers) if first else _NOTHING
-    return [*numbers, float(ruled), *(before.numbers() if before else _NOTHING), *ahead]
+    ahead = map(operator.sub, first, own) if first else _NOTHING
+    return [*own, float(ruled), *(before or _NOTHING), *ahead]
 
 
 def weighed(weights: Sequence[float], found: Sequence[float]) -> float:

@@ -18,7 +18,7 @@ import numpy
 
 from agentic import ToolSpec
 from agentic.models.fit import suggestion
-from agentic.runtime.judges import FILE, VECTOR_SCALE, evidence, numbers_of, pieces_of, said_plainly
+from agentic.runtime.judges import FILE, VECTOR_SCALE, evidence, gist, numbers_of, pieces_of
 from agentic.runtime.likeness import Likeness, Wording, common_of
 from agentic.runtime.shape import first_part, read_shape
 from bench.routing.embedder import embedder
@@ -138,7 +138,7 @@ def train() -> dict[str, Any]:
     examples = [text for tool in tools for text in tool.examples]
     common = common_of([request.text for request in requests] + examples)
     known = dict(zip(examples, asyncio.run(vectors_of(examples)), strict=True))
-    vectors = asyncio.run(vectors_of([said_plainly(request.text) for request in requests]))
+    vectors = asyncio.run(vectors_of([gist(request.text) for request in requests]))
     cheap, dear = [], []
     for variant in variants(tools):
         wording = Wording(variant, common)

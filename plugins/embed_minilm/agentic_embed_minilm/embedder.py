@@ -58,6 +58,8 @@ class MiniLMEmbedder(Embedder):
         the model is missing, damaged, or cannot be run.
         """
         pool = self._for_queries if kind == "query" else self._for_passages
+        if len(texts) == 1:
+            return await self._in(pool, self._alone, texts)
         tokens: list[list[int]] = []
         for start in range(0, len(texts), AT_ONCE):
             tokens += await self._in(pool, self._tokens, texts[start : start + AT_ONCE])
@@ -97,6 +99,11 @@ class MiniLMEmbedder(Embedder):
 
     def _embed(self, tokens: Sequence[list[int]]) -> Any:
         return self._loaded().embed(tokens)
+
+    def _alone(self, texts: Sequence[str]) -> Any:
+        """A text for which somebody waits: every change of threads costs time, the more so on a busy machine."""
+        model = self._loaded()
+        return model.embed(model.tokens(texts))
 
     def _arrange(self, runs: list[list[int]], rows: list[Any]) -> Any:
         return _library().arrange(runs, rows, self.dimensions)

@@ -76,9 +76,9 @@ SPOKEN_FORMS = tuple((re.compile(pattern, re.IGNORECASE), replacement) for patte
 """Patterns of spoken mathematics and what they become, in the order in which they are tried."""
 
 SPOKEN = re.compile(
-    r"\b(?:derivative|differentiate|integral|integrate|limit|factor|expand|simplify|how many|ableitung|d[ée]riv)", re.I
+    r"\b(?:derivative|differentiate|integral|integrate|limit|factor|expand|simplify|how many|ableitung|d[ée]riv)"
 )
-"""Words by which a request may be mathematics without a single digit."""
+"""Words by which a request in lower case may be mathematics without a single digit."""
 
 _LOOKALIKES = (
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}",

@@ -19,13 +19,13 @@ _CALCULUS = frozenset("diff integrate limit summation product solve simplify exp
 def expression_in(text: str) -> str | None:
     """The expression that the whole of a request asks for, or None."""
     request = text.strip()
-    if not request or len(request) > MAX_REQUEST or "\n" in request or "`" in request:
+    if len(request) > MAX_REQUEST or "\n" in request or "`" in request or not _may_compute(request):
         return None
     request = request.replace("’", "'").replace("´", "'").strip("¿¡ ")
     rest, asked = _without_opening(request)
     finished = rest.endswith("=")
     rest = POLITE_END.sub("", rest).strip()
-    if not rest or not _may_compute(rest) or is_no_arithmetic(rest, asked or finished):
+    if not _may_compute(rest) or is_no_arithmetic(rest, asked or finished):
         return None
     candidate = _spoken(rest)
     return candidate if candidate and _is_computation(candidate, asked or finished or candidate != rest) else None
@@ -41,7 +41,7 @@ def _without_opening(request: str) -> tuple[str, bool]:
 
 def _may_compute(rest: str) -> bool:
     """A cheap look before anything is parsed: a digit, or a function's name or an unknown in a known form."""
-    return any(character.isdigit() for character in rest) or SPOKEN.search(rest) is not None or "(" in rest
+    return "(" in rest or any(map(str.isdigit, rest)) or SPOKEN.search(rest.lower()) is not None
 
 
 def _spoken(rest: str) -> str:

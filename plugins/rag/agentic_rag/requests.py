@@ -34,6 +34,10 @@ _RULES = [
         rf"[¿\s]*qu[ée]\s+dicen\s+mis\s+(?:documentos|archivos|notas)\s+(?:sobre|de)\s+{_TOPIC}",
     )
 ]
+_MARKS = (
+    "doc file upload note pdf paper knowledge .txt .md .htm .csv .json dok datei unterlagen notiz fichier archivo nota"
+).split()
+"""Documents: every request that is read has one of them, and they are looked for in next to no time."""
 _POLITE = re.compile(r"^\s*(?:(?:hey|hi|ok|please|bitte)[,\s]+)*(?:(?:can|could|would)\s+you\s+(?:please\s+)?)?", re.I)
 _END = re.compile(r"(?:[\s,]+(?:please|thanks|bitte))*[\s.?!…]*$", re.IGNORECASE)
 _SECOND = re.compile(
@@ -46,7 +50,8 @@ _SECOND = re.compile(
 
 def arguments_in(text: str) -> Json | None:
     """The arguments of ``rag_retrieval`` for a request that clearly asks for one search of documents, else None."""
-    if not 0 < len(text) <= _LONGEST:
+    lower = text.lower()
+    if not 0 < len(text) <= _LONGEST or not any(mark in lower for mark in _MARKS):
         return None
     request = _END.sub("", _POLITE.sub("", text.strip(), count=1), count=1)
     for rule in _RULES:

@@ -44,6 +44,8 @@ _SEARCHES = tuple(
         r"(?:cherche|cherchez|recherche|recherchez)\s+(?:sur|dans)\s+(?:l'|le\s+)?(?:internet|web|google)(?:\s*:\s*|\s+)(?P<x>.+)",
     )
 )
+_MARKS = ("web", "net", "google", "bing", "duck", "online", "rete")
+"""What is searched: every request that is read has one of them, and they are looked for in next to no time."""
 _MORE_THAN_ONE = re.compile(
     r"```|https?://|[.?!;]\s+\S|,?\s+(?:and|und|et|y|e|then)\s+(?:then\s+)?(?:calculate|compute|write|plot|draw|make|create|"
     r"translate|convert|compare|save|send|email|store|run|multiply|divide|add|summari[sz]e|use|put|draft|turn)\b",
@@ -76,6 +78,9 @@ _CLOSING = {")": "(", "]": "["}
 def query_in(text: str) -> str | None:
     """What a request wants searched on the web, or None where it does not say that and nothing else."""
     if not 0 < len(text) <= _LONGEST_REQUEST or "\n" in text.strip():
+        return None
+    lower = text.lower()
+    if not any(mark in lower for mark in _MARKS):
         return None
     # Single blanks: the patterns would take runs of them apart in every way there is.
     request = " ".join(text.replace("’", "'").split()).rstrip(" .!?")
