@@ -32,9 +32,9 @@ class Coarse:
         import faiss
 
         even = dimensions + dimensions % 2
-        self._turn = faiss.RandomRotationMatrix(dimensions, even)
+        self._turn: Any = faiss.RandomRotationMatrix(dimensions, even)
         self._turn.init(SEED)
-        self._index = faiss.IndexPQFastScan(even, even // 2, 4, faiss.METRIC_INNER_PRODUCT)
+        self._index: Any = faiss.IndexPQFastScan(even, even // 2, 4, faiss.METRIC_INNER_PRODUCT)
         faiss.copy_array_to_vector(_points(even), self._index.pq.centroids)
         self._index.is_trained = True
         self.margin = SURE * ERROR / math.sqrt(even)
@@ -45,9 +45,15 @@ class Coarse:
         for start in range(0, len(rows), BATCH):
             self._index.add(self._turn.apply(rows[start : start + BATCH]))
 
-    def remove(self, selector: Any) -> None:
-        """Forget rows; those that follow move up."""
-        self._index.remove_ids(selector)
+    def remove(self, gone: Any, left: Any) -> None:
+        """Forget the rows with these ids; those that follow move up, so that ``left`` are here."""
+        import faiss
+
+        self._index.remove_ids(faiss.IDSelectorBatch(gone))
+        # FAISS leaves what was at the end of the last block, and would mix it into the rows that are added next.
+        whole = len(left) // self._index.bbs * self._index.bbs
+        self._index.remove_ids(faiss.IDSelectorRange(whole, len(left)))
+        self.add(left[whole:])
 
     def candidates(self, vector: Any, count: int) -> tuple[Any, Any]:
         """The ids of the ``count`` rows with the best rough scores, the best first, and these scores."""

@@ -12,8 +12,10 @@ from agentic_vectors_faiss.depth import IN_VAIN, Depths
 
 COARSE_FROM = 5_000
 """Rows from which on rough copies are searched first; below, all rows are read as fast."""
-CLOSE = 64
+CLOSE = 128
 """Rows that are looked at first; those of them that are found show how many of the others may matter."""
+CLOSER = 16
+"""Times as many are looked at next, at most, before it is told anew: fewer steps are worth more than fewer rows."""
 GROWTH = 4
 FIRST = 32
 """Rows in order from which the pieces are read first; more are only needed where pieces have very many."""
@@ -135,7 +137,7 @@ class Rows:
             done, count = count, int(numpy.count_nonzero(most > bar))
             if count <= done:
                 return found, bar, count
-            count = min(count, done * GROWTH)
+            count = min(count, done * CLOSER)
 
     def _search_within(self, vector: Any, k: int, places: Sequence[int]) -> list[Found]:
         import numpy
@@ -151,7 +153,6 @@ class Rows:
 
     def _pieces(self, scores: Any, ids: Any, k: int) -> list[Found]:
         """The first ``k`` different pieces of rows in order."""
-        import numpy
 
         found: dict[tuple[int, int], float] = {}
         for part in (slice(k), slice(k, k + FIRST), slice(k + FIRST, None)):
@@ -167,11 +168,10 @@ class Rows:
         return [(place, number, score) for (place, number), score in found.items()]
 
     def _score(self, vector: Any, ids: Any, scores: Any) -> None:
-        from faiss import fvec_inner_products_by_idx, swig_ptr
+        import faiss
 
-        fvec_inner_products_by_idx(
-            *(swig_ptr(scores), swig_ptr(vector), swig_ptr(self._held), swig_ptr(ids)), self._dimensions, 1, len(ids)
-        )
+        pointers = (faiss.swig_ptr(each) for each in (scores, vector, self._held, ids))
+        faiss.fvec_inner_products_by_idx(*pointers, self._dimensions, 1, len(ids))  # type: ignore[attr-defined]
 
     @property
     def _array(self) -> Any:
@@ -179,7 +179,6 @@ class Rows:
         return self._held[: len(self)]
 
     def _remove(self, places: Sequence[int]) -> None:
-        import faiss
         import numpy
 
         if not places:
@@ -198,7 +197,7 @@ class Rows:
         self._held = self._held[:to].copy() if to < len(self._held) // 2 else self._held
         self._held[to:] = 0
         if self._coarse:
-            self._coarse.remove(faiss.IDSelectorBatch(numpy.flatnonzero(~kept)))
+            self._coarse.remove(numpy.flatnonzero(~kept), self._held[:to])
         self._numbers = self._numbers[kept]
         self._counts = [count for place, count in enumerate(self._counts) if place not in gone]
         self.documents = [name for place, name in enumerate(self.documents) if place not in gone]
