@@ -12,6 +12,8 @@ FADES = 0.95
 """What is left of an earlier need with each search, so that one odd question is forgotten after some dozens."""
 IN_VAIN = 4
 """A part of all rows from which on it is faster to read them all than to name some first."""
+TOO_MANY = 2
+"""The part that is taken for the need where that was so: after 18 searches that read all, one tries again."""
 
 
 class Depths:
@@ -31,5 +33,5 @@ class Depths:
         return max(int(need * SPARE), 2 * k, LEAST)
 
     def needed(self, k: int, count: int) -> None:
-        """So many were worth a closer look."""
+        """So many were worth a closer look; none where nobody looked, so that it is tried again at some time."""
         self._needs[k.bit_length()] = max(count, self._needs.get(k.bit_length(), 0.0) * FADES)

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 from agentic_vectors_faiss.coarse import Coarse
-from agentic_vectors_faiss.depth import IN_VAIN, Depths
+from agentic_vectors_faiss.depth import IN_VAIN, TOO_MANY, Depths
 
 COARSE_FROM = 5_000
 """Rows from which on rough copies are searched first; below, all rows are read as fast."""
@@ -107,8 +107,9 @@ class Rows:
             self._coarse = Coarse(self._dimensions)
             self._coarse.add(self._array)
         margin = self._coarse.margin * math.sqrt(float(vector @ vector))
-        depth = self._depths.of(k, len(self))
+        depth, tried = self._depths.of(k, len(self)), False
         while depth * IN_VAIN < len(self):
+            tried = True
             ids, rough = self._coarse.candidates(vector, depth)
             # A row's own score is below its rough one and this: it is no use where that is not above the last found.
             found, bar, count = self._best_of(vector, k, ids, rough + margin)
@@ -116,7 +117,7 @@ class Rows:
                 self._depths.needed(k, count)
                 return found
             depth = int(depth * _growth(rough, bar - margin))
-        self._depths.needed(k, len(self) // IN_VAIN)
+        self._depths.needed(k, len(self) // TOO_MANY if tried else 0)
         return None
 
     def _best_of(self, vector: Any, k: int, ids: Any, most: Any) -> tuple[list[Found], float, int]:
@@ -153,7 +154,6 @@ class Rows:
 
     def _pieces(self, scores: Any, ids: Any, k: int) -> list[Found]:
         """The first ``k`` different pieces of rows in order."""
-
         found: dict[tuple[int, int], float] = {}
         for part in (slice(k), slice(k, k + FIRST), slice(k + FIRST, None)):
             places = self._ends.searchsorted(ids[part], side="right").tolist()

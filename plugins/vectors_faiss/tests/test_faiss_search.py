@@ -101,6 +101,28 @@ def test_rough_copies_are_what_answers_large_scopes(monkeypatch: pytest.MonkeyPa
     assert max(asked) < MANY / 4
 
 
+def test_rough_copies_are_tried_now_and_then_where_they_were_no_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    candidates = Coarse.candidates
+
+    def counted(self: Coarse, vector: Any, count: int) -> Any:
+        tried.append(count)
+        return candidates(self, vector, count)
+
+    monkeypatch.setattr(Coarse, "candidates", counted)
+    rows = Rows(384)
+    rows.change((), {"one": (numpy.arange(MANY), at_random(MANY, 384))})
+    for query in at_random(60, 384, seed=3):
+        assert len(rows.search(query, 200, None)) == 200
+    assert 2 <= len(tried) <= 20, "the 200 nearest of these take a look at more than a quarter of them"
+    easy = unit(at_random(1, 384, seed=8) + at_random(500, 384, seed=9) * 0.1)
+    rows.change((), {"near one another": (numpy.arange(500), easy)})
+    tried.clear()
+    for query in easy[:60]:
+        assert len(rows.search(query, 200, None)) == 200
+    assert len(tried) > 20, "and these do not"
+
+
 def test_rows_come_and_go_in_the_rough_copies_too() -> None:
     array = at_random(MANY, 64)
     rows = Rows(64)
