@@ -37,6 +37,8 @@ PARTS = {
     "bytes=-999999999": (0, 420_000),
     "bytes=0-419999": (0, 420_000),
     "BYTES= 300000-400000 ": (300_000, 400_001),
+    f"bytes=7-{'9' * 30}": (7, 420_000),
+    f"bytes=-{'9' * 30}": (0, 420_000),
 }
 BEYOND = ("bytes=420000-", "bytes=999999-1000000", "bytes=-0")
 NO_PART = ("bytes=5-2", "bytes=a-b", "bytes=", "bytes=-", "lines=1-2", "bytes=0-1,5-6", "bytes=1-2x", "7-8", "")
@@ -74,6 +76,11 @@ async def test_download_goes_on_only_with_the_file_that_it_began_and_head_tells_
         unchanged = await office.ann.get(path, headers={"If-None-Match": known})
         assert (unchanged.status_code, unchanged.content, unchanged.headers["etag"]) == (304, b"", tag)
     assert (await office.ann.get(path, headers={"If-None-Match": '"another"'})).status_code == 200
+    # Several lines of a header are one list; there is one Range, or none.
+    twice = await office.ann.get(path, headers=[("If-None-Match", '"x"'), ("If-None-Match", tag)])
+    assert twice.status_code == 304
+    two = await office.ann.get(path, headers=[("Range", "bytes=0-1"), ("Range", "bytes=5-6")])
+    assert (two.status_code, two.content) == (200, DATA)
     alike = (await office.upload(DATA, "long.txt"))["file_id"]
     assert (await office.ann.get(f"/api/files/documents/{alike}/content")).headers["etag"] != tag
     # HEAD tells what GET would, and sends nothing.
@@ -83,6 +90,16 @@ async def test_download_goes_on_only_with_the_file_that_it_began_and_head_tells_
         assert head.headers[name] == whole.headers[name]
     assert (await office.bob.head(path)).status_code == 404
     assert (await office.bob.get(path, headers={"Range": "bytes=0-9"})).status_code == 404
+
+
+async def test_only_the_file_that_is_wanted_is_given(office: Office, path: str) -> None:
+    tag = (await office.ann.head(path)).headers["etag"]
+    for wanted in (tag, f'"x", {tag}', "*"):
+        part = await asked(office, path, "bytes=0-6", **{"If-Match": wanted})
+        assert (part.status_code, part.content) == (206, DATA[:7]), wanted
+    for other in ('"x"', f"W/{tag}", ""):
+        for headers in ({"If-Match": other}, {"If-Match": other, "Range": "bytes=0-6", "If-None-Match": tag}):
+            assert "If-Match" in refusal(await office.ann.get(path, headers=headers), 412)
 
 
 async def test_file_of_a_run_comes_in_parts_too(office: Office) -> None:
@@ -96,6 +113,8 @@ async def test_file_of_a_run_comes_in_parts_too(office: Office) -> None:
     empty = await office.ann.get(f"/api/runs/{RUN}/files/empty.txt")
     assert (empty.status_code, empty.content, empty.headers["content-length"]) == (200, b"", "0")
     assert (await asked(office, f"/api/runs/{RUN}/files/empty.txt", "bytes=0-")).status_code == 416
+    its_end = await asked(office, f"/api/runs/{RUN}/files/empty.txt", "bytes=-5")
+    assert (its_end.status_code, its_end.content) == (200, b"")
     assert refusal(await asked(office, f"/api/runs/{RUN}/files/no.bin", "bytes=0-1"), 404)
 
 
@@ -116,6 +135,12 @@ async def test_no_more_is_read_than_is_asked_for_and_what_is_gone_is_not_found(
     assert read[1] < len(DATA) - 5000
 
     await asyncio.to_thread(lambda: [file.unlink() for file in (office.data / "files").rglob("doc_*long.txt")])
-    for headers in ({}, {"Range": "bytes=0-9"}):
+    for headers in (
+        {},
+        {"Range": "bytes=0-9"},
+        {"If-None-Match": "*"},
+        {"If-Match": '"x"'},
+        {"Range": "bytes=420000-"},
+    ):
         assert refusal(await office.ann.get(path, headers=headers), 404)
     assert (await office.ann.head(path)).status_code == 404

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from concurrent.futures.thread import BrokenThreadPool
 
 import pytest
 
@@ -56,3 +57,22 @@ async def test_closed_threads_finish_their_work_and_take_no_more() -> None:
 
 async def test_threads_that_had_no_work_close_too() -> None:
     await Threads(1, "test", closed="closed").aclose()
+
+
+async def test_what_goes_wrong_in_a_thread_reaches_its_caller() -> None:
+    threads = Threads(1, "test", closed="closed")
+    with pytest.raises(ZeroDivisionError):
+        await threads.do(lambda: 1 // 0)
+    assert await threads.do(lambda: "goes on") == "goes on"
+    await threads.aclose()
+
+
+async def test_threads_that_cannot_be_started_keep_nobody_waiting() -> None:
+    def broken() -> None:
+        raise OSError("no library")
+
+    threads = Threads(1, "test", closed="closed", initializer=broken)
+    for _ in range(2):
+        with pytest.raises(BrokenThreadPool):
+            await asyncio.wait_for(threads.do(lambda: None), 30)
+    await threads.aclose()

@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from agentic.errors import BadRequest
 from agentic.server.errors import error_response
 
-_RANGE = re.compile(r"bytes=\s*(?:(?P<first>\d{1,18})-(?P<last>\d{0,18})|-(?P<suffix>\d{1,18}))\s*", re.IGNORECASE)
+_RANGE = re.compile(r"bytes=\s*(?:(?P<first>\d{1,99})-(?P<last>\d{0,99})|-(?P<suffix>\d{1,99}))\s*", re.IGNORECASE)
 
 
 async def kept_file(
@@ -24,24 +24,27 @@ async def kept_file(
 ) -> Response:
     """The file of ``size`` bytes that ``open_at`` reads from a position on; ``headers`` say what it is.
 
-    206 with the part that Range names, 416 where it begins beyond the end, 304 for a client that has the file. Several
-    parts at once, and units other than bytes, are answered with the whole file. Raises what ``open_at`` raises at its
-    first step.
+    206 with the part that Range names, 416 where it begins beyond the end, 304 for a client that has the file, 412 for
+    one that wants another (If-Match). Several parts at once, and units other than bytes, are answered with the whole
+    file. Raises what ``open_at`` raises at its first step, whatever the client has.
     """
     tag = f'"{hashlib.sha256(f"{request.url.path} {size}".encode()).hexdigest()[:32]}"'
     told = {**headers, "Accept-Ranges": "bytes", "ETag": tag, "Cache-Control": "private"}
-    if not {tag, "*"}.isdisjoint(_tags(request.headers.get("if-none-match", ""))):
-        return Response(status_code=304, headers={"ETag": tag, "Cache-Control": "private"})
     begin, end = 0, size
-    if (asked := _asked(request, tag)) is not None:
+    if (asked := _asked(request, tag, size)) is not None:
         begin, end = _part(asked, size)
-        if begin >= end:
-            return _beyond(size)
-        told["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
-    told["Content-Length"] = str(end - begin)
-    pieces = _cut(open_at(begin), end - begin)
+    is_beyond = asked is not None and begin >= end
+    pieces = _cut(open_at(0 if is_beyond else begin), size if is_beyond else end - begin)
     # The first piece tells whether the file is there, while there is still a status to choose.
     first = await anext(pieces, b"")
+    if (refusal := _unwanted(request, tag)) is None and is_beyond:
+        refusal = _beyond(size)
+    if refusal is not None:
+        await pieces.aclose()
+        return refusal
+    if asked is not None:
+        told["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
+    told["Content-Length"] = str(end - begin)
     status = 200 if asked is None else 206
     if request.method == "HEAD":
         await pieces.aclose()
@@ -49,14 +52,29 @@ async def kept_file(
     return StreamingResponse(_from(first, pieces), status, told)
 
 
-def _asked(request: Request, tag: str) -> re.Match[str] | None:
+def _unwanted(request: Request, tag: str) -> Response | None:
+    """The answer to a client that has the file, or wants another; None for one that is to get it."""
+    wanted, known = (_tags(request, name) for name in ("if-match", "if-none-match"))
+    # A weak tag is as good for what a client has, and not for what it wants.
+    if wanted and {tag, "*"}.isdisjoint(wanted):
+        error = BadRequest("The file is not the one that If-Match names.", param="If-Match")
+        error.status = 412
+        error.code = "precondition_failed"
+        return error_response(error)
+    if not {tag, "*"}.isdisjoint(one.removeprefix("W/") for one in known):
+        return Response(status_code=304, headers={"ETag": tag, "Cache-Control": "private"})
+    return None
+
+
+def _asked(request: Request, tag: str, size: int) -> re.Match[str] | None:
     """The part that is asked for; None for the whole file, also where it is not the one that the client has begun."""
     if request.method != "GET" or request.headers.get("if-range", tag).strip() != tag:
         return None
-    found = _RANGE.fullmatch(request.headers.get("range", "").strip())
+    found = _RANGE.fullmatch(",".join(request.headers.getlist("range")).strip())
     if found is not None and found["last"] and int(found["last"]) < int(found["first"]):
         return None
-    return found
+    # The end of an empty file is all of it: there is no place to name, and nothing that could not be given.
+    return None if found is not None and not size and int(found["suffix"] or 0) else found
 
 
 def _part(asked: re.Match[str], size: int) -> tuple[int, int]:
@@ -76,9 +94,9 @@ def _beyond(size: int) -> Response:
     return response
 
 
-def _tags(text: str) -> list[str]:
-    """The tags of If-None-Match, for which a weak one is as good."""
-    return [one.strip().removeprefix("W/") for one in text.split(",")]
+def _tags(request: Request, name: str) -> list[str]:
+    """The tags in a header, which may come several times."""
+    return [one.strip() for line in request.headers.getlist(name) for one in line.split(",")]
 
 
 async def _cut(pieces: AsyncIterator[bytes], length: int) -> AsyncGenerator[bytes, None]:

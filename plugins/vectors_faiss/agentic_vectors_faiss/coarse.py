@@ -32,9 +32,9 @@ class Coarse:
         import faiss
 
         even = dimensions + dimensions % 2
-        self._turn = faiss.RandomRotationMatrix(dimensions, even)
+        self._turn: Any = faiss.RandomRotationMatrix(dimensions, even)
         self._turn.init(SEED)
-        self._index = faiss.IndexPQFastScan(even, even // 2, 4, faiss.METRIC_INNER_PRODUCT)
+        self._index: Any = faiss.IndexPQFastScan(even, even // 2, 4, faiss.METRIC_INNER_PRODUCT)
         faiss.copy_array_to_vector(_points(even), self._index.pq.centroids)
         self._index.is_trained = True
         self.margin = SURE * ERROR / math.sqrt(even)
@@ -45,14 +45,28 @@ class Coarse:
         for start in range(0, len(rows), BATCH):
             self._index.add(self._turn.apply(rows[start : start + BATCH]))
 
-    def remove(self, selector: Any) -> None:
-        """Forget rows; those that follow move up."""
-        self._index.remove_ids(selector)
+    def remove(self, gone: Any, left: Any) -> None:
+        """Forget the rows with these ids; those that follow move up, so that ``left`` are here."""
+        import faiss
+
+        self._index.remove_ids(faiss.IDSelectorBatch(gone))
+        # FAISS leaves what was at the end of the last block, and would mix it into the rows that are added next.
+        whole = len(left) // self._index.bbs * self._index.bbs
+        self._index.remove_ids(faiss.IDSelectorRange(whole, len(left)))
+        self.add(left[whole:])
 
     def candidates(self, vector: Any, count: int) -> tuple[Any, Any]:
         """The ids of the ``count`` rows with the best rough scores, the best first, and these scores."""
-        scores, ids = self._index.search(self._turn.apply(vector.reshape(1, -1)), count)
-        return ids[0], scores[0] / KEPT
+        import numpy
+        from faiss import swig_ptr
+
+        turned = numpy.empty(self._index.d, dtype=numpy.float32)
+        scores, ids = numpy.empty(count, dtype=numpy.float32), numpy.empty(count, dtype=numpy.int64)
+        # Straight to the library: what its Python methods check and copy takes as long as to look at 100 rows.
+        self._turn.apply_noalloc(1, swig_ptr(vector), swig_ptr(turned))
+        self._index.search_c(1, swig_ptr(turned), count, swig_ptr(scores), swig_ptr(ids))
+        scores /= KEPT
+        return ids, scores
 
 
 def _points(dimensions: int) -> Any:

@@ -104,11 +104,16 @@ class Disk:
         found = ((scope_of_folder(path.name), path) for path in _folders(self.root))
         return sorted(scope for scope, path in found if scope is not None and any(_folders(path)))
 
-    def stamp(self, scope: str) -> Stamp:
-        """What changes with every change of the scope; empty where there is no such scope."""
+    def place(self, scope: str) -> str:
+        """Where the scope's folder is, for ``stamp``."""
+        return str(self._scope(scope))
+
+    @staticmethod
+    def stamp(place: str) -> Stamp:
+        """What changes with every change of the scope that is there; empty where there is none."""
         try:
             # Made for every search, and a third as long as with a Path.
-            return _stamp(os.stat(f"{self.root}/{folder_of_scope(scope)}"))  # noqa: PTH116
+            return _stamp(os.stat(place))  # noqa: PTH116
         except FileNotFoundError:
             return ()
 

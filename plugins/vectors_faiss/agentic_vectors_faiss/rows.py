@@ -8,13 +8,14 @@ from itertools import accumulate
 from typing import Any
 
 from agentic_vectors_faiss.coarse import Coarse
+from agentic_vectors_faiss.depth import IN_VAIN, TOO_MANY, Depths
 
 COARSE_FROM = 5_000
 """Rows from which on rough copies are searched first; below, all rows are read as fast."""
-LOOKED_AT = 5
-"""Rows that are looked at closely, for the square root of how many there are: enough nearly always, as measured."""
-CLOSE = 256
+CLOSE = 128
 """Rows that are looked at first; those of them that are found show how many of the others may matter."""
+CLOSER = 16
+"""Times as many are looked at next, at most, before it is told anew: fewer steps are worth more than fewer rows."""
 GROWTH = 4
 FIRST = 32
 """Rows in order from which the pieces are read first; more are only needed where pieces have very many."""
@@ -35,6 +36,7 @@ class Rows:
         # Not in an index of FAISS: numpy asks the system for large pages, of which a search needs fewer addresses.
         self._held: Any = numpy.empty((0, dimensions), dtype=numpy.float32)
         self._coarse: Coarse | None = None
+        self._depths = Depths()
         self._dimensions = dimensions
         self._numbers: Any = numpy.empty(0, dtype=numpy.int64)
         self._counts: list[int] = []
@@ -101,36 +103,42 @@ class Rows:
 
     def _search_coarsely(self, vector: Any, k: int) -> list[Found] | None:
         """As ``_search_all``, or None where too many rows would have to be looked at for that."""
-        import numpy
-
         if self._coarse is None:
             self._coarse = Coarse(self._dimensions)
             self._coarse.add(self._array)
-        margin = self._coarse.margin * float(numpy.linalg.norm(vector))
-        depth = max(int(LOOKED_AT * math.sqrt(len(self))), 8 * k)
-        while depth * 4 < len(self):
+        margin = self._coarse.margin * math.sqrt(float(vector @ vector))
+        depth, tried = self._depths.of(k, len(self)), False
+        while depth * IN_VAIN < len(self):
+            tried = True
             ids, rough = self._coarse.candidates(vector, depth)
             # A row's own score is below its rough one and this: it is no use where that is not above the last found.
-            found, bar = self._best_of(vector, k, ids, rough + margin)
-            if len(found) == k and rough[-1] + margin <= bar:
+            found, bar, count = self._best_of(vector, k, ids, rough + margin)
+            if count < depth:
+                self._depths.needed(k, count)
                 return found
             depth = int(depth * _growth(rough, bar - margin))
+        self._depths.needed(k, len(self) // TOO_MANY if tried else 0)
         return None
 
-    def _best_of(self, vector: Any, k: int, ids: Any, most: Any) -> tuple[list[Found], float]:
-        """The best pieces of these rows, whose scores are below ``most``, which falls; and the last one's score."""
+    def _best_of(self, vector: Any, k: int, ids: Any, most: Any) -> tuple[list[Found], float, int]:
+        """The best pieces of these rows, whose scores are below ``most``, which falls.
+
+        With the last one's score, and how many of the rows may reach it: where that is all, there may be more.
+        """
         import numpy
 
-        scores, bar = self._scores(vector, ids[: max(CLOSE, 2 * k)]), -math.inf
+        scores = numpy.empty(len(ids), dtype=numpy.float32)
+        done, count, bar = 0, min(max(CLOSE, 2 * k), len(ids)), -math.inf
         while True:
-            chosen = numpy.flatnonzero(scores >= bar)
-            order = chosen[numpy.argsort(-scores[chosen], kind="stable")]
+            self._score(vector, ids[done:count], scores[done:count])
+            chosen = numpy.flatnonzero(scores[:count] >= bar)
+            order = chosen[numpy.argsort(-scores[chosen])]
             found = self._pieces(scores[order], ids[order], k)
             bar = found[-1][2] if len(found) == k else -math.inf
-            count = int(numpy.count_nonzero(most > bar))
-            if count <= len(scores):
-                return found, bar
-            scores = numpy.concatenate([scores, self._scores(vector, ids[len(scores) : count])])
+            done, count = count, int(numpy.count_nonzero(most > bar))
+            if count <= done:
+                return found, bar, count
+            count = min(count, done * CLOSER)
 
     def _search_within(self, vector: Any, k: int, places: Sequence[int]) -> list[Found]:
         import numpy
@@ -146,11 +154,9 @@ class Rows:
 
     def _pieces(self, scores: Any, ids: Any, k: int) -> list[Found]:
         """The first ``k`` different pieces of rows in order."""
-        import numpy
-
         found: dict[tuple[int, int], float] = {}
-        for part in (slice(k + FIRST), slice(k + FIRST, None)):
-            places = numpy.searchsorted(self._ends, ids[part], side="right").tolist()
+        for part in (slice(k), slice(k, k + FIRST), slice(k + FIRST, None)):
+            places = self._ends.searchsorted(ids[part], side="right").tolist()
             for place, number, score in zip(
                 places, self._numbers[ids[part]].tolist(), scores[part].tolist(), strict=True
             ):
@@ -161,14 +167,11 @@ class Rows:
                 break
         return [(place, number, score) for (place, number), score in found.items()]
 
-    def _scores(self, vector: Any, ids: Any) -> Any:
+    def _score(self, vector: Any, ids: Any, scores: Any) -> None:
         import faiss
-        import numpy
 
-        scores = numpy.empty(len(ids), dtype=numpy.float32)
-        pointers = (faiss.swig_ptr(each) for each in (scores, vector, self._array, ids))
+        pointers = (faiss.swig_ptr(each) for each in (scores, vector, self._held, ids))
         faiss.fvec_inner_products_by_idx(*pointers, self._dimensions, 1, len(ids))  # type: ignore[attr-defined]
-        return scores
 
     @property
     def _array(self) -> Any:
@@ -176,7 +179,6 @@ class Rows:
         return self._held[: len(self)]
 
     def _remove(self, places: Sequence[int]) -> None:
-        import faiss
         import numpy
 
         if not places:
@@ -195,7 +197,7 @@ class Rows:
         self._held = self._held[:to].copy() if to < len(self._held) // 2 else self._held
         self._held[to:] = 0
         if self._coarse:
-            self._coarse.remove(faiss.IDSelectorBatch(numpy.flatnonzero(~kept)))
+            self._coarse.remove(numpy.flatnonzero(~kept), self._held[:to])
         self._numbers = self._numbers[kept]
         self._counts = [count for place, count in enumerate(self._counts) if place not in gone]
         self.documents = [name for place, name in enumerate(self.documents) if place not in gone]

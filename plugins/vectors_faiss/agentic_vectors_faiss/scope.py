@@ -52,6 +52,7 @@ class Scope:
     def __init__(self, disk: Disk, scope: str) -> None:
         self._disk = disk
         self._scope = scope
+        self._place = disk.place(scope)
         self._lock = threading.Lock()
         self._stamp: Stamp | None = None
         self._entries: dict[str, Entry] = {}
@@ -81,7 +82,7 @@ class Scope:
 
     def _look(self) -> None:
         """Look at the folder again if it was changed."""
-        stamp = self._disk.stamp(self._scope)
+        stamp = self._disk.stamp(self._place)
         if stamp == self._stamp and stamp:
             return
         entries = {}

@@ -39,8 +39,24 @@ def along_axes(count: int, dimensions: int) -> Any:
     return unit(array)
 
 
+def nearly_alike(count: int, dimensions: int) -> Any:
+    """Hundreds of rows at a time between which a rough copy sees no difference."""
+    centres = at_random(count // 400 + 1, dimensions, seed=3)
+    return unit(centres[numpy.arange(count) % len(centres)] + at_random(count, dimensions, seed=4) * 0.002)
+
+
+def all_alike(count: int, dimensions: int) -> Any:
+    """The same few rows again and again, and one of them with a thousandth more of something else."""
+    array = numpy.tile(at_random(7, dimensions, seed=5), (count // 7 + 1, 1))[:count]
+    array[4321] = unit(array[4321:4322] + at_random(1, dimensions, seed=6) * 0.001)[0]
+    return array
+
+
+KINDS = [at_random, in_clusters, along_axes, nearly_alike, all_alike]
+
+
 @pytest.mark.parametrize("dimensions", [384, 65])
-@pytest.mark.parametrize("make", [at_random, in_clusters, along_axes], ids=lambda make: str(make.__name__))
+@pytest.mark.parametrize("make", KINDS, ids=lambda make: str(make.__name__))
 def test_rough_copies_lose_nothing(make: Any, dimensions: int) -> None:
     array = make(MANY, dimensions)
     rows = Rows(dimensions)
@@ -53,6 +69,19 @@ def test_rough_copies_lose_nothing(make: Any, dimensions: int) -> None:
         assert [score for _, _, score in found] == best
         # By their scores, since of two that are alike but for the last digit either may come first.
         assert [plain[number] for _, number, _ in found] == best
+
+
+@pytest.mark.parametrize("make", KINDS, ids=lambda make: str(make.__name__))
+def test_what_one_search_needed_takes_nothing_from_the_next(make: Any) -> None:
+    """Few pieces and many, of a crowd of rows and of none, in turns: each finds what a plain search finds."""
+    array = make(MANY, 96)
+    rows = Rows(96)
+    rows.change((), {"one": (numpy.arange(MANY), array)})
+    easy, hard = array[:8], at_random(8, 96, seed=7)
+    for query in numpy.stack([easy, hard], axis=1).reshape(-1, 96):
+        plain = numpy.sort(array @ query)[::-1]
+        for k in (1, 200, 3, 40):
+            assert [score for _, _, score in rows.search(query, k, None)] == pytest.approx(plain[:k], abs=1e-5)
 
 
 def test_rough_copies_are_what_answers_large_scopes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,6 +101,28 @@ def test_rough_copies_are_what_answers_large_scopes(monkeypatch: pytest.MonkeyPa
     assert max(asked) < MANY / 4
 
 
+def test_rough_copies_are_tried_now_and_then_where_they_were_no_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    candidates = Coarse.candidates
+
+    def counted(self: Coarse, vector: Any, count: int) -> Any:
+        tried.append(count)
+        return candidates(self, vector, count)
+
+    monkeypatch.setattr(Coarse, "candidates", counted)
+    rows = Rows(384)
+    rows.change((), {"one": (numpy.arange(MANY), at_random(MANY, 384))})
+    for query in at_random(60, 384, seed=3):
+        assert len(rows.search(query, 200, None)) == 200
+    assert 2 <= len(tried) <= 20, "the 200 nearest of these take a look at more than a quarter of them"
+    easy = unit(at_random(1, 384, seed=8) + at_random(500, 384, seed=9) * 0.1)
+    rows.change((), {"near one another": (numpy.arange(500), easy)})
+    tried.clear()
+    for query in easy[:60]:
+        assert len(rows.search(query, 200, None)) == 200
+    assert len(tried) > 20, "and these do not"
+
+
 def test_rows_come_and_go_in_the_rough_copies_too() -> None:
     array = at_random(MANY, 64)
     rows = Rows(64)
@@ -85,6 +136,24 @@ def test_rows_come_and_go_in_the_rough_copies_too() -> None:
     for place, row in ((0, array[5]), (1, array[2 * third + 5]), (2, at_random(third, 64, seed=9)[5])):
         [(found, number, score)] = rows.search(row, 1, None)
         assert (found, number, round(score, 3)) == (place, 5, 1.0)
+
+
+@pytest.mark.parametrize("length", [100, 64])
+def test_rows_that_come_after_others_have_gone_are_found(length: int) -> None:
+    """What FAISS leaves behind of rows that went must not be mixed into the copies of those that come."""
+    array = at_random(MANY, 64)
+    rows = Rows(64)
+    starts = range(0, MANY, length)
+    rows.change(
+        (), {f"{start}": (numpy.arange(len(part)), part) for start in starts if len(part := array[start:][:length])}
+    )
+    assert rows.search(array[0], 1, None)[0][:2] == (0, 0)
+    for turn in range(3):
+        come = at_random(length + turn, 64, seed=10 + turn)
+        rows.change([str(turn * 2 * length)], {f"new{turn}": (numpy.arange(len(come)), come)})
+        for number, row in enumerate(come):
+            [(place, piece, _)] = rows.search(row, 1, None)
+            assert (rows.documents[place], piece) == (f"new{turn}", number)
 
 
 @pytest.mark.parametrize("gone", ["a", "b", "c", "ab", "bc", "ac", "abc"])
