@@ -61,22 +61,18 @@ _SEARCH = """
         SELECT document, number, length, words FROM {schema}.text_pieces
         WHERE scope = $1 AND words @@ (SELECT string_agg(query::text, ' | ')::tsquery FROM looked_for)
     ),
-    held AS MATERIALIZED (
-        SELECT found.document, found.number, found.length, looked_for.stem,
+    held AS (
+        SELECT found.document, found.number, found.length, count(*) OVER (PARTITION BY looked_for.stem) AS pieces,
             round(1 / (1.64493406685 * (1 - ts_rank('{{1, 1, 1, 1}}', found.words, looked_for.query)::float8)) - 0.5)
                 AS times
         FROM found JOIN looked_for ON found.words @@ looked_for.query
     ),
-    weights AS MATERIALIZED (
-        SELECT held.stem, ln(1 + (everything.pieces - count(*) + 0.5) / (count(*) + 0.5)) AS weight
-        FROM held CROSS JOIN everything GROUP BY held.stem, everything.pieces
-    ),
     scored AS (
         SELECT held.document, held.number, sum(
-            weights.weight * held.times * 2.2
+            ln(1 + (everything.pieces - held.pieces + 0.5) / (held.pieces + 0.5)) * held.times * 2.2
             / (held.times + 1.2 * (0.25 + 0.75 * held.length / everything.length))
         ) AS score
-        FROM held JOIN weights USING (stem) CROSS JOIN everything GROUP BY held.document, held.number
+        FROM held CROSS JOIN everything GROUP BY held.document, held.number
     )
     SELECT documents.name, scored.number, scored.score
     FROM scored JOIN {schema}.text_documents AS documents ON documents.scope = $1 AND documents.id = scored.document
