@@ -129,8 +129,7 @@ class Database:
                     max_size=self._connections,
                     timeout=CONNECT_S,
                     command_timeout=COMMAND_S,
-                    # To compile a search takes longer than the search.
-                    server_settings={"application_name": "agentic", "jit": "off"},
+                    server_settings={"application_name": "agentic"},
                 )
                 try:
                     await pool
