@@ -13,7 +13,8 @@ MIGRATIONS = [
         id bigint GENERATED ALWAYS AS IDENTITY,
         pieces int NOT NULL,
         length bigint NOT NULL,
-        PRIMARY KEY (scope, name)
+        PRIMARY KEY (scope, name),
+        UNIQUE (scope, id)
     );
     CREATE TABLE {schema}.text_pieces (
         scope text COLLATE "C" NOT NULL,
@@ -61,23 +62,26 @@ _SEARCH = """
         SELECT document, number, length, words FROM {schema}.text_pieces
         WHERE scope = $1 AND words @@ (SELECT string_agg(query::text, ' | ')::tsquery FROM looked_for)
     ),
-    held AS (
-        SELECT found.document, found.number, found.length, count(*) OVER (PARTITION BY looked_for.stem) AS pieces,
+    held AS MATERIALIZED (
+        SELECT found.document, found.number, found.length, looked_for.stem,
             round(1 / (1.64493406685 * (1 - ts_rank('{{1, 1, 1, 1}}', found.words, looked_for.query)::float8)) - 0.5)
                 AS times
         FROM found JOIN looked_for ON found.words @@ looked_for.query
     ),
-    scored AS (
-        SELECT held.document, held.number, sum(
-            ln(1 + (everything.pieces - held.pieces + 0.5) / (held.pieces + 0.5)) * held.times * 2.2
-            / (held.times + 1.2 * (0.25 + 0.75 * held.length / everything.length))
+    counted AS (SELECT *, count(*) OVER (PARTITION BY stem) AS pieces FROM held),
+    best AS MATERIALIZED (
+        SELECT counted.document, counted.number, sum(
+            ln(1 + (everything.pieces - counted.pieces + 0.5) / (counted.pieces + 0.5)) * counted.times * 2.2
+            / (counted.times + 1.2 * (0.25 + 0.75 * counted.length / everything.length))
         ) AS score
-        FROM held CROSS JOIN everything GROUP BY held.document, held.number
+        FROM counted CROSS JOIN everything
+        WHERE $3::bytea[] IS NULL OR counted.document IN (
+            SELECT id FROM {schema}.text_documents WHERE scope = $1 AND name = ANY($3)
+        )
+        GROUP BY counted.document, counted.number ORDER BY score DESC, counted.document, counted.number LIMIT $4
     )
-    SELECT documents.name, scored.number, scored.score
-    FROM scored JOIN {schema}.text_documents AS documents ON documents.scope = $1 AND documents.id = scored.document
-    WHERE $3::bytea[] IS NULL OR documents.name = ANY($3)
-    ORDER BY scored.score DESC, documents.id, scored.number LIMIT $4
+    SELECT (SELECT name FROM {schema}.text_documents WHERE scope = $1 AND id = best.document), number, score
+    FROM best ORDER BY score DESC, document, number
 """
 
 
