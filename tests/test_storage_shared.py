@@ -1,4 +1,4 @@
-"""Servers on one PostgreSQL and one S3 are one, indexes too where these are on servers; and what a server keeps moves from storage to storage."""
+"""Servers on one PostgreSQL and one S3 are one, with indexes on servers too; and storage moves to another storage."""
 
 from __future__ import annotations
 
@@ -124,18 +124,19 @@ def test_servers_without_a_folder_in_common_find_what_each_has_taken_in(
     with (
         running_server(environment, data_dir=places[0]) as one,
         running_server(environment, data_dir=places[1]) as two,
+        Api(one, one.add_user("ann")) as here,
+        Api(two, here.key) as there,
+        Api(two, two.add_user("bob")) as stranger,
     ):
-        with Api(one, one.add_user("ann")) as here, Api(two, two.add_user("bob")) as stranger:
-            with Api(two, here.key) as there:
-                wait_for_chroma(shared_indexes)
-                contract = upload(here, "contract.txt", b"The notice period is three months to a quarter's end.")
-                assert files_found(there, asked) == files_found(here, asked) == [contract]
-                assert files_found(stranger, asked) == []
-                light = upload(there, "light.txt", b"The lighthouse is open on Sundays from ten to four.")
-                assert files_found(here, {"query": "When is the lighthouse open?"})[0] == light
-                removed = there.delete(f"/api/files/documents/{contract}").json()["removed"]
-                assert set(removed["notes"]) == {"storage", "texts", "vectors"}
-                assert contract not in files_found(here, asked)
+        wait_for_chroma(shared_indexes)
+        contract = upload(here, "contract.txt", b"The notice period is three months to a quarter's end.")
+        assert files_found(there, asked) == files_found(here, asked) == [contract]
+        assert files_found(stranger, asked) == []
+        light = upload(there, "light.txt", b"The lighthouse is open on Sundays from ten to four.")
+        assert files_found(here, {"query": "When is the lighthouse open?"})[0] == light
+        removed = there.delete(f"/api/files/documents/{contract}").json()["removed"]
+        assert set(removed["notes"]) == {"storage", "texts", "vectors"}
+        assert contract not in files_found(here, asked)
     kept = [str(path.relative_to(tmp_path)) for place in places for path in kept_in(place)]
     assert [path for path in kept if "texts" in path or "vector" in path or "chroma" in path or ".db" in path] == []
 

@@ -21,7 +21,8 @@ logger = logging.getLogger(__name__)
 class Receipt:
     """What was removed: ``bytes`` of the file, ``pages`` of its text, and by indexer in how many pieces it was.
 
-    ``notes`` tell by kind of store (vectors, texts, storage) what stays of it in the store's files, where anything does.
+    ``notes`` tell by kind of store (vectors, texts, storage) what stays of it in the store's files, where anything
+    does.
     """
 
     bytes: int

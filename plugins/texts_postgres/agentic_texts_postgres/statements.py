@@ -24,13 +24,15 @@ MIGRATIONS = [
         words tsvector NOT NULL,
         PRIMARY KEY (scope, document, number)
     );
+    ALTER TABLE {schema}.text_pieces ALTER COLUMN words SET STATISTICS 0;
     CREATE INDEX text_pieces_by_word ON {schema}.text_pieces USING gin (words) WITH (fastupdate = off);
     """,
 ]
 """Each entry brings the schema from its index to the next version; ``text_versions`` tells how many were applied.
 
-Lengths are in words. A piece without words has no row, but counts in its document's ``pieces``. ``text_stem`` cuts English
-words to their stems and, unlike PostgreSQL's own, leaves none out.
+Lengths are in words. A piece without words has no row, but counts in its document's ``pieces``. ``text_stem`` cuts
+English words to their stems and, unlike PostgreSQL's own, leaves none out. Statistics of ``words``, of which searches
+would have no use, would copy words of everybody into a table of the system, and keep them there.
 """
 
 # A word has letters, marks and digits alone, so that in quotes it is one of tsvector and tsquery.
@@ -43,8 +45,8 @@ _INSERT = """
     FROM unnest($3::int[], $4::int[], $5::text[]) AS piece (number, length, words)
 """
 
-# BM25 with the constants that everybody uses. PostgreSQL's own ranks do not know how rare a word is; but that of a single
-# word tells how often it is in a piece: it grows with 1/1² + 1/2² + … + 1/n², of which n is computed back.
+# BM25 with the constants that everybody uses. PostgreSQL's own ranks do not know how rare a word is; but that of a
+# single word tells how often it is in a piece: it is (1/1² + 1/2² + … + 1/n²) · 6/π², of which n is computed back.
 _SEARCH = """
     WITH stems AS MATERIALIZED (
         SELECT {stem} AS stem, bool_and(ts_lexize('pg_catalog.english_stem', one.word) = '{{}}') AS common
@@ -98,7 +100,7 @@ class Statements:
 
     @property
     def replace(self) -> str:
-        """Write the record of a document, and hold it until the end of the transaction: $2 name, $3 pieces, $4 length."""
+        """Write the record of a document, and hold it until the transaction ends: $2 name, $3 pieces, $4 length."""
         return (
             f"INSERT INTO {self.schema}.text_documents AS d (scope, name, pieces, length) VALUES ($1, $2, $3, $4) "
             "ON CONFLICT (scope, name) DO UPDATE SET pieces = excluded.pieces, length = excluded.length RETURNING id"

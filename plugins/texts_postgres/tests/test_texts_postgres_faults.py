@@ -44,6 +44,14 @@ async def found(texts: Texts, query: str = "river") -> list[tuple[str, int]]:
     return sorted((hit.doc_id, hit.number) for hit in await texts.search(query, 1000))
 
 
+async def until_it_works(index: PostgresTextIndex) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            if await index.health() is None:
+                return
+            await asyncio.sleep(0.05)
+
+
 async def test_restarted_database_is_found_again(own_server: Postgres, own_index: PostgresTextIndex) -> None:
     texts = own_index.collection("s")
     await texts.add("kept", ["river"])
@@ -55,9 +63,7 @@ async def test_restarted_database_is_found_again(own_server: Postgres, own_index
                 await doing
         assert "does not answer" in str(await own_index.health())
         await asyncio.to_thread(own_server.start)
-        async with asyncio.timeout(30):
-            while await own_index.health():
-                await asyncio.sleep(0.05)
+        await until_it_works(own_index)
         assert await found(texts) == [("kept", 0)]
     await texts.add("kept", ["", "river"])
     assert await found(texts) == [("kept", 1)]
@@ -110,7 +116,7 @@ async def test_full_disk_fails_with_what_to_do_and_keeps_what_was_there(index: P
         """,
     )
     for doc in ("doc", "other"):
-        with pytest.raises(StorageError, match="the disk of the database is full. Free some room"):
+        with pytest.raises(StorageError, match=r"the disk of the database is full\. Free some room"):
             await texts.add(doc, ["river bank"] * 300)
     assert await found(texts) == [("doc", 0)]
     assert list(await texts.documents()) == ["doc"]
@@ -127,7 +133,7 @@ async def test_database_that_is_locked_for_too_long_is_told(
     hasty = reopen()
     async with index.database.connection() as connection, connection.transaction():
         await connection.execute(f"LOCK TABLE {index.statements.schema}.text_documents IN EXCLUSIVE MODE")
-        with pytest.raises(StorageError, match="does not answer in time. Look for locks and load on it"):
+        with pytest.raises(StorageError, match=r"does not answer in time\. Look for locks and load on it"):
             await hasty.collection("s").add("doc", ["bank"])
     await hasty.aclose()
     assert await found(index.collection("s")) == [("doc", 0)]
@@ -274,6 +280,8 @@ async def test_deleted_words_leave_the_files_with_the_vacuum_that_the_readme_nam
     texts = own_index.collection("u.rag")
     await texts.add("stays", ["river"])
     await texts.add("doc", [f"{MARKER} number {n}" for n in range(30)])
+    # The database does this by itself now and then; it must not copy words into its statistics.
+    await execute(own_index, "ANALYZE")
     await execute(own_index, "CHECKPOINT")
     assert await asyncio.to_thread(holding, own_server, MARKER), "the marker is found where it is"
     await texts.delete("doc")
