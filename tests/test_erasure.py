@@ -25,9 +25,11 @@ from agentic.testing.postgres import postgres_programs, running_postgres
 from tests.document_fixtures import comes_true
 from tests.http_fixtures import SharedOllama
 
-PLUGINS = ("maker", "react", "ollama", "rag", "embed_minilm", "texts_sqlite", "readers_text", "blobs_files")
+PLUGINS = ("maker", "react", "ollama", "rag", "embed_minilm", "readers_text", "blobs_files")
 TEXT, SAID, NAME, MADE = "zyxwv-document", "zyxwv-talk", "zyxwv-name", "zyxwv-made"
 """Markers: in a document's text, in what is said and made in conversations, in a file's name, in a file of a run."""
+WORD = "zyxwv"
+"""All that an index of words need hold of them."""
 PARAGRAPH = f"The {TEXT} says that the notice period is three months to the end of a quarter. " * 3
 AGAIN = f"{PARAGRAPH} This one is uploaded later, about the colour of the third door on the left. "
 
@@ -124,6 +126,7 @@ def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
     with running_postgres() as server:
         monkeypatch.setenv("POSTGRES_URL", server.url)
+        monkeypatch.setenv("TEXTS_POSTGRES_URL", server.url)
         yield server.url
 
 
@@ -144,11 +147,12 @@ async def opened(
                 "data_dir": tmp_path / "data",
                 "storage": storage,
                 "vector_db_type": vectors,
+                "text_index": "postgres" if storage == "postgres" else "sqlite",
                 "log_file": tmp_path / "data" / "app.log",
                 "after_untrusted": "allow",
             }
             settings = await asyncio.to_thread(lambda: read_settings(**given))
-            only = (*PLUGINS, f"storage_{storage}", f"vectors_{vectors}")
+            only = (*PLUGINS, f"storage_{storage}", f"vectors_{vectors}", f"texts_{given['text_index']}")
             kernel = await stack.enter_async_context(open_kernel(settings, only=only))
             transport = httpx.ASGITransport(app=await asyncio.to_thread(create_app, kernel))
             clients, ids = [], []
@@ -166,7 +170,8 @@ async def opened(
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("vectors", "storage"),
-    # Stores of vectors and storages know nothing of each other, so that each of both is in one pair.
+    # Stores of vectors and storages know nothing of each other, so that each of both is in one pair. Full text lies
+    # in PostgreSQL where the storage does.
     [("faiss", "sqlite"), ("chroma", "files"), ("faiss", "postgres")],
 )
 async def test_what_is_deleted_is_gone_from_every_file(
@@ -200,19 +205,17 @@ async def test_what_is_deleted_is_gone_from_every_file(
 
     receipt = (await house.ann.delete(f"/api/files/documents/{file_id}")).json()["removed"]
     assert (receipt["bytes"], receipt["chunks"]) == (len(PARAGRAPH), 1)
-    await house.is_gone(TEXT, NAME)
+    await house.is_gone(TEXT, NAME, WORD)
     if vectors == "faiss":
         await house.is_gone(*rows)
-    assert ("vectors" in receipt.get("notes", {}), "storage" in receipt.get("notes", {})) == (
-        vectors == "chroma",
-        storage == "postgres",
-    )
+    keeping = {"vectors": vectors == "chroma", "storage": storage == "postgres", "texts": storage == "postgres"}
+    assert set(receipt.get("notes", {})) == {kind for kind, keeps in keeping.items() if keeps}
 
     await house.upload(house.ann, AGAIN, f"{NAME}.txt")
     await talk_about_it(house, ollama)
     assert await house.places(TEXT) and await house.places(SAID)
     await house.kernel.departures.delete("ann")
-    await house.is_gone(TEXT, SAID, NAME, MADE, *rows)
+    await house.is_gone(TEXT, SAID, NAME, MADE, WORD, *rows)
 
     users = {user.id for user in await house.kernel.identity.users.list()}
     library = house.kernel.documents

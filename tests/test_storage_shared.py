@@ -1,11 +1,16 @@
-"""Two servers on one PostgreSQL and one S3 are one; and what a server keeps moves from storage to storage."""
+"""Servers on one PostgreSQL and one S3 are one, with indexes on servers too; and storage moves to another storage."""
 
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -28,14 +33,13 @@ def own(shared_ollama: tuple[SharedOllama, str], ollama: SharedOllama) -> dict[s
     return {"OLLAMA_HOST": shared_ollama[1], "SECRET_KEY": "0123456789abcdef0123456789abcdef"}
 
 
-@pytest.fixture
-def shared(own: dict[str, str]) -> Iterator[dict[str, str]]:
-    """The same, on one PostgreSQL and one S3."""
+@pytest.fixture(scope="module")
+def stores() -> Iterator[dict[str, str]]:
+    """Settings of one PostgreSQL and one S3, which the tests of this file share."""
     if postgres_programs() is None:
         pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
     with running_postgres() as postgres, running_s3() as s3:
         yield {
-            **own,
             "STORAGE": "postgres",
             "POSTGRES_URL": postgres.url,
             "BLOBS": "s3",
@@ -44,6 +48,31 @@ def shared(own: dict[str, str]) -> Iterator[dict[str, str]]:
             "S3_ACCESS_KEY_ID": ACCESS_KEY,
             "S3_SECRET_ACCESS_KEY": SECRET_KEY,
         }
+
+
+@pytest.fixture
+def shared(own: dict[str, str], stores: dict[str, str]) -> dict[str, str]:
+    """The environment of servers that share all but indexes."""
+    return {**own, **stores}
+
+
+@pytest.fixture
+def shared_indexes(stores: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Settings of indexes that servers share: full text in the same PostgreSQL, and vectors on a Chroma server."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+    command = [Path(sys.executable).with_name("chroma"), "run", "--host", "127.0.0.1", "--port", port]
+    with (tmp_path / "chroma.log").open("wb") as log:
+        chroma = subprocess.Popen([*command, "--path", tmp_path / "chroma"], stdout=log, stderr=log)
+    yield {
+        "TEXT_INDEX": "postgres",
+        "TEXTS_POSTGRES_URL": stores["POSTGRES_URL"],
+        "VECTOR_DB_TYPE": "chroma",
+        "CHROMA_HOST": "127.0.0.1",
+        "CHROMA_PORT": port,
+    }
+    chroma.kill()
+    chroma.wait()
 
 
 @pytest.mark.timeout(300)
@@ -82,6 +111,55 @@ def test_two_servers_see_the_same_users_conversations_and_files(
     )
 
 
+@pytest.mark.timeout(300)
+def test_servers_without_a_folder_in_common_find_what_each_has_taken_in(
+    shared: dict[str, str], shared_indexes: dict[str, str], tmp_path: Path
+) -> None:
+    """Chroma starts meanwhile: a server needs it for the first time when it indexes."""
+    environment = {**shared, **shared_indexes, "POSTGRES_SCHEMA": "elsewhere"}
+    places = [tmp_path / name / "data" for name in ("one", "two")]
+    for place in places:
+        place.parent.mkdir()
+    asked = {"query": "How long is the notice period?"}
+    with (
+        running_server(environment, data_dir=places[0]) as one,
+        running_server(environment, data_dir=places[1]) as two,
+        Api(one, one.add_user("ann")) as here,
+        Api(two, here.key) as there,
+        Api(two, two.add_user("bob")) as stranger,
+    ):
+        wait_for_chroma(shared_indexes)
+        contract = upload(here, "contract.txt", b"The notice period is three months to a quarter's end.")
+        assert files_found(there, asked) == files_found(here, asked) == [contract]
+        assert files_found(stranger, asked) == []
+        light = upload(there, "light.txt", b"The lighthouse is open on Sundays from ten to four.")
+        assert files_found(here, {"query": "When is the lighthouse open?"})[0] == light
+        removed = there.delete(f"/api/files/documents/{contract}").json()["removed"]
+        assert set(removed["notes"]) == {"storage", "texts", "vectors"}
+        assert contract not in files_found(here, asked)
+    kept = [str(path.relative_to(tmp_path)) for place in places for path in kept_in(place)]
+    assert [path for path in kept if "texts" in path or "vector" in path or "chroma" in path or ".db" in path] == []
+
+
+def wait_for_chroma(settings: dict[str, str]) -> None:
+    address = f"http://{settings['CHROMA_HOST']}:{settings['CHROMA_PORT']}/api/v2/heartbeat"
+    until = time.monotonic() + 60
+    while True:
+        try:
+            assert httpx.get(address, timeout=30).is_success
+            return
+        except httpx.TransportError:
+            assert time.monotonic() < until, "chroma run did not come up"
+            time.sleep(0.1)
+
+
+def upload(api: Api, name: str, text: bytes) -> str:
+    uploaded = api.post("/api/files/upload?wait=true", files={"file": (name, text)}).json()
+    assert uploaded["status"] == "ready", uploaded
+    file_id: str = uploaded["file_id"]
+    return file_id
+
+
 def assert_indexes_are_shared_or_missed(
     here: Api, there: Api, shared: dict[str, str], folder: Path, path: list[Path]
 ) -> None:
@@ -93,7 +171,7 @@ def assert_indexes_are_shared_or_missed(
     missed = there.post("/api/files/search", json=asked)
     assert missed.status_code == 409, missed.text
     assert "1 of 1 documents are not in the indexes" in missed.json()["error"]["message"]
-    assert "Several servers need one folder for indexes (DATA_DIR), or a shared store" in missed.text
+    assert "VECTOR_DB_TYPE=chroma with CHROMA_HOST, and TEXT_INDEX=postgres" in missed.text
     assert there.get(f"/api/files/documents/{uploaded['file_id']}/content").content == text
     with running_server(shared, data_dir=folder, path=path) as beside, Api(beside, here.key) as api:
         assert files_found(api, asked) == files_found(here, asked) == [uploaded["file_id"]]

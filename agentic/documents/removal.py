@@ -21,7 +21,8 @@ logger = logging.getLogger(__name__)
 class Receipt:
     """What was removed: ``bytes`` of the file, ``pages`` of its text, and by indexer in how many pieces it was.
 
-    ``notes`` tell by kind of store (vectors, storage) what stays of it in the store's files, where anything does.
+    ``notes`` tell by kind of store (vectors, texts, storage) what stays of it in the store's files, where anything
+    does.
     """
 
     bytes: int
@@ -59,7 +60,12 @@ class Removal:
         """
         receipt = await self.clear_left(principal, document.id, document.name)
         # Another server may have removed a part of it.
-        stores = (("vectors", self._everything.indexes.vector_store), ("storage", self._everything.storage))
+        indexes = self._everything.indexes
+        stores = (
+            ("vectors", indexes.vector_store),
+            ("texts", indexes.text_index),
+            ("storage", self._everything.storage),
+        )
         notes = {kind: store.leaves for kind, store in stores if store is not None and store.leaves}
         return replace(receipt, bytes=document.size, pages=pages, notes=notes)
 

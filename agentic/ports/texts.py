@@ -26,7 +26,7 @@ class Texts(Protocol):
         ...
 
     async def delete(self, doc_id: str) -> int:
-        """Remove a document's pieces so that no byte of them is left; how many that were."""
+        """Remove a document's pieces so that no byte of them is left but what ``leaves`` tells; how many that were."""
         ...
 
     async def documents(self) -> Sequence[str]:
@@ -35,10 +35,14 @@ class Texts(Protocol):
 
 
 class TextIndex(Protocol):
-    """A place for full-text indexes. ``scope`` is an opaque name from the kernel, as for vectors."""
+    """A place for full-text indexes. ``scope`` is an opaque name from the kernel, as for vectors.
+
+    ``leaves`` tells people what stays in its files of what was deleted, and until when; empty where nothing does.
+    """
 
     name: str
     rank: int = 0
+    leaves: str = ""
 
     def collection(self, scope: str) -> Texts:
         """The index of a scope. Does no input or output."""

@@ -51,7 +51,8 @@ class Library:
 
 
 def stores(folder: Path) -> tuple[dict[str, VectorStore], TextIndex]:
-    """The installed stores of vectors by name, and the full-text index, in a folder of their own."""
-    catalog = load(Settings(_env_file=None, data_dir=folder))
+    """The installed stores of vectors by name, and the full-text index (TEXT_INDEX), in a folder of their own."""
+    settings = Settings(_env_file=None, data_dir=folder)
+    catalog = load(settings)
     vectors = {one.name: one.object for one in catalog.all("vector_store")}
-    return vectors, catalog.choose("text_index", None, "TEXT_INDEX")
+    return vectors, catalog.choose("text_index", settings.text_index, "TEXT_INDEX")

@@ -30,5 +30,5 @@ def check(records: Collection[Record], vectors: Mapping[str, str], texts: Collec
             f"{missing} of {len(records)} documents are not in the indexes that are now in use: VECTOR_DB_TYPE or "
             f"TEXT_INDEX was changed, files are gone, or another server has indexed them in a folder of its own. "
             f"Nothing is searched until all are there. Run: {COMMAND}. Several servers need one folder for indexes "
-            f"(DATA_DIR), or a shared store of vectors and a shared full-text index."
+            f"(DATA_DIR), or indexes on servers: VECTOR_DB_TYPE=chroma with CHROMA_HOST, and TEXT_INDEX=postgres."
         )

@@ -26,8 +26,16 @@ MIGRATIONS = [
         PRIMARY KEY (log, position)
     );
     """,
+    """
+    ALTER TABLE {schema}.documents ALTER COLUMN value SET STATISTICS 0, ALTER COLUMN value TYPE bytea;
+    ALTER TABLE {schema}.items ALTER COLUMN value SET STATISTICS 0, ALTER COLUMN value TYPE bytea;
+    """,
 ]
-"""Each entry brings the schema from its index to the next version; ``versions`` tells how many were applied."""
+"""Each entry brings the schema from its index to the next version; ``versions`` tells how many were applied.
+
+Statistics would copy values into a table of the system, where they outlive what was deleted. Those made so far go with
+the column's type, which stays what it is.
+"""
 
 _DOCUMENT = "key, value, version, updated"
 _INSERT = (

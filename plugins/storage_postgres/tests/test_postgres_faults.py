@@ -13,7 +13,7 @@ from blockbuster import blockbuster_ctx
 
 from agentic import Conflict, NotConfigured, StorageError
 from agentic.testing.postgres import PASSWORD, Postgres, running_postgres
-from agentic_storage_postgres import agentic_storage_backends
+from agentic_storage_postgres import agentic_storage_backends, database, statements
 from agentic_storage_postgres.backend import PostgresStorage
 from agentic_storage_postgres.settings import Settings
 
@@ -179,6 +179,9 @@ async def test_deleted_text_leaves_the_tables_with_the_vacuum_that_the_readme_na
         await storage.save(key, MARKER)
         await storage.save(key, f"{MARKER}, again")
         await storage.append(key, [MARKER * 3])
+    async with storage._database.connection() as connection:
+        # The database does this by itself now and then; it must not copy values into its statistics.
+        await connection.execute("ANALYZE")
     await storage.delete("u/1/a")
     await storage.delete_under("u/1/")
     for query in ("SELECT count(*) FROM agentic.documents", "SELECT count(*) FROM agentic.items"):
@@ -262,3 +265,24 @@ async def test_event_loop_is_never_blocked(backend: PostgresStorage, reopen: Ope
         assert await other.delete("x") is True
         assert await other.health() is None
         await other.aclose()
+
+
+async def test_statistics_that_an_older_version_let_the_database_make_are_taken_away(
+    backend: PostgresStorage, reopen: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statements, "MIGRATIONS", statements.MIGRATIONS[:1])
+    monkeypatch.setattr(database, "MIGRATIONS", statements.MIGRATIONS)
+    known = f"SELECT count(*) FROM pg_stats WHERE schemaname = '{backend._statements.name}' AND attname = 'value'"
+    for n in range(20):
+        await backend.save(f"k/{n}", MARKER)
+        await backend.append("log", [MARKER])
+    async with backend._database.connection() as connection:
+        await connection.execute("ANALYZE")
+        assert await connection.fetchval(known) == 2
+    monkeypatch.undo()
+    newer = reopen()
+    assert len(await newer.list("k/")) == 20
+    async with newer._database.connection() as connection:
+        await connection.execute("ANALYZE")
+        assert await connection.fetchval(known) == 0
+    await newer.aclose()
