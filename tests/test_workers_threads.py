@@ -1,7 +1,9 @@
 """Threads for what blocks: nothing is left under way behind a caller's back, and nothing begins after the end."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from concurrent.futures.thread import BrokenThreadPool
 
 import pytest
@@ -75,4 +77,28 @@ async def test_threads_that_cannot_be_started_keep_nobody_waiting() -> None:
     for _ in range(2):
         with pytest.raises(BrokenThreadPool):
             await asyncio.wait_for(threads.do(lambda: None), 30)
+    await threads.aclose()
+
+
+class Fault(OSError):
+    pass
+
+
+async def test_error_is_let_go_of_with_all_that_it_holds() -> None:
+    threads = Threads(1, "test", closed="closed")
+
+    def fails() -> None:
+        raise Fault
+
+    gc.disable()
+    try:
+        with pytest.raises(Fault) as caught:
+            await threads.do(fails)
+        error = weakref.ref(caught.value)
+        del caught
+        # The thread lets go of its work when it takes the next one.
+        await threads.do(lambda: None)
+        assert error() is None
+    finally:
+        gc.enable()
     await threads.aclose()

@@ -24,7 +24,11 @@ async def to_the_end(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
             with suppress(asyncio.CancelledError):
                 await _end_of(doing)
         raise
-    return doing.result()
+    try:
+        return doing.result()
+    finally:
+        # What was raised holds this frame, which would hold it, and the threads with it.
+        del doing
 
 
 def _end_of(doing: Future[T]) -> asyncio.Future[None]:

@@ -27,11 +27,11 @@ def on_server(port: int, **more: Any) -> ChromaStore:
 
 
 async def test_server_that_is_away_is_named_and_recovered_from(server: Any) -> None:
-    store = on_server(server.port)
+    store, other = on_server(server.port), on_server(server.port)
     vectors = store.collection("away", embedder="e", dimensions=16)
     await vectors.add("doc", [0], ROWS[:1])
     server.stop()
-    for doing in (vectors.search(ROWS[0], 5), vectors.add("doc", [1], ROWS[:1]), on_server(server.port).scopes()):
+    for doing in (vectors.search(ROWS[0], 5), vectors.add("doc", [1], ROWS[:1]), other.scopes()):
         with pytest.raises(StorageError, match=rf"127.0.0.1:{server.port}.*CHROMA_HOST"):
             await doing
     assert "does not answer" in str(await store.health())
@@ -39,6 +39,7 @@ async def test_server_that_is_away_is_named_and_recovered_from(server: Any) -> N
     assert [hit.number for hit in await vectors.search(ROWS[0], 5)] == [0]
     await store.drop("away")
     await store.aclose()
+    await other.aclose()
 
 
 async def test_server_that_hangs_is_not_waited_for_without_end(server: Any) -> None:
