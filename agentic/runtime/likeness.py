@@ -62,10 +62,9 @@ class Wording:
         rows: defaultdict[str, dict[int, float]] = defaultdict(dict)
         for tool, spec in enumerate(specs):
             self._learn(tool, spec, rows)
-        for piece in {*rows, *common.counts}:
-            rarest = LETTERS if _is_spelt(piece) else 1.0
-            rows[piece][self._short] = rarest**2 - (self._weight(piece) / self._rarest) ** 2
-        self._rows = Sums(rows, self._ends[-1], crowded=self._ends[0])
+        for piece in rows:
+            rows[piece] |= self._commonness(piece)
+        self._rows = Sums(rows, self._ends[-1], crowded=self._ends[0], seldom=self._commonness)
 
     def judge(self, text: str) -> dict[str, Likeness]:
         """Every tool's likeness to the text."""
@@ -104,6 +103,13 @@ class Wording:
             expected = PRIOR * self._common.share(self._common.counts.get(piece, 0))
             place = tool + len(self._tools) * _is_spelt(piece)
             rows[piece][place] = min(math.log((count + expected) / expected), 5.0)
+
+    def _commonness(self, piece: str) -> dict[int, float]:
+        """How far the square of a common piece falls short."""
+        if piece not in self._common.counts:
+            return {}
+        rarest = LETTERS if _is_spelt(piece) else 1.0
+        return {self._short: rarest**2 - (self._weight(piece) / self._rarest) ** 2}
 
     def _weight(self, piece: str) -> float:
         """The rarer, the weightier."""
