@@ -257,6 +257,9 @@ AnyEvent = (
 )
 _KINDS: dict[str, type[Usage | Citation | File]] = {"usage": Usage, "citation": Citation, "file": File}
 EVENTS: dict[str, type[Event]] = {event.type: event for event in get_args(AnyEvent)}
+_NAMES: dict[type[Event], tuple[str, ...]] = {
+    event: tuple(field.name for field in fields(event)) for event in EVENTS.values()
+}
 
 
 class Entry(NamedTuple):
@@ -269,19 +272,23 @@ class Entry(NamedTuple):
 
 def entry_to_json(entry: Entry) -> Json:
     """An entry as it is stored and served: ``{"type", "number", "at", …fields}``."""
-    event = entry.event
-    data: Json = {"type": event.type, "number": entry.number, "at": round(entry.at, 6)}
-    return data | {field.name: _plain(getattr(event, field.name)) for field in fields(event)}
+    number, at, event = entry
+    data: Json = {"type": event.type, "number": number, "at": round(at, 6)}
+    for name in _NAMES[type(event)]:
+        data[name] = _plain(getattr(event, name))
+    return data
 
 
 def entry_from_json(data: Mapping[str, Any]) -> Entry:
     """Read an entry written by :func:`entry_to_json`."""
     kind = EVENTS[data["type"]]
-    values = {field.name: _revive(field.name, data[field.name]) for field in fields(kind) if field.name in data}
+    values = {name: _revive(name, data[name]) for name in _NAMES[kind] if name in data}
     return Entry(data["number"], data["at"], kind(**values))
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
     if isinstance(value, ToolCall):
         return call_to_json(value)
     if isinstance(value, (Usage, Citation, File)):

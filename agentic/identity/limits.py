@@ -59,7 +59,7 @@ class Meter:
 
     def allowance(self, limits: Mapping[str, int | None]) -> Allowance:
         """The defaults with a user's own limits in their place; None among these: no limit."""
-        return replace(self.defaults, **limits)
+        return replace(self.defaults, **limits) if limits else self.defaults
 
     async def take_request(self, principal: Principal) -> None:
         """Count a request. Raises RateLimited beyond the user's requests a minute, which any 60 seconds are."""

@@ -31,11 +31,11 @@ def timestamp(seconds: float | None = None) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def written(message: Message, **marks: object) -> Json:
-    """A message as it is stored, with those marks that are set."""
+def written(message: Message, at: str = "", **marks: object) -> Json:
+    """A message as it is stored: ``at`` that time (default: now), with those marks that are set."""
     return {
         **message_to_json(message),
-        "timestamp": timestamp(),
+        "timestamp": at or timestamp(),
         **{key: value for key, value in marks.items() if value},
     }
 
@@ -54,10 +54,10 @@ class Turn:
 
 
 class Conversations:
-    """Conversations over what is kept for one user."""
+    """Conversations over what is kept for one user, ``owned``."""
 
     def __init__(self, owned: Scope, user_id: str) -> None:
-        self._owned = owned
+        self.owned = owned
         self._storage = owned.storage
         self._user_id = user_id
 
@@ -86,7 +86,7 @@ class Conversations:
         Raises Conflict if the conversation has gone on in between.
         """
         key = PREFIX + session_id
-        items = [*(written(message, run_id=run_id, timestamp=turn.at) for message in turn.new), *answer]
+        items = [*(written(message, turn.at, run_id=run_id) for message in turn.new), *answer]
         if new:
             head = {"created_at": turn.at, "title": _title(turn.new)}
             writing: Awaitable[object] = self._storage.save(key, head, if_version=0)
@@ -142,8 +142,8 @@ class Conversations:
         log = await self._log(session_id)
         runs = sorted({item["run_id"] for item in log if item.get("run_id")})
         removed = await asyncio.gather(*(self._storage.delete(f"runs/{run_id}") for run_id in runs))
-        files = await asyncio.gather(*(self._owned.clear(f"runs/{run_id}") for run_id in runs))
-        kept = await self._owned.clear(f"sessions/{session_id}")
+        files = await asyncio.gather(*(self.owned.clear(f"runs/{run_id}") for run_id in runs))
+        kept = await self.owned.clear(f"sessions/{session_id}")
         await self._storage.delete(SUMMARIES + session_id)
         await self._storage.delete(PREFIX + session_id)
         return {

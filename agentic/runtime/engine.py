@@ -72,8 +72,7 @@ class Engine:
 
         Raises ModelNotFound for an agent that is not installed, SessionNotFound for a session that is not this
         principal's, and RateLimited where too many of its runs wait or the principal has used up what they may; see
-        :class:`Meter`. Whatever fails later ends the run with RunFailed,
-        and is recorded unless storage itself has failed.
+        :class:`Meter`. Whatever fails later ends the run with RunFailed, and is recorded unless storage has failed.
         """
         route = self._router.read(request.model)
         conversations = self.conversations(principal)
@@ -254,7 +253,7 @@ class Engine:
 
     async def _answer(self, live: LiveRun, route: Route, conversations: Conversations, *, new: bool) -> Entry:
         """A run from its request to its record."""
-        journal = Journal(live, self._everything, self._presence)
+        journal = Journal(live, conversations.owned, self._everything, self._presence)
         turn = await conversations.turn(live.session_id, live.request.messages, new=new)
         live.opening = opening = Opening(
             conversations, live.session_id, turn, new=new, run_id=live.id, failed=live.cancel
@@ -267,7 +266,7 @@ class Engine:
         if past is None:
             return live.channel.conclude(RunFinished("cancelled"))
         conversations = self.conversations(live.principal)
-        journal = Journal(live, self._everything, self._presence, past)
+        journal = Journal(live, conversations.owned, self._everything, self._presence, past)
         if past.last is not None:
             await conversations.finish_once(live.session_id, live.id, answer(live, past.last))
             await journal.close()

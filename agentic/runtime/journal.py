@@ -23,7 +23,7 @@ from agentic.runtime.presence import Presence
 from agentic.runtime.record import PREFIX, answer, coalesce
 from agentic.runtime.request import request_to_json
 from agentic.runtime.run import LiveRun
-from agentic.runtime.spaces import Scope, of_user
+from agentic.runtime.spaces import Scope
 
 OPEN = "open_runs/"
 Finish = Callable[[Sequence[Json]], Awaitable[None]]
@@ -44,11 +44,16 @@ class Past:
 
 
 class Journal:
-    """Writes one run. Its methods raise StorageError, and Cancelled where another server goes on with the run."""
+    """Writes one run, into what is kept for its user, ``owned``; that it is open is told to all servers.
 
-    def __init__(self, live: LiveRun, everything: Scope, presence: Presence, past: Past | None = None) -> None:
+    Its methods raise StorageError, and Cancelled where another server goes on with the run.
+    """
+
+    def __init__(
+        self, live: LiveRun, owned: Scope, everything: Scope, presence: Presence, past: Past | None = None
+    ) -> None:
         self._live = live
-        self._storage: StorageBackend = of_user(everything, live.principal).storage
+        self._storage: StorageBackend = owned.storage
         self._everything = everything.storage
         self._presence = presence
         self._messages: Sequence[Message] = ()

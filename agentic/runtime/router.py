@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from agentic.errors import AgenticError, ModelNotFound
@@ -65,8 +65,8 @@ class Router:
             )
         return Route(agent=name, model=model_id)
 
-    async def choose(self, route: Route, task: Task, model: Model) -> tuple[Agent, Decided]:
-        """The agent for a task, by the installed router where there is one. ``model`` is what that may ask.
+    async def choose(self, route: Route, task: Task, model: Callable[[], Model]) -> tuple[Agent, Decided]:
+        """The agent for a task, by the installed router where there is one. ``model`` makes what that may ask.
 
         Raises ModelNotFound if no agent is installed that could take it.
         """
@@ -78,7 +78,7 @@ class Router:
             for bid in decided.bids
         )
         try:
-            found = await self._consult(self._chooser, Contest(task=task, candidates=candidates, model=model))
+            found = await self._consult(self._chooser, Contest(task=task, candidates=candidates, model=model()))
         except _PassedOver as why:
             return agent, replace(decided, reason=f"the router {self._chooser.name} {why}: {decided.reason}")
         chosen = replace(decided, agent=found.agent, reason=str(found.reason), router=self._chooser.name)

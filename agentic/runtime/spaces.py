@@ -235,12 +235,14 @@ class Scope(Space):
 
     def under(self, path: str, name: str = "", *, documents: Documents | None = None) -> Scope:
         """The part of this one under a path of one or more names, from which these documents can be reached."""
-        return replace(
-            self,
+        return type(self)(
             storage=ScopedStorage(self.storage, f"{path}/"),
             blobs=ScopedBlobs(self.blobs, f"{path}/"),
+            http=self.http,
             documents=self.documents if documents is None else documents,
+            indexes=self.indexes,
             name=name,
+            shelve=self.shelve,
         )
 
     async def clear(self, path: str) -> int:

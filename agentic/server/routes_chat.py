@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from agentic.errors import BadRequest
 from agentic.kernel import Kernel
@@ -25,11 +26,15 @@ from agentic.server.sse import EventStream, failure, until_left
 
 
 class _Direct(APIRoute):
-    """A route whose endpoint takes the request and gives the response, with nothing in between to solve."""
+    """A route whose endpoint takes the request and gives the response, with nothing in between to solve or to close."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """See :class:`fastapi.routing.APIRoute`."""
-        return self.endpoint
+    def __init__(self, path: str, endpoint: Callable[..., Any], **described: Any) -> None:
+        super().__init__(path, endpoint, **described)
+        self.app = self._respond
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response: Response = await self.endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
 
 
 router = APIRouter(prefix="/v1", route_class=_Direct)
@@ -111,11 +116,10 @@ async def _whole(request: Request, live: LiveRun, wanted: RunRequest) -> Respons
     error = failure(entries[-1].event)
     if error is not None:
         response = error_response(error)
-    else:
-        body = dump(Completion(live, wanted.model).whole(entries))
-        response = Response(body, media_type="application/json")
-    response.headers.update(_headers(live))
-    return response
+        response.headers.update(_headers(live))
+        return response
+    body = dump(Completion(live, wanted.model).whole(entries))
+    return Response(body, headers=_headers(live), media_type="application/json")
 
 
 def _headers(live: LiveRun) -> Mapping[str, str]:

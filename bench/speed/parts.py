@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench.speed.bounds import Bound
@@ -16,6 +16,7 @@ from bench.speed.servers import Started
 
 PLUGINS = 100
 CALLS = 3000
+ROUNDS = 10
 PROGRAMS = 40
 DISCOVER = """
 import time
@@ -106,14 +107,16 @@ async def _toolbox_us() -> float:
     async def boxed(n: int) -> object:
         return await toolbox.call([ToolCall(f"c{n}", "add", {"a": n, "b": 2})])
 
-    return await _cpu_us(boxed) - await _cpu_us(bare)
+    # In turns: a machine is faster now and then.
+    numbers = [range(start, start + CALLS // ROUNDS) for start in range(0, CALLS, CALLS // ROUNDS)]
+    return statistics.median([await _cpu_us(boxed, some) - await _cpu_us(bare, some) for some in numbers])
 
 
-async def _cpu_us(call: Callable[[int], Awaitable[object]]) -> float:
+async def _cpu_us(call: Callable[[int], Awaitable[object]], numbers: Sequence[int]) -> float:
     began = time.process_time()
-    for number in range(CALLS):
+    for number in numbers:
         await call(number)
-    return (time.process_time() - began) / CALLS * 1e6
+    return (time.process_time() - began) / len(numbers) * 1e6
 
 
 async def _sandbox(bounds: list[Bound]) -> str:
