@@ -53,9 +53,9 @@ def create_app(kernel: Kernel) -> FastAPI:
         # FastAPI's pages of documentation load their scripts from a CDN; /openapi.json stays.
         docs_url=None,
         redoc_url=None,
-        # It would export to wherever OTEL_* points; nothing leaves the machine unless an observer plugin sends it.
-        # Its logs hold the messages of errors, and those may hold what users wrote.
-        telemetry={"auto_configure": False, "logs": False},
+        # A run's events are what observers make spans and metrics of; FastAPI's own would look for a provider at each
+        # request, export to wherever OTEL_* points, and log the messages of errors, which may hold what users wrote.
+        telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     app.state.kernel = kernel
     app.state.readiness = health.Readiness(kernel)
