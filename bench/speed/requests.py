@@ -12,6 +12,8 @@ from bench.speed.bounds import Bound
 from bench.speed.load import Measured, Target, measure
 
 MANY = 16
+TURNS = 8
+"""Parts of a round in which one client asks each server in turn: a machine is faster for seconds, and slower again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,11 @@ def _in_turns(targets: Sequence[Target], work: Work, rounds: int, count: int) ->
     for target in targets:
         asyncio.run(measure(target, work.name, stream=work.stream, clients=4, requests=40))
     for _ in range(rounds):
+        for _ in range(TURNS):
+            for target, one in zip(targets, shown, strict=True):
+                alone = measure(target, work.name, stream=work.stream, clients=1, requests=count // TURNS)
+                one.alone.append(asyncio.run(alone))
         for target, one in zip(targets, shown, strict=True):
-            alone = measure(target, work.name, stream=work.stream, clients=1, requests=count)
-            one.alone.append(asyncio.run(alone))
             many = measure(target, work.name, stream=work.stream, clients=MANY, requests=count * 2)
             one.many.append(asyncio.run(many))
     return shown
