@@ -265,6 +265,12 @@ def test_without_a_terminal_what_cannot_be_read_or_written_is_one_line(
     assert (done.returncode, done.stdout, done.stderr.strip()) == (1, "", told)
 
 
+def test_chat_answers_without_a_standard_error(env: dict[str, str], tmp_path: Path, ollama: ScriptedOllama) -> None:
+    command = f"echo hello | {sys.executable} -m agentic chat --agent chat 2>&-"
+    done = subprocess.run(["bash", "-c", command], env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "You said: hello\n")
+
+
 def test_ask_tells_in_one_line_that_its_answer_cannot_be_written(
     env: dict[str, str], tmp_path: Path, ollama: ScriptedOllama
 ) -> None:

@@ -93,6 +93,27 @@ def test_ask_reads_the_question_from_stdin(agentic: Shell) -> None:
     assert agentic("ask", "-", stdin="hello from a file").stdout == "You said: hello from a file\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "answered", "told"),
+    [
+        ("printf 'caf\\xe9 \\xff' | {} -", "You said: caf\ufffd \ufffd\n", ""),
+        ("PYTHONIOENCODING=latin-1 {} 'a √'", "You said: a ?\n", ""),
+        ("{} ''", "", "error: the question is empty"),
+        ("printf '  \\n' | {} -", "", "error: the question is empty"),
+        ("{} - <&-", "", "error: there is no standard input to read the question from"),
+        ("{} hello 2>&-", "You said: hello\n", ""),
+    ],
+)
+def test_odd_questions_and_streams_are_met(agentic: Shell, command: str, answered: str, told: str) -> None:
+    line = command.format(f"{sys.executable} -m agentic ask --agent chat")
+    done = subprocess.run(
+        ["bash", "-c", line], env=agentic.env, cwd=agentic.folder, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.returncode) == (answered, 1 if told else 0)
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1:] == [told] if told else "error" not in done.stderr
+
+
 def test_default_model_is_what_ask_uses(agentic: Shell) -> None:
     agentic("ask", "hello", DEFAULT_MODEL="small")
     assert agentic.ollama.chats[-1]["model"] == "small:latest"

@@ -30,9 +30,11 @@ def ask(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as one JSON object.")] = False,
 ) -> None:
     """Ask one question and print the answer."""
-    from agentic.cli.output import written_out
+    from agentic.cli.output import end_with, written_out
 
-    text = typer.get_text_stream("stdin").read() if question == "-" else question
+    text = _read() if question == "-" else question
+    if not text.strip():
+        end_with("the question is empty")
 
     # A person is asked where there is one who sees the question and can type.
     is_terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
@@ -45,6 +47,16 @@ def ask(
     with written_out():
         if not with_kernel(work):
             raise typer.Exit(1)
+
+
+def _read() -> str:
+    """The question from standard input; bytes that are no text do not end it."""
+    from agentic.cli.output import end_with
+
+    if sys.stdin is None:
+        end_with("there is no standard input to read the question from")
+    sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
+    return sys.stdin.read()
 
 
 async def _ask(kernel: Kernel, text: str, model: str, user: str | None, *, as_json: bool, approvals: bool) -> bool:

@@ -50,20 +50,16 @@ def chat(
 
     /help tells what else can be written.
     """
-    from agentic.cli.output import written_out
+    from agentic.cli.output import end_with, written_out
 
     if sys.stdin is None:
-        typer.echo("error: there is no standard input to read questions from", err=True)
-        raise typer.Exit(1)
+        end_with("there is no standard input to read questions from")
     with written_out():
         _talk("" if agent == AUTO else agent, model, user, session)
 
 
 def _talk(agent: str | None, model: str | None, user: str | None, session: str | None) -> None:
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    # Neither half a character nor a narrow encoding shall end a conversation.
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
 
     async def work(kernel: Kernel) -> int:
         talk = await _open(kernel, user, Choice(agent, model), session, is_terminal=is_terminal)

@@ -1,4 +1,4 @@
-"""Standard output that takes no more: a full disk behind it, or none at all."""
+"""Standard output that takes no more, or not everything: a full disk behind it, a narrow encoding, or none at all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn, TextIO, cast
 
 import typer
 
@@ -17,10 +18,14 @@ _TAKES_NO_MORE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 def written_out() -> Iterator[None]:
     """Around a command that shows an answer: where that cannot be written, one line says so, and the exit code is 1.
 
-    A reader that has seen enough, as ``head`` has, is no fault and gets no line.
+    A reader that has seen enough, as ``head`` has, is no fault and gets no line. What the encoding cannot show is shown
+    as ``?``.
     """
     if sys.stdout is None:
-        _end("there is no standard output")
+        end_with("there is no standard output")
+    for stream in cast("list[TextIO | None]", [sys.stdout, sys.stderr]):
+        if stream is not None:
+            stream.reconfigure(errors="replace")  # type: ignore[attr-defined]
     try:
         yield
     except OSError as error:
@@ -30,9 +35,10 @@ def written_out() -> Iterator[None]:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
-        _end(f"the answer cannot be written: {error.strerror}")
+        end_with(f"the answer cannot be written: {error.strerror}")
 
 
-def _end(fault: str) -> None:
+def end_with(fault: str) -> NoReturn:
+    """End the command with exit code 1 and one line that says why."""
     typer.echo(f"error: {fault}", err=True)
     raise typer.Exit(1)

@@ -103,7 +103,7 @@ class Identity:
         """Who sent this token or API key. Raises Unauthorized or StorageError."""
         if bearer.startswith(PREFIX):
             grant = await self.keys.find(bearer)
-            user = await self.users.known(grant.user_id) if grant else None
+            user = await self.users.get(grant.user_id, leased=True) if grant else None
             if grant is None or user is None or user.disabled:
                 raise Unauthorized("the API key is not valid")
             self.keys.note_use(user.id, bearer)
@@ -145,5 +145,5 @@ class Identity:
     async def _by_token(self, token: str) -> User | None:
         await self._tokens.ready()
         user_id, version = self._tokens.read(token)
-        user = await self.users.known(user_id)
+        user = await self.users.get(user_id, leased=True)
         return user if user and user.token_version == version else None

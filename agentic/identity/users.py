@@ -80,20 +80,16 @@ class Users:
         logger.info("[Identity] User added: id=%s role=%s", user.id, role)
         return user
 
-    async def get(self, user_id: str) -> User | None:
-        """The user with this id, or None."""
-        stored = await self._storage.load(f"users/{user_id}")
-        return _from_json(stored.value) if stored else None
+    async def get(self, user_id: str, *, leased: bool = False) -> User | None:
+        """The user with this id, or None.
 
-    async def known(self, user_id: str) -> User | None:
-        """The user with this id, or None, under a lease: what a change that has returned has made of them, at least."""
-        stored = await self._leases.load(f"users/{user_id}")
-        return _from_json(stored.value) if stored else None
+        ``leased``: what a change that has returned has made of them, at least; the storage is asked less often.
+        """
+        return _user(await (self._leases if leased else self._storage).load(f"users/{user_id}"))
 
     async def find(self, name: str) -> User | None:
         """The user of this name, or None."""
-        stored = await self._load(name)
-        return _from_json(stored.value) if stored else None
+        return _user(await self._load(name))
 
     async def list(self) -> list[User]:
         """All users by name."""
@@ -182,6 +178,10 @@ class Users:
 def _check_role(role: str) -> None:
     if role not in get_args(Role):
         raise BadRequest(f"the role is one of {', '.join(get_args(Role))}", param="role")
+
+
+def _user(stored: Stored | None) -> User | None:
+    return _from_json(stored.value) if stored else None
 
 
 def _from_json(value: Any) -> User:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from agentic.errors import StorageError, ToolError, ToolRetry
 from agentic.events import Citation
 from agentic.messages import Json
+from agentic.models.fit import CALL_AGAIN
 from agentic.ports.tool import Tool, ToolContext, ToolResult
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ async def perform(
         async with timer:
             result = await tool.run(args, context)
     except ToolRetry as error:
-        return failing(f"{error.message}\nCorrect the arguments and call again.")
+        return failing(f"{error.message}{CALL_AGAIN}")
     except ToolError as error:
         return failing(error.message)
     except StorageError as error:

@@ -104,6 +104,9 @@ def refusal(text: str, position: int, reason: str) -> ToolRetry:
     """An error that shows where a text cannot be read."""
     near = text[max(0, position - 12) : position + 12].strip()
     where = f" near `{near}`" if near else ""
+    fault = text[position : position + 12].strip()
+    if near and fault not in ("", near):
+        where += f", from `{fault}` on"
     return ToolRetry(f"Cannot read the expression{where}: {reason}. Expressions that work: {EXAMPLES}.")
 
 

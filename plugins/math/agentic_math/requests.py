@@ -1,7 +1,7 @@
 """Plain requests to expressions, by rule: ``What is 17 * 23?`` asks for ``17 * 23``.
 
 Rules lean to silence: what might be a date, a version, a score or a name is left alone. Every candidate must be an
-expression that the grammar reads to its end.
+expression that the grammar reads to its end, or one that can be nothing else and that it refuses.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from agentic_math import names, nodes
 from agentic_math.grammar import parse
 from agentic_math.nodes import Node
 from agentic_math.request_words import ASKED, OPENING, POLITE_END, SPOKEN, SPOKEN_FORMS, is_no_arithmetic
+from agentic_math.unreadable import is_unreadable
 
 MAX_REQUEST = 300
 _CALCULUS = frozenset("diff integrate limit summation product solve simplify expand factor roots series".split())
@@ -28,7 +29,9 @@ def expression_in(text: str) -> str | None:
     if not _may_compute(rest) or is_no_arithmetic(rest, asked or finished):
         return None
     candidate = _spoken(rest)
-    return candidate if candidate and _is_computation(candidate, asked or finished or candidate != rest) else None
+    if candidate and _is_computation(candidate, asked or finished or candidate != rest):
+        return candidate
+    return rest if is_unreadable(rest, asked or finished) else None
 
 
 def _without_opening(request: str) -> tuple[str, bool]:

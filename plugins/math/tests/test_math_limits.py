@@ -140,6 +140,22 @@ def test_refusal_shows_where_and_what_works(loose_compute: Callable[[str], dict[
     assert "17*23" in message
 
 
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("17 * / 23", "near `17 * / 23`, from `/ 23` on: '/' stands where a value should"),
+        ("2 ** ** 3", "near `2 ** ** 3`, from `** 3` on: '**' stands"),
+        ("3 3 +", "near `3 3 +`, from `3 +` on: two numbers stand side by side"),
+        ("(2 + 3", "near `(2 + 3`: ')' is missing"),
+        ("*17", "near `*17`: '*' stands"),
+    ],
+)
+def test_refusal_shows_where_the_fault_begins(
+    expression: str, told: str, loose_compute: Callable[[str], dict[str, str]]
+) -> None:
+    assert told in loose_compute(expression)["retry"]
+
+
 def test_misspelt_function_is_told_the_right_one(loose_compute: Callable[[str], dict[str, str]]) -> None:
     assert "integrate" in loose_compute("integrte(x^2, x)")["retry"]
 

@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from agentic import ToolRetry
+from agentic_math.grammar import parse
 from agentic_math.requests import expression_in
 
 NO_ARITHMETIC = [
@@ -185,6 +187,104 @@ ARITHMETIC = [
     ("quanto fa 3 + 4?", "3 + 4"),
 ]
 
+NOT_MEANT_AS_ARITHMETIC = [
+    "10-12 Uhr",
+    "10 -",
+    "(10-12",
+    "12.05. - 14.05.",
+    "2024-05-01 / 2024-06-01",
+    "8.30 - 10",
+    "+49 (0)30 / 123 45-67",
+    "+49 30 1234567 +",
+    "0171 / 123 45 67",
+    "(030 123456",
+    "(030) 123 45 67 + 12",
+    "+1 555 123 4567 +1 555 123 9999",
+    "(555) 123-4567 / 8",
+    "555 1234 +49 30",
+    "18+",
+    "What is 18+?",
+    "16+ 18+ 21+",
+    "5*",
+    "24/",
+    "What is 24/?",
+    "4.5/5",
+    "3 5 7",
+    "1 2/3",
+    "52.52, 13.40",
+    "(52.5, 13.4",
+    "[1, 2, 3",
+    "1, 2, 4, 8, ...",
+    "1 + 2 + 3 + ... + 100",
+    "17 * ? = 51",
+    "5 + _ = 10",
+    "1) 2 + 3",
+    "(1) 2 + 3",
+    "3. 2 + 2",
+    "- 5",
+    "* 5",
+    "**5 + 3**",
+    "*5*",
+    "1.*",
+    "^3.11",
+    ">=3.11",
+    "192.168.0.1 *",
+    "0 0 * * *",
+    "*/5 * * * *",
+    "0 9,17 * * 1-5",
+    "1/2/*",
+    "/* 5 + */",
+    "[0-9]*[1-9]+",
+    "(01)*",
+    "print(2+2",
+    "x = 5 +",
+    "sin(x",
+    "a sum (5",
+    "8-)",
+    "2+2=5 :(",
+    "1 + 1 = 3 ;)",
+    "5 stars *",
+    "()",
+    "+",
+    "5 =",
+]
+
+UNREADABLE = [
+    ("17 * / 23", "17 * / 23"),
+    ("What is 17 * / 23?", "17 * / 23"),
+    ("17 * / 23 = ?", "17 * / 23"),
+    ("17* / 23", "17* / 23"),
+    ("17 × ÷ 23", "17 × ÷ 23"),
+    ("17,5 * / 3", "17,5 * / 3"),
+    ("(2 + 3", "(2 + 3"),
+    ("2 + 3)", "2 + 3)"),
+    ("Berechne 3 * (4 + 5", "3 * (4 + 5"),
+    ("2 ** ** 3", "2 ** ** 3"),
+    ("5 +", "5 +"),
+    ("2 * pi *", "2 * pi *"),
+    ("What is 5 -", "5 -"),
+    ("what is 17 / / 23", "17 / / 23"),
+    ("sqrt(4", "sqrt(4"),
+    ("max(3, 4", "max(3, 4"),
+    ("solve(x^2 - 4, x", "solve(x^2 - 4, x"),
+    ("3 3 +", "3 3 +"),
+    ("1 1/2 + 2", "1 1/2 + 2"),
+    ("12 000 * 3", "12 000 * 3"),
+    ("=2+3", "=2+3"),
+]
+
+
+@pytest.mark.parametrize("request_text", NOT_MEANT_AS_ARITHMETIC)
+def test_numbers_and_signs_that_mean_otherwise_are_left_alone(request_text: str) -> None:
+    assert expression_in(request_text) is None
+
+
+@pytest.mark.parametrize(("request_text", "expression"), UNREADABLE)
+def test_arithmetic_that_cannot_be_read_goes_to_the_calculator_as_it_is(request_text: str, expression: str) -> None:
+    assert expression_in(request_text) == expression
+    with pytest.raises(ToolRetry, match="Cannot read the expression"):
+        parse(expression)
+
 
 @pytest.mark.parametrize("request_text", NO_ARITHMETIC)
 def test_what_only_looks_like_arithmetic_is_left_alone(request_text: str) -> None:
@@ -199,7 +299,8 @@ def test_plain_request_yields_its_expression(request_text: str, expression: str 
 
 
 def test_reading_a_request_takes_well_under_a_millisecond() -> None:
-    texts = [text for text, _ in ARITHMETIC] + [text for text in NO_ARITHMETIC if len(text) < 300]
+    asked = [text for text, _ in [*ARITHMETIC, *UNREADABLE]]
+    texts = asked + [text for text in [*NO_ARITHMETIC, *NOT_MEANT_AS_ARITHMETIC] if len(text) < 300]
     best = min(_seconds_for(texts) for _ in range(5))
     assert best / len(texts) < 0.0005
 
@@ -219,6 +320,10 @@ def test_hostile_text_does_not_slow_reading_down() -> None:
         "a" * 299,
         "what is " + "9" * 290,
         "((((" * 20 + "x from " * 20,
+        "1 + " * 74,
+        "1/*" * 99,
+        "1,2/3 " * 49,
+        "(1+" * 99,
     ):
         started = time.process_time()
         expression_in(text)

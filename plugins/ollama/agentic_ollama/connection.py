@@ -124,17 +124,14 @@ class Connection:
 
     def _read(self, batch: Sequence[bytes]) -> tuple[list[Json], ModelError | None]:
         """The objects of some lines, up to the first that is an error, or none that can be read."""
-        if (whole := _together(batch)) is not None:
-            return whole, None
         parts: list[Json] = []
-        for line in batch:
-            try:
-                part = self._decode(line)
-            except ModelError as fault:
-                return parts, fault
-            if part.get("error"):
-                return parts, ModelError(f"Ollama failed in the middle of its answer: {part['error']}")
-            parts.append(part)
+        try:
+            for part in _together(batch) or map(self._decode, batch):
+                if part.get("error"):
+                    raise ModelError(f"Ollama failed in the middle of its answer: {part['error']}")
+                parts.append(part)
+        except ModelError as fault:
+            return parts, fault
         return parts, None
 
     def _decode(self, data: bytes) -> Json:
@@ -256,13 +253,12 @@ def _loads(data: bytes) -> Any:
 
 
 def _together(lines: Sequence[bytes]) -> list[Json] | None:
-    """The objects of many lines, read at once; None where each has to be looked at by itself."""
+    """The objects of many lines, read at once; None where some line is none, so that each has to be read by itself."""
     try:
         parts = _loads(b"[" + b",".join(lines) + b"]")
     except ValueError:
         return None
-    is_plain = len(parts) == len(lines) and all(isinstance(part, dict) and not part.get("error") for part in parts)
-    return parts if is_plain else None
+    return parts if len(parts) == len(lines) and all(isinstance(part, dict) for part in parts) else None
 
 
 def _said(data: bytes) -> str:
