@@ -17,9 +17,8 @@ import math
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from agentic.errors import ToolError
 from agentic.messages import Json
@@ -59,8 +58,7 @@ def seconds_until(header: str | None) -> float | None:
     return min(max(0.0, seconds), _LONGEST_S)
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(NamedTuple):
     status: int
     retry_after: str
     data: bytes
@@ -154,8 +152,12 @@ class JsonService:
         # Name and version, where to reach its makers, and the library: what Wikimedia and others want to be told.
         own = f"{self._distribution}/{version(self._distribution)}"
         agent = f"{own} (https://pypi.org/project/{self._distribution}/) python-httpx/{httpx.__version__}"
+        headers = httpx.Headers({"User-Agent": agent, "Accept": "application/json"})
+        headers.update(self._headers)
+        # What is unpacked below, and nothing else.
+        headers["Accept-Encoding"] = "gzip"
         return httpx.AsyncClient(
-            headers={"User-Agent": agent, "Accept": "application/json", **self._headers, "Accept-Encoding": "gzip"},
+            headers=headers,
             timeout=self._timeout_s,
             transport=self._transport,
             follow_redirects=False,

@@ -51,7 +51,7 @@ def test_importing_agentic_brings_in_pluggy_and_pydantic_and_nothing_heavy(tmp_p
     assert held & {*HEAVY, "orjson", "pydantic_settings", "rich"} == set()
 
 
-def test_importing_what_asks_services_brings_in_nothing_more_than_it_needs_to_be_there(tmp_path: Path) -> None:
+def test_importing_the_client_of_services_brings_in_nothing_heavy(tmp_path: Path) -> None:
     held = modules_after("import agentic.services", tmp_path)
     assert held & {*HEAVY, "httpcore", "orjson", "pydantic_settings", "rich"} == set()
 

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import socket
 import sys
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -127,6 +128,29 @@ async def test_every_fault_is_told_and_the_next_call_works(
     assert (await books.get())["path"] == "/books"
 
 
+async def test_packed_answer_takes_no_more_room_than_is_allowed(books: Opened, library: Library) -> None:
+    await books.get()
+    library.script(packed(BOMB))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ToolError, match="more than 512 KB"):
+            await books.get()
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < len(BOMB) / 5
+
+
+@pytest.mark.parametrize("left", [moved("https://elsewhere.example/"), huge(3)])
+async def test_answers_that_are_left_leave_no_connection_taken(library: Library, left: Answer) -> None:
+    async with opened(library, timeout_s=10) as books:
+        for _ in range(12):
+            library.script(left)
+            with pytest.raises(ToolError, match=r"is not (followed|read)"):
+                await books.get()
+        assert await books.get()
+
+
 @pytest.mark.parametrize("status", [429, 503])
 async def test_time_to_wait_is_handed_on(books: Opened, library: Library, status: int) -> None:
     library.script(fails(status, "slow down", retry_after_s=7), fails(status, "slow down"))
@@ -233,7 +257,7 @@ async def test_requests_say_who_asks_where_to_reach_them_and_what_they_take(libr
 
 
 async def test_what_can_be_unpacked_is_not_the_plugins_to_choose(library: Library) -> None:
-    async with opened(library, headers={"Accept-Encoding": "br", "Accept": "application/hal+json"}) as books:
+    async with opened(library, headers={"accept-encoding": "br", "accept": "application/hal+json"}) as books:
         await books.get()
     assert library.requests[0].headers["accept-encoding"] == "gzip"
     assert library.requests[0].headers["accept"] == "application/hal+json"
