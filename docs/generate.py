@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import agentic
-from agentic import hookspecs
+from agentic import hookspecs, services, workers
 from agentic.catalog.load import load
 from agentic.catalog.settings import Settings, environment_name, read_settings
 
@@ -86,6 +86,10 @@ def reference() -> str:
     parts += ["## Names", "", "What `from agentic import …` gives.", ""]
     for name in agentic.__all__:
         parts += _name(name, getattr(agentic, name))
+    for module in (services, workers):
+        parts += [f"## {module.__name__}", "", _as_markdown(inspect.getdoc(module) or ""), ""]
+        for name in module.__all__:
+            parts += _name(name, getattr(module, name))
     return "\n".join(parts).rstrip("\n") + "\n"
 
 
@@ -178,21 +182,22 @@ def _code(name: str, value: Any) -> list[str]:
         call = name + _signature(value)
     elif fields:
         call = f"{name}({', '.join(fields)})"
+    elif inspect.isclass(value) and "__init__" in vars(value) and not getattr(value, "_is_protocol", False):
+        call = name + _signature(value).removesuffix(" -> None")
     else:
         return []
     return ["```python", call, "```", ""]
 
 
 def _members(value: type) -> Iterator[tuple[str, str]]:
-    """The methods and attributes of a port, each with the first sentence of its docstring."""
-    if not getattr(value, "_is_protocol", False):
-        return
-    for name, kind in inspect.get_annotations(value).items():
-        yield name, f"`{kind}`"
+    """The methods of a class, and the attributes of a port, each with the first sentence of its docstring."""
+    if getattr(value, "_is_protocol", False):
+        for name, kind in inspect.get_annotations(value).items():
+            yield name, f"`{kind}`"
     for name, member in vars(value).items():
         if inspect.isfunction(member) and not name.startswith("_"):
             words = "async " if inspect.iscoroutinefunction(member) else ""
-            yield f"{words}{name}{_signature(member)}", _first_sentence(inspect.getdoc(member))
+            yield f"{words}{name}{_signature(member)}", _first_sentence(_as_markdown(inspect.getdoc(member) or ""))
 
 
 def _first_sentence(text: str | None) -> str:

@@ -51,6 +51,11 @@ def test_importing_agentic_brings_in_pluggy_and_pydantic_and_nothing_heavy(tmp_p
     assert held & {*HEAVY, "orjson", "pydantic_settings", "rich"} == set()
 
 
+def test_importing_the_client_of_services_brings_in_nothing_heavy(tmp_path: Path) -> None:
+    held = modules_after("import agentic.services", tmp_path)
+    assert held & {*HEAVY, "httpcore", "orjson", "pydantic_settings", "rich"} == set()
+
+
 def test_loading_the_installed_plugins_imports_none_of_their_libraries(tmp_path: Path) -> None:
     program = (
         "from agentic.catalog.load import load; from agentic.catalog.settings import read_settings\n"

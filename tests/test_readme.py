@@ -19,7 +19,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 import agentic
-from agentic import hookspecs
+from agentic import hookspecs, services, workers
 from agentic.testing.ollama import ScriptedOllama, calls, says
 from agentic.testing.server import Server, own_environment, running_server
 
@@ -304,7 +304,7 @@ def test_hooks_and_names_all_have_a_heading_in_the_reference() -> None:
     reference = (ROOT / "docs/reference.md").read_text("utf-8")
     hooks = [name for name, hook in vars(hookspecs).items() if hasattr(hook, "agentic_spec")]
     headings = re.findall(r"^### (\w+)$", reference, re.MULTILINE)
-    assert headings == [*hooks, *agentic.__all__]
+    assert headings == [*hooks, *agentic.__all__, *services.__all__, *workers.__all__]
 
 
 def test_files_and_folders_that_are_named_exist() -> None:

@@ -27,7 +27,8 @@ class HttpClient(Protocol):
 
     Public addresses on the web's ports alone are reached, and what FETCH_ALLOW adds. Each name is resolved once, all
     its addresses are checked, and one of those is connected to; each redirect is checked like the first address. No
-    cookies are kept, and no proxies are taken from the environment.
+    cookies are kept, and no proxies are taken from the environment. Services at addresses that the operator
+    sets, which may be within, are for :mod:`agentic.services`.
     """
 
     async def get(

@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from agentic import AgenticError, ContextExceeded, Json, ModelError, ModelNotFound, ModelTimeout, ModelUnavailable
+from agentic.services import seconds_until
 from agentic_ollama.settings import DEFAULT_HOST, Settings
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class Connection:
         if status in _BUSY:
             return ModelUnavailable(
                 f"Ollama is busy ({status}): {said or 'try again in a moment'}",
-                retry_after_s=_seconds(response.headers.get("retry-after")),
+                retry_after_s=seconds_until(response.headers.get("retry-after")),
             )
         if status == 404 and model and said:
             return ModelNotFound(f"Ollama has no model '{model}'. {pull_command(model)}".strip(), param="model")
@@ -269,11 +270,3 @@ def _said(data: bytes) -> str:
         return ""
     reason = value.get("error") if isinstance(value, dict) else None
     return str(reason) if reason else ""
-
-
-def _seconds(header: str | None) -> float | None:
-    """A Retry-After header in seconds; its other form, a date, counts as absent."""
-    try:
-        return float(header) if header else None
-    except ValueError:
-        return None

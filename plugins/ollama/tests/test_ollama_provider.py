@@ -102,6 +102,14 @@ async def test_retry_after_is_passed_on(answer: Ask) -> None:
     assert caught.value.retry_after_s == 7
 
 
+async def test_retry_after_may_be_a_date(answer: Ask) -> None:
+    server = ScriptedOllama()
+    server.script(fails(503, "busy", headers={"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}))
+    with pytest.raises(ModelUnavailable) as caught:
+        await answer(server)
+    assert caught.value.retry_after_s == 0
+
+
 async def test_model_that_is_not_pulled_is_told_with_the_command(answer: Ask) -> None:
     with pytest.raises(ModelNotFound, match="ollama pull llama9"):
         await answer(ScriptedOllama(), asks(model="llama9"))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from agentic import AgenticError, ContextExceeded, Json, ModelError, ModelNotFound, ModelUnavailable
+from agentic.services import seconds_until
 from agentic_openai_upstream.settings import Upstream, place
 
 _BUSY = (429, 503)
@@ -113,21 +111,6 @@ class Origin:
         for secret in self._secrets:
             text = text.replace(secret, "…")
         return " ".join(text.split())[:_TOLD_CHARACTERS]
-
-
-def seconds_until(header: str | None) -> float | None:
-    """A Retry-After header, in seconds or as an HTTP date, in seconds from now; None where it says neither."""
-    if not header:
-        return None
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            until = parsedate_to_datetime(header)
-        except ValueError:
-            return None
-        seconds = (until if until.tzinfo else until.replace(tzinfo=UTC)).timestamp() - datetime.now(UTC).timestamp()
-    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _decoded(data: bytes) -> Any:

@@ -17,7 +17,6 @@ import pytest
 from agentic import Message, ModelDelta, ModelError, ModelRequest, ModelTimeout, ModelUnavailable
 from agentic.testing.openai import ScriptedUpstream, cuts, errors_midstream, fails, hangs, says, streams
 from agentic_openai_upstream.provider import UpstreamProvider
-from agentic_openai_upstream.refusals import seconds_until
 from agentic_openai_upstream.settings import Upstream
 
 HELLO = ModelRequest(model="maker/chat-8b", messages=[Message("user", "hello")])
@@ -159,18 +158,13 @@ async def test_other_faults_are_not_tried_again(fault: Any) -> None:
     assert len(server.chats) == 1
 
 
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [("7", 7), ("0.5", 0.5), ("-3", 0), ("nan", None), ("inf", None), ("soon", None), ("", None), (None, None),
-     ("Wed, 21 Oct 2015 07:28:00 GMT", 0)],
-)  # fmt: skip
-def test_retry_after_is_read_in_all_its_forms(header: str | None, seconds: float | None) -> None:
-    assert seconds_until(header) == seconds
-
-
-def test_retry_after_may_be_a_date() -> None:
-    later = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    assert seconds_until(later) == pytest.approx(60, abs=2)
+async def test_date_after_which_to_ask_again_is_passed_on_in_seconds() -> None:
+    server, later = ScriptedUpstream(), datetime.now(UTC) + timedelta(hours=1)
+    server.script(fails(503, "maintenance", headers={"Retry-After": format_datetime(later, usegmt=True)}))
+    async with served(server) as provider:
+        with pytest.raises(ModelUnavailable, match="maintenance") as caught:
+            await drain(provider)
+    assert caught.value.retry_after_s == pytest.approx(3600, abs=60)
 
 
 @pytest.mark.parametrize("after", [0, 2])

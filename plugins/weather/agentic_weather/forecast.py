@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agentic import ToolError
-from agentic_weather.service import Service
+from agentic.services import JsonService
 
 Units = Literal["metric", "imperial"]
 
@@ -73,7 +73,7 @@ class Forecast(BaseModel):
 
 
 async def forecast(
-    service: Service, base_url: str, *, latitude: float, longitude: float, days: int, units: Units
+    service: JsonService, base_url: str, *, latitude: float, longitude: float, days: int, units: Units
 ) -> Forecast:
     """The weather at a point, now and for some days from today on. Raises ToolError where there is none."""
     asked = {

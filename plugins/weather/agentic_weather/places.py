@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from agentic import ToolError, ToolRetry
+from agentic.services import JsonService
 from agentic_weather.regions import country_code, folded, spelled
-from agentic_weather.service import Service
 
 _COORDINATES = re.compile(r"\s*(-?\d{1,2}(?:\.\d+)?)\s*°?\s*[,;\s]\s*(-?\d{1,3}(?:\.\d+)?)\s*°?\s*")
 _LINKING = re.compile(r"^(?:in|im|near|en|dans)\s+|\s+(?:in|im|near|en|dans)$", re.IGNORECASE)
@@ -103,7 +103,7 @@ class Ambiguous:
 class Places:
     """The gazetteer at one address. Raises ToolError where it does not answer as it should."""
 
-    def __init__(self, service: Service, base_url: str) -> None:
+    def __init__(self, service: JsonService, base_url: str) -> None:
         self._service = service
         self._base_url = base_url
 

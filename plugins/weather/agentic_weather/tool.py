@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agentic import Citation, Json, Tool, ToolContext, ToolResult, Traits
+from agentic.services import JsonService
 from agentic_weather.examples import EXAMPLES
 from agentic_weather.forecast import Units, forecast
 from agentic_weather.places import Ambiguous, Places
 from agentic_weather.report import report
-from agentic_weather.service import Service
 from agentic_weather.settings import Settings
 
 if TYPE_CHECKING:
@@ -58,7 +58,13 @@ class WeatherTool(Tool):
 
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._base_url = settings.weather_base_url
-        self._service = Service("Open-Meteo", settings.weather_timeout, transport)
+        self._service = JsonService(
+            "Open-Meteo",
+            distribution="agentic-plugin-weather",
+            timeout_s=settings.weather_timeout,
+            reason_field="reason",
+            transport=transport,
+        )
         self._places = Places(self._service, settings.geocoding_base_url)
         self.traits = Traits(timeout_s=settings.weather_timeout * _REQUESTS + _MARGIN_S, examples=EXAMPLES)
 

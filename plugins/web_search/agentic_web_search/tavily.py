@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from agentic.services import seconds_until
 from agentic_web_search.results import Query, Result, Searcher, SearchFailed
 from agentic_web_search.settings import Settings
 
@@ -133,7 +134,8 @@ class Tavily(Searcher):
     async def _note_limit(self, response: httpx.Response) -> None:
         """Its client keeps no headers, and so not the time after which to ask again."""
         if response.status_code == 429:
-            self._not_before = time.monotonic() + _seconds(response.headers.get("Retry-After", ""))
+            told = seconds_until(response.headers.get("Retry-After"))
+            self._not_before = time.monotonic() + (_WAIT_S if told is None else min(told, _LONGEST_WAIT_S))
 
 
 async def _bound(response: httpx.Response) -> None:
@@ -157,8 +159,3 @@ async def _bound(response: httpx.Response) -> None:
             await whole.aclose()
 
     response.stream = Bounded()
-
-
-def _seconds(retry_after: str) -> float:
-    """The header's seconds, bounded; where it is left out or a date, a minute."""
-    return min(float(retry_after), _LONGEST_WAIT_S) if retry_after.isdecimal() else _WAIT_S

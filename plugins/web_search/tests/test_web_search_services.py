@@ -139,17 +139,28 @@ async def test_server_that_is_away_is_told(make: Make) -> None:
         await call(make(tavily_base_url="http://127.0.0.1:1"), {"query": "ducks"})
 
 
-async def test_tavily_is_left_alone_for_as_long_as_it_asks(
-    make: Make, tavily: ScriptedTavily, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("told", "wait_s"),
+    [
+        ({"Retry-After": "300"}, 300),
+        ({"Retry-After": "99999999999"}, 3600),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, 3600),
+        ({"Retry-After": "soon"}, 60),
+        ({}, 60),
+    ],
+)
+async def test_tavily_is_left_alone_for_as_long_as_it_asks_but_no_longer_than_an_hour(
+    make: Make, tavily: ScriptedTavily, monkeypatch: pytest.MonkeyPatch, told: dict[str, str], wait_s: float
 ) -> None:
     tool = make(Ducks(DUCK))
-    tavily.faults["/search"] = fails(429, "Too many requests", retry_after_s=7)
+    tavily.faults["/search"] = fails(429, "Too many requests", headers=told)
     await call(tool, {"query": "one"})
     tavily.faults.clear()
+    now = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: now() + wait_s - 50)
     assert "limit of requests" in (await call(tool, {"query": "two"})).content
     assert len(tavily.requests) == 1
-    now = time.monotonic
-    monkeypatch.setattr(time, "monotonic", lambda: now() + 8)
+    monkeypatch.setattr(time, "monotonic", lambda: now() + wait_s + 1)
     assert "Found by Tavily" in (await call(tool, {"query": "three"})).content
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agentic import Citation, Json, Tool, ToolContext, ToolError, ToolResult, Traits
+from agentic.services import JsonService
 from agentic_wikipedia import language, text
 from agentic_wikipedia.examples import EXAMPLES
-from agentic_wikipedia.service import Service
 from agentic_wikipedia.settings import Settings
 from agentic_wikipedia.wiki import Article, Found, Wiki
 
@@ -65,7 +65,12 @@ class WikipediaTool(Tool):
 
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._base_url = settings.wikipedia_base_url
-        self._service = Service("Wikipedia", settings.wikipedia_timeout, transport)
+        self._service = JsonService(
+            "Wikipedia",
+            distribution="agentic-plugin-wikipedia",
+            timeout_s=settings.wikipedia_timeout,
+            transport=transport,
+        )
         timeout_s = settings.wikipedia_timeout * _REQUESTS + _MARGIN_S
         self.traits = Traits(untrusted=True, timeout_s=timeout_s, examples=EXAMPLES)
 

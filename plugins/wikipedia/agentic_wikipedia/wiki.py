@@ -13,7 +13,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from agentic import Json, ToolError
-from agentic_wikipedia.service import Service
+from agentic.services import JsonService
 
 _NO_TITLE = re.compile(r"[#<>\[\]{}|\x00-\x1f\x7f]")
 _QUALIFIER = re.compile(r"\s*\([^)]*\)$")
@@ -118,7 +118,7 @@ class Article:
 class Wiki:
     """The Wikipedia at one address. All methods raise ToolError where it does not answer as it should."""
 
-    def __init__(self, service: Service, origin: str) -> None:
+    def __init__(self, service: JsonService, origin: str) -> None:
         self._service = service
         self._origin = origin
 
@@ -149,7 +149,7 @@ class Wiki:
     async def summary(self, title: str) -> Article | None:
         """The page's summary: its first paragraph; None where the wiki has no summary of it."""
         path = quote(title.replace(" ", "_"), safe="")
-        answer = await self._service.get(f"{self._origin}/api/rest_v1/page/summary/{path}")
+        answer = await self._service.find(f"{self._origin}/api/rest_v1/page/summary/{path}")
         if answer is None:
             return None
         summary = self._checked(_Summary, answer)
@@ -187,7 +187,7 @@ class Wiki:
 
     async def _query(self, asked: dict[str, str]) -> _Query:
         always = {"action": "query", "format": "json", "formatversion": "2"}
-        answer = await self._service.get(f"{self._origin}/w/api.php", always | asked)
+        answer = await self._service.find(f"{self._origin}/w/api.php", always | asked)
         if answer is None:
             raise ToolError(f"There is no Wikipedia at {self._origin}.")
         action = self._checked(_Action, answer)
