@@ -17,7 +17,7 @@ nox.options.default_venv_backend = "none"
 ROOT = Path(__file__).parent
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
 # Those whose tests take longest come first, so that none of them is left over at the end.
-LONG = ("blobs_s3", "llamacpp", "math", "openai_upstream", "python_exec", "sql", "vectors_chroma")
+LONG = ("blobs_s3", "llamacpp", "math", "openai_upstream", "postgres", "python_exec", "sql", "vectors_chroma")
 UV = os.environ.get("UV", "uv")
 # Whole servers under load share the machine with whatever else it does: what fails is tried twice more, and shown.
 AGAIN = ("--reruns", "2", "--reruns-delay", "1", "-rR")

@@ -126,7 +126,6 @@ def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
     with running_postgres() as server:
         monkeypatch.setenv("POSTGRES_URL", server.url)
-        monkeypatch.setenv("TEXTS_POSTGRES_URL", server.url)
         yield server.url
 
 
@@ -152,7 +151,8 @@ async def opened(
                 "after_untrusted": "allow",
             }
             settings = await asyncio.to_thread(lambda: read_settings(**given))
-            only = (*PLUGINS, f"storage_{storage}", f"vectors_{vectors}", f"texts_{given['text_index']}")
+            stores = ("postgres",) if storage == "postgres" else (f"storage_{storage}", "texts_sqlite")
+            only = (*PLUGINS, *stores, f"vectors_{vectors}")
             kernel = await stack.enter_async_context(open_kernel(settings, only=only))
             transport = httpx.ASGITransport(app=await asyncio.to_thread(create_app, kernel))
             clients, ids = [], []

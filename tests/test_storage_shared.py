@@ -57,8 +57,8 @@ def shared(own: dict[str, str], stores: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def shared_indexes(stores: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Settings of indexes that servers share: full text in the same PostgreSQL, and vectors on a Chroma server."""
+def shared_indexes(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Settings of indexes that servers share: full text in that PostgreSQL, and vectors on a Chroma server."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
     command = [Path(sys.executable).with_name("chroma"), "run", "--host", "127.0.0.1", "--port", port]
@@ -66,7 +66,6 @@ def shared_indexes(stores: dict[str, str], tmp_path: Path) -> Iterator[dict[str,
         chroma = subprocess.Popen([*command, "--path", tmp_path / "chroma"], stdout=log, stderr=log)
     yield {
         "TEXT_INDEX": "postgres",
-        "TEXTS_POSTGRES_URL": stores["POSTGRES_URL"],
         "VECTOR_DB_TYPE": "chroma",
         "CHROMA_HOST": "127.0.0.1",
         "CHROMA_PORT": port,

@@ -22,7 +22,7 @@ for path in sorted(Path(sys.argv[1]).rglob("*")):
 FORKING = """
 import os, sys
 
-for _ in sys.stdin:
+for asked in sys.stdin:
     pid = os.fork()
     if not pid:
         print("writer", os.getpid(), flush=True)
@@ -35,7 +35,8 @@ for _ in sys.stdin:
 class KilledWriter:
     """Writers that are killed at work: ``program`` defines ``write_for_ever()``, and is loaded once for all of them.
 
-    That prints a growing number for each write that was acknowledged. Use it with ``async with``.
+    That prints a line for each write that was acknowledged, such as a growing number; ``asked`` is then the line that
+    this one was let write with. Use it with ``async with``.
     """
 
     def __init__(self, program: str) -> None:
@@ -44,7 +45,10 @@ class KilledWriter:
     async def __aenter__(self) -> KilledWriter:
         pipe = asyncio.subprocess.PIPE
         program = self._program + FORKING
-        self._process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdin=pipe, stdout=pipe)
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, stdin=pipe, stdout=pipe, env=environment
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -54,9 +58,15 @@ class KilledWriter:
 
     async def killed(self, rounds: int) -> int:
         """Let one write, and kill -9 it after so many writes; the last number that it printed."""
+        lines, end = await self.lines(rounds)
+        # Killed between a number and the end of its line, it leaves both in one.
+        return int(end or lines[-1])
+
+    async def lines(self, rounds: int, asked: str = "") -> tuple[list[bytes], bytes]:
+        """Let one write, and kill -9 it after so many lines; those that it printed, and what there is of one more."""
         process = self._process
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(b"\n")
+        process.stdin.write(f"{asked}\n".encode())
         told = (await process.stdout.readline()).split()
         assert told and told[0] == b"writer", "is the fixture `program` right?"
         lines: list[bytes] = []
@@ -66,8 +76,7 @@ class KilledWriter:
             if len(lines) == rounds:
                 os.kill(int(told[1]), signal.SIGKILL)
         assert len(lines) >= rounds, "the writer has ended by itself: what it wrote to the terminal says why"
-        # Killed between a number and the end of its line, it leaves both in one.
-        return int(line.removesuffix(b"end\n") or lines[-1])
+        return lines, line.removesuffix(b"end\n")
 
 
 async def files_with(folder: Path, *markers: bytes) -> list[str]:

@@ -1,7 +1,7 @@
 """A real PostgreSQL server for tests, from the programs of this machine::
 
     with running_postgres() as server:
-        storage = PostgresStorage(server.url)
+        storage = MyStorage(server.url)
         server.restart()
 
 It has a folder, a port and a password of its own, and is gone with all its data at the end.
@@ -46,6 +46,11 @@ class Postgres:
     def data(self) -> Path:
         """The folder in which it keeps everything."""
         return self.folder / "data"
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not stopped since."""
+        return self._process is not None
 
     def start(self) -> None:
         """Start it, and return when it takes connections. Raises RuntimeError with its log if it does not."""
@@ -129,7 +134,8 @@ def running_postgres(place: Path | None = None, *, flush: bool = False) -> Itera
         try:
             yield server
         finally:
-            server.stop()
+            # At once: what an end in order would write is thrown away.
+            server.stop(signal.SIGQUIT)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

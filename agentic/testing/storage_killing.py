@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentic.ports.storage import StorageBackend
+from agentic.testing.killed_writers import KilledWriter
 
 Reopen = Callable[[], StorageBackend] | None
 Writer = str | None
 ROUNDS = 5
 WORKERS = 8
 PAGE = 1000
-_WRITER = """
-import asyncio, os, sys
-{maker}
+_WRITER = f"""
+import asyncio, os
 
 async def work(storage, key, text):
     count = 0
@@ -30,11 +27,12 @@ async def work(storage, key, text):
         await storage.append(key, [count, count])
         os.write(1, f"{{key}} {{count}}\\n".encode())
 
-async def main(name):
+async def write(name):
     storage = make()
-    await asyncio.gather(*(work(storage, f"{{name}}/{{n}}", "x" * 2000) for n in range({workers})))
+    await asyncio.gather(*(work(storage, f"{{name}}/{{n}}", "x" * 2000) for n in range({WORKERS})))
 
-asyncio.run(main(sys.argv[1]))
+def write_for_ever():
+    asyncio.run(write(asked.strip()))
 """
 
 
@@ -50,13 +48,14 @@ class KilledStorageConformance:
         return None
 
     async def test_killed_under_load_it_has_lost_nothing_acknowledged(
-        self, backend: StorageBackend, reopen: Reopen, maker: Writer, tmp_path: Path
+        self, backend: StorageBackend, reopen: Reopen, maker: Writer
     ) -> None:
         if maker is None or reopen is None:
             pytest.skip("the fixtures `maker` and `reopen` are not given")
-        for number in range(ROUNDS):
-            kept = await killed_writer(maker, f"round{number}", 20 + 30 * number, tmp_path)
-            await _holds(backend, kept)
+        async with KilledWriter(maker + _WRITER) as writer:
+            for number in range(ROUNDS):
+                kept = await _killed(writer, f"round{number}", 20 + 30 * number)
+                await _holds(backend, kept)
         other = reopen()
         try:
             await _holds(other, kept)
@@ -64,36 +63,26 @@ class KilledStorageConformance:
         finally:
             await other.aclose()
 
-    async def test_several_processes_write_at_once(
-        self, backend: StorageBackend, maker: Writer, tmp_path: Path
-    ) -> None:
+    async def test_several_processes_write_at_once(self, backend: StorageBackend, maker: Writer) -> None:
         if maker is None:
             pytest.skip("the fixture `maker` is not given")
-        writing = asyncio.gather(*(killed_writer(maker, name, 100, tmp_path) for name in ("one", "two")))
+        program = maker + _WRITER
         mine = 0
-        while not writing.done():
-            mine = await backend.save("mine", mine, if_version=mine)
+        async with KilledWriter(program) as one, KilledWriter(program) as two:
+            writing = asyncio.gather(_killed(one, "one", 100), _killed(two, "two", 100))
+            while not writing.done():
+                mine = await backend.save("mine", mine, if_version=mine)
+                # The others are at work, and need the processor.
+                await asyncio.sleep(0.01)
         for kept in await writing:
             await _holds(backend, kept)
         assert mine > 1
 
 
-async def killed_writer(maker: str, name: str, lines: int, folder: Path) -> dict[str, int]:
-    """Let a process write until it has told of so many, kill it, and return what it told: each key's last count."""
-    program = folder / "writer.py"
-    await asyncio.to_thread(program.write_text, _WRITER.format(maker=maker, workers=WORKERS), "utf-8")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(program), name, stdout=asyncio.subprocess.PIPE, env=environment
-    )
-    assert process.stdout is not None
-    told = [await process.stdout.readline() for _ in range(lines)]
-    process.kill()
-    told += (await process.stdout.read()).splitlines(keepends=True)
-    await process.wait()
-    whole = [line.split() for line in told if line.endswith(b"\n")]
-    assert len(whole) >= lines, "the writer ended by itself"
-    return {key.decode(): int(count) for key, count in whole}
+async def _killed(writer: KilledWriter, name: str, lines: int) -> dict[str, int]:
+    """Let one write until it has told of so many, kill it, and return what it told: each key's last count."""
+    told, _ = await writer.lines(lines, name)
+    return {key.decode(): int(count) for key, count in (line.split() for line in told)}
 
 
 async def _holds(storage: StorageBackend, kept: dict[str, int]) -> None:

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from agentic import StorageBackend
 from agentic.testing.postgres import postgres_programs, running_postgres
+from agentic_postgres.pool import Pool
+from agentic_postgres.storage.backend import PostgresStorage
 from agentic_storage_files.backend import FileStorage
-from agentic_storage_postgres.backend import PostgresStorage
 from agentic_storage_sqlite.backend import SqliteStorage
 
 VALUE = {"messages": [{"role": "user", "content": "How much is 6 times 7? " * 10}, {"role": "assistant"}], "n": 1}
@@ -79,7 +80,7 @@ def storages(folder: Path) -> Iterator[dict[str, Callable[[], StorageBackend]]]:
         yield made
         return
     with running_postgres(folder, flush=True) as server:
-        yield {**made, "postgres": lambda: PostgresStorage(server.url, connections=16)}
+        yield {**made, "postgres": lambda: PostgresStorage(Pool(server.url, connections=16))}
 
 
 def main(folder: Path) -> None:

@@ -13,11 +13,12 @@ from agentic_storage_files.backend import FileStorage
 
 class TestFiles(StorageConformance):
     @pytest.fixture
-    async def backend(self, tmp_path: Path) -> AsyncIterator[FileStorage]:
+    async def backend(self, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[FileStorage]:
         backend = FileStorage(tmp_path / "data")
         yield backend
         await backend.aclose()
-        assert left_in(tmp_path) == [], "nothing is left of what was not kept"
+        # The next write of the key takes the place of what a killed process has left.
+        assert "maker" in request.fixturenames or left_in(tmp_path) == []
 
     @pytest.fixture
     def reopen(self, tmp_path: Path) -> Callable[[], FileStorage]:
@@ -30,5 +31,5 @@ class TestFiles(StorageConformance):
 
 
 def left_in(folder: Path) -> list[Path]:
-    """What was not kept; the next write of the key takes the place of what a killed process has left."""
-    return [] if (folder / "writer.py").exists() else list(folder.rglob("*.new"))
+    """What is on its way to its place, or was not kept."""
+    return list(folder.rglob("*.new"))

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from agentic import StorageError
-from agentic_storage_postgres.database import Database
+from agentic_postgres.database import Database
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Waiting:
             try:
                 await self._listen_once()
             except StorageError as error:
-                logger.warning("[PostgresStorage] Not listening: %s", error.message)
+                logger.warning("[Postgres] Not listening: %s", error.message)
             # Nothing is told meanwhile: who waits looks for itself, and hears what is wrong.
             self._listening.set()
             self._wake_all()

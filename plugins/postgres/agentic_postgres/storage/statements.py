@@ -1,41 +1,10 @@
-"""The SQL of the storage. Keys and values are bytes: PostgreSQL's text knows no NUL, and bytes sort by code point."""
+"""The SQL of the storage."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-MIGRATIONS = [
-    """
-    CREATE TABLE {schema}.documents (
-        key bytea PRIMARY KEY,
-        parent bytea NOT NULL,
-        version bigint NOT NULL,
-        updated double precision NOT NULL,
-        value bytea NOT NULL
-    );
-    CREATE INDEX documents_by_updated ON {schema}.documents (parent, updated DESC, key);
-    CREATE TABLE {schema}.logs (
-        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        key bytea NOT NULL UNIQUE,
-        length bigint NOT NULL
-    );
-    CREATE TABLE {schema}.items (
-        log bigint NOT NULL,
-        position bigint NOT NULL,
-        value bytea NOT NULL,
-        PRIMARY KEY (log, position)
-    );
-    """,
-    """
-    ALTER TABLE {schema}.documents ALTER COLUMN value SET STATISTICS 0, ALTER COLUMN value TYPE bytea;
-    ALTER TABLE {schema}.items ALTER COLUMN value SET STATISTICS 0, ALTER COLUMN value TYPE bytea;
-    """,
-]
-"""Each entry brings the schema from its index to the next version; ``versions`` tells how many were applied.
-
-Statistics would copy values into a table of the system, where they outlive what was deleted. Those made so far go with
-the column's type, which stays what it is.
-"""
+from agentic_postgres.schema import Schema
 
 _DOCUMENT = "key, value, version, updated"
 _INSERT = (
@@ -57,15 +26,8 @@ _NEW_LOG = "INSERT INTO {schema}.logs AS l (key, length) VALUES ($1, cardinality
 
 
 @dataclass(frozen=True, slots=True)
-class Statements:
+class Statements(Schema):
     """The statements for one schema. Prefixes and ``after`` are given as bounds: at least $1, below $2, above $3."""
-
-    name: str
-
-    @property
-    def schema(self) -> str:
-        """The schema, as SQL has it."""
-        return f'"{self.name}"'
 
     @property
     def channel(self) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agentic import Texts
-from agentic_texts_postgres.index import PostgresTextIndex
-from agentic_texts_postgres.words import LONGEST, MOST_WORDS, asked, indexed
+from agentic_postgres.texts.index import PostgresTextIndex
+from agentic_postgres.texts.words import LONGEST, MOST_WORDS, asked, indexed
 
 
 @pytest.fixture

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from agentic import Conflict, StorageBackend, StorageError, Stored, decode_value, encode_value
-from agentic_storage_postgres.database import Database
-from agentic_storage_postgres.statements import Statements, bounds, parent_of
-from agentic_storage_postgres.waiting import Waiting, tag_of
-
-logger = logging.getLogger(__name__)
+from agentic_postgres.database import Database
+from agentic_postgres.faults import sqlstate
+from agentic_postgres.pool import Pool
+from agentic_postgres.storage.statements import Statements, bounds, parent_of
+from agentic_postgres.storage.waiting import Waiting, tag_of
 
 TRIES = 5
 DEADLOCK = "40P01"
@@ -22,8 +21,7 @@ DEADLOCK = "40P01"
 class PostgresStorage(StorageBackend):
     """Documents and logs in one schema of a database, which any number of servers may share.
 
-    Connections and schema are made at the first use; from then on it belongs to that event loop. Every method raises
-    StorageError when the database is away, and works again once it is back.
+    Every method raises StorageError when the database is away, and works again once it is back.
     """
 
     name = "postgres"
@@ -32,23 +30,24 @@ class PostgresStorage(StorageBackend):
         "PostgreSQL keeps bytes of deleted rows in its files until it uses their space again, or until VACUUM FULL."
     )
 
-    def __init__(self, url: str, *, schema: str = "agentic", connections: int = 10) -> None:
-        self._statements = Statements(schema)
-        self._database = Database(url, self._statements, connections)
-        self._waiting = Waiting(self._database, self._statements.channel)
+    def __init__(self, pool: Pool) -> None:
+        too_large = "the value is too large for PostgreSQL (1 GB)."
+        self.statements = Statements(pool.schema)
+        self.database = Database(pool, "Storage", most=pool.connections, too_large=too_large)
+        self._waiting = Waiting(self.database, self.statements.channel)
         self._closed = False
 
     async def load(self, key: str) -> Stored | None:
         """The document under ``key``, or None."""
-        row = await self._fetchrow(self._statements.load, key.encode())
+        row = await self._fetchrow(self.statements.load, key.encode())
         return _stored(row) if row else None
 
     async def save(self, key: str, value: Any, *, if_version: int | None = None) -> int:
         """Write the document; its new version. Raises Conflict, and TypeError or ValueError for what is not JSON."""
         expected = [if_version] if if_version else []
         arguments = key.encode(), parent_of(key), time.time(), encode_value(value), *expected
-        async with self._database.connection() as connection:
-            version = await connection.fetchval(self._statements.save(if_version), *arguments)
+        async with self.database.connection() as connection:
+            version = await connection.fetchval(self.statements.save(if_version), *arguments)
         if version is None:
             raise Conflict("The document was changed in between." if if_version else "The document exists already.")
         return int(version)
@@ -71,7 +70,7 @@ class PostgresStorage(StorageBackend):
         limits = bounds(prefix, after)
         if newest_first:
             return await self._newest(prefix, after, max(limit, 0))
-        rows = await self._fetch(self._statements.list_by_key, *limits, max(limit, 0))
+        rows = await self.database.fetch(self.statements.list_by_key, *limits, max(limit, 0))
         return [_stored(row) for row in rows]
 
     async def append(self, key: str, items: Sequence[Any], *, if_length: int | None = None) -> int:
@@ -80,9 +79,9 @@ class PostgresStorage(StorageBackend):
         if not values:
             return await self._length(key, if_length)
         expected = [if_length] if if_length else []
-        async with self._database.connection() as connection:
+        async with self.database.connection() as connection:
             row = await connection.fetchrow(
-                self._statements.append(if_length), key.encode(), values, tag_of(key), *expected
+                self.statements.append(if_length), key.encode(), values, tag_of(key), *expected
             )
         if row is None:
             raise Conflict("The log was changed in between.")
@@ -101,43 +100,35 @@ class PostgresStorage(StorageBackend):
 
     async def keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> Sequence[str]:
         """Keys of documents and logs under ``prefix`` in key order."""
-        rows = await self._fetch(self._statements.keys, *bounds(prefix, after), max(limit, 0))
+        rows = await self.database.fetch(self.statements.keys, *bounds(prefix, after), max(limit, 0))
         return [row[0].decode() for row in rows]
 
     async def restore(self, stored: Stored) -> None:
         """Write the document with its version and time."""
         arguments = stored.key.encode(), parent_of(stored.key), stored.updated, encode_value(stored.value)
-        async with self._database.connection() as connection:
-            await connection.execute(self._statements.restore, *arguments, stored.version)
+        async with self.database.connection() as connection:
+            await connection.execute(self.statements.restore, *arguments, stored.version)
 
     async def health(self) -> str | None:
         """None if the database takes writes, else what is wrong with it."""
-        try:
-            async with self._database.connection() as connection:
-                if await connection.fetchval(
-                    "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool"
-                ):
-                    return "The database is read-only: point POSTGRES_URL at the primary server."
-        except StorageError as error:
-            return error.message
-        return None
+        return await self.database.health()
 
     async def aclose(self) -> None:
         """Wait for what is being done, and let go of the database. Later calls raise StorageError."""
         self._closed = True
         await self._waiting.aclose()
-        await self._database.aclose()
+        await self.database.aclose()
 
     async def _newest(self, prefix: str, after: str | None, limit: int) -> Sequence[Stored]:
         start, end, last = bounds(prefix, after)
 
         async def work(connection: Any) -> Any:
-            deep = not prefix or await connection.fetchval(self._statements.deeper, start, end) is not None
-            seen = None if last is None else await connection.fetchval(self._statements.updated, last)
-            query = self._statements.list_by_updated(deep=deep)
+            deep = not prefix or await connection.fetchval(self.statements.deeper, start, end) is not None
+            seen = None if last is None else await connection.fetchval(self.statements.updated, last)
+            query = self.statements.list_by_updated(deep=deep)
             return await connection.fetch(query, start, end if deep else None, seen, last, limit)
 
-        return [_stored(row) for row in await self._database.again(work)]
+        return [_stored(row) for row in await self.database.again(work)]
 
     async def _awaited(self, key: str, after: int, limit: int) -> Sequence[Any]:
         grown = await self._waiting.add(key)
@@ -152,11 +143,11 @@ class PostgresStorage(StorageBackend):
             self._waiting.remove(key, grown)
 
     async def _items(self, key: str, after: int, limit: int) -> Sequence[Any]:
-        rows = await self._fetch(self._statements.read, key.encode(), max(after, 0), max(limit, 0))
+        rows = await self.database.fetch(self.statements.read, key.encode(), max(after, 0), max(limit, 0))
         return [decode_value(row[0]) for row in rows]
 
     async def _length(self, key: str, if_length: int | None) -> int:
-        row = await self._fetchrow(self._statements.length, key.encode())
+        row = await self._fetchrow(self.statements.length, key.encode())
         length = int(row[0]) if row else 0
         if if_length not in (None, length):
             raise Conflict("The log was changed in between.")
@@ -168,28 +159,21 @@ class PostgresStorage(StorageBackend):
                 return await self._delete_once(where, *arguments)
             except StorageError as error:
                 # Two that delete the same have waited for each other: one was undone, and begins again.
-                if getattr(error.__cause__, "sqlstate", "") != DEADLOCK or not tries_left:
+                if sqlstate(error.__cause__) != DEADLOCK or not tries_left:
                     raise
         raise AssertionError("unreachable")
 
     async def _delete_once(self, where: str, *arguments: bytes) -> int:
-        documents, logs, items = self._statements.deletes(where)
-        async with self._database.connection() as connection, connection.transaction():
+        documents, logs, items = self.statements.deletes(where)
+        async with self.database.transaction() as connection:
             removed = {row[0] for row in await connection.fetch(documents, *arguments)}
             rows = await connection.fetch(logs, *arguments)
             if rows:
                 await connection.execute(items, [row[1] for row in rows])
         return len(removed | {row[0] for row in rows})
 
-    async def _fetch(self, query: str, *arguments: Any) -> Sequence[Any]:
-        async def work(connection: Any) -> Any:
-            return await connection.fetch(query, *arguments)
-
-        rows: Sequence[Any] = await self._database.again(work)
-        return rows
-
     async def _fetchrow(self, query: str, *arguments: Any) -> Any:
-        rows = await self._fetch(query, *arguments)
+        rows = await self.database.fetch(query, *arguments)
         return rows[0] if rows else None
 
 

@@ -4,36 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MIGRATIONS = [
-    """
-    CREATE TEXT SEARCH DICTIONARY {schema}.text_stem (TEMPLATE = pg_catalog.snowball, LANGUAGE = english);
-    CREATE TABLE {schema}.text_documents (
-        scope text COLLATE "C" NOT NULL,
-        name bytea NOT NULL,
-        id bigint GENERATED ALWAYS AS IDENTITY,
-        pieces int NOT NULL,
-        length bigint NOT NULL,
-        PRIMARY KEY (scope, name),
-        UNIQUE (scope, id)
-    );
-    CREATE TABLE {schema}.text_pieces (
-        scope text COLLATE "C" NOT NULL,
-        document bigint NOT NULL,
-        number int NOT NULL,
-        length int NOT NULL,
-        words tsvector NOT NULL,
-        PRIMARY KEY (scope, document, number)
-    );
-    ALTER TABLE {schema}.text_pieces ALTER COLUMN words SET STATISTICS 0;
-    CREATE INDEX text_pieces_by_word ON {schema}.text_pieces USING gin (words) WITH (fastupdate = off);
-    """,
-]
-"""Each entry brings the schema from its index to the next version; ``text_versions`` tells how many were applied.
-
-Lengths are in words. A piece without words has no row, but counts in its document's ``pieces``. ``text_stem`` cuts
-English words to their stems and, unlike PostgreSQL's own, leaves none out. Statistics of ``words``, of which searches
-would have no use, would copy words of everybody into a table of the system, and keep them there.
-"""
+from agentic_postgres.schema import Schema
 
 # A word has letters, marks and digits alone, so that in quotes it is one of tsvector and tsquery.
 _INSERT = """
@@ -88,15 +59,8 @@ _SEARCH = """
 
 
 @dataclass(frozen=True, slots=True)
-class Statements:
+class Statements(Schema):
     """The statements for one schema; $1 is the scope."""
-
-    name: str
-
-    @property
-    def schema(self) -> str:
-        """The schema, as SQL has it."""
-        return f'"{self.name}"'
 
     @property
     def replace(self) -> str:

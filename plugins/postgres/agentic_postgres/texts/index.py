@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
-from agentic import Hit, StorageError, TextIndex, Texts
-from agentic_texts_postgres.database import Database
-from agentic_texts_postgres.statements import Statements
-from agentic_texts_postgres.words import asked, indexed
+from agentic import Hit, TextIndex, Texts
+from agentic_postgres.database import Database
+from agentic_postgres.pool import Pool
+from agentic_postgres.texts.statements import Statements
+from agentic_postgres.texts.words import asked, indexed
 
 AT_ONCE = 200
 """Pieces in one statement."""
+_SCOPES = 0x616774787473
+"""What the locks of scopes are told from others by."""
 _SCOPE = re.compile(r"[A-Za-z0-9_.-]{1,120}")
 
 Prepared = tuple[list[int], list[int], list[str]]
@@ -23,8 +27,8 @@ Prepared = tuple[list[int], list[int], list[str]]
 class PostgresTextIndex(TextIndex):
     """The texts of all scopes in two tables of a database, which any number of servers may share.
 
-    Connections and tables are made at the first use; from then on it belongs to that event loop. Every method raises
-    StorageError when the database is away, and works again once it is back.
+    It takes half of the connections at most: storage has some left whatever is searched for and indexed. Every method
+    raises StorageError when the database is away, and works again once it is back.
     """
 
     name = "postgres"
@@ -34,9 +38,10 @@ class PostgresTextIndex(TextIndex):
         "words until REINDEX or VACUUM FULL."
     )
 
-    def __init__(self, url: str, *, schema: str = "agentic", connections: int = 10) -> None:
-        self.statements = Statements(schema)
-        self.database = Database(url, self.statements, connections)
+    def __init__(self, pool: Pool) -> None:
+        too_large = "a piece of the document has more different words than PostgreSQL indexes (1 MB)."
+        self.statements = Statements(pool.schema)
+        self.database = Database(pool, "Full text", most=pool.connections // 2, too_large=too_large, utf8=True)
 
     def collection(self, scope: str) -> Texts:
         """The index of a scope. Raises ValueError for what is no scope."""
@@ -51,9 +56,20 @@ class PostgresTextIndex(TextIndex):
         """Remove all of a scope; how many pieces that were."""
         return await self.remove(self.statements.drop, _checked(scope))
 
+    @asynccontextmanager
+    async def writing(self, scope: str, *, alone: bool = False) -> AsyncIterator[Any]:
+        """A connection in a transaction. Raises StorageError.
+
+        ``alone``: while nobody else writes in the scope, which who locks many rows must be.
+        """
+        lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+        async with self.database.transaction() as connection:
+            await connection.execute(f"SELECT {lock}(hashtextextended($1, $2))", scope, _SCOPES)
+            yield connection
+
     async def remove(self, statement: str, scope: str, *name: bytes) -> int:
         """Remove the document of the name, or all, with their pieces; how many pieces that were."""
-        async with self.database.writing(scope, alone=not name) as connection:
+        async with self.writing(scope, alone=not name) as connection:
             rows = await connection.fetch(statement, scope, *name)
             if rows:
                 await connection.execute(self.statements.clear, scope, [row[0] for row in rows])
@@ -61,13 +77,7 @@ class PostgresTextIndex(TextIndex):
 
     async def health(self) -> str | None:
         """None if the database takes writes, else what is wrong with it."""
-        question = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool"
-        try:
-            if (await self.database.fetch(question))[0][0]:
-                return "The database is read-only: point TEXTS_POSTGRES_URL at the primary server."
-        except StorageError as error:
-            return error.message
-        return None
+        return await self.database.health()
 
     async def aclose(self) -> None:
         """Wait for what is being done, and let go of the database. Later calls raise StorageError."""
@@ -89,7 +99,7 @@ class PostgresTexts(Texts):
         parts = await asyncio.to_thread(_prepared, list(texts))
         statements = self._index.statements
         length = sum(sum(lengths) for _, lengths, _ in parts)
-        async with self._index.database.writing(self._scope) as connection:
+        async with self._index.writing(self._scope) as connection:
             document = await connection.fetchval(statements.replace, self._scope, _name(doc_id), len(texts), length)
             # A statement of its own sees what another one has added while this one waited for the document's record.
             await connection.execute(statements.clear, self._scope, [document])

@@ -1,0 +1,1 @@
+"""What STORAGE=postgres keeps: documents and logs by key."""

@@ -1,0 +1,1 @@
+"""What TEXT_INDEX=postgres keeps: the words of documents."""
