@@ -9,7 +9,12 @@ normally, so that the points that fit such parts best are known without any trai
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
+
+from agentic_vectors_faiss.beside import Beside
+from agentic_vectors_faiss.part import Part
 
 POINTS = ((0.960, 0.0), (0.890, 60.0), (2.010, 0.0), (1.866, 39.8), (1.866, -39.8))
 """Radius and degrees of a third of the points that stand for two normally spread parts; the origin is one as well."""
@@ -23,50 +28,85 @@ SURE = 4.0
 """Standard deviations: a row's error is beyond in 3 of 100,000 cases."""
 SEED = 384
 BATCH = 8192
+APART = 30_000
+"""Rows from which on their copies are in several parts: a thread that takes one over costs as much as 5,000 rows."""
+UNEVEN = 16
+"""How many more of the best rows than its share a part is asked for."""
 
 
 class Coarse:
-    """Rough copies of rows of length 1, in the order of the rows themselves."""
+    """Rough copies of rows of length 1, in parts that are searched side by side where it is made for many rows."""
 
-    def __init__(self, dimensions: int) -> None:
+    def __init__(self, dimensions: int, rows: int, beside: Beside) -> None:
         import faiss
 
         even = dimensions + dimensions % 2
         self._turn: Any = faiss.RandomRotationMatrix(dimensions, even)
         self._turn.init(SEED)
-        self._index: Any = faiss.IndexPQFastScan(even, even // 2, 4, faiss.METRIC_INNER_PRODUCT)
-        faiss.copy_array_to_vector(_points(even), self._index.pq.centroids)
-        self._index.is_trained = True
+        self._even = even
+        points = _points(even)
+        self._parts = [Part(even, points) for _ in range(beside.most + 1 if rows >= APART else 1)]
+        self._beside = beside
         self.margin = SURE * ERROR / math.sqrt(even)
         """A row's score is above its rough one by less than this, for a vector of length 1."""
 
+    def suits(self, rows: int) -> bool:
+        """Whether it has about as many parts as one that were made for so many rows."""
+        return rows < APART if len(self._parts) == 1 else rows > APART // 2
+
     def add(self, rows: Any) -> None:
         """Copy rows that come after those that are here."""
-        for start in range(0, len(rows), BATCH):
-            self._index.add(self._turn.apply(rows[start : start + BATCH]))
+        first = sum(map(len, self._parts))
+        for number, places in enumerate(self._shares(len(rows))):
+            for start in range(0, len(places), BATCH):
+                some = places[start : start + BATCH]
+                self._parts[number].add(self._turn.apply(rows[some]), first + some)
 
-    def remove(self, gone: Any, left: Any) -> None:
-        """Forget the rows with these ids; those that follow move up, so that ``left`` are here."""
-        import faiss
+    def remove(self, kept: Any, left: Any) -> None:
+        """Forget the rows that are not ``kept``; those that follow move up, so that ``left`` are here."""
+        import numpy
 
-        self._index.remove_ids(faiss.IDSelectorBatch(gone))
-        # FAISS leaves what was at the end of the last block, and would mix it into the rows that are added next.
-        whole = len(left) // self._index.bbs * self._index.bbs
-        self._index.remove_ids(faiss.IDSelectorRange(whole, len(left)))
-        self.add(left[whole:])
+        moved = numpy.cumsum(kept) - 1
+        for part in self._parts:
+            again = part.remove(kept, moved)
+            part.add(self._turn.apply(left[again]), again)
 
     def candidates(self, vector: Any, count: int) -> tuple[Any, Any]:
-        """The ids of the ``count`` rows with the best rough scores, the best first, and these scores."""
+        """The ids of about ``count`` rows with the best rough scores, the best first, and these scores."""
         import numpy
         from faiss import swig_ptr
 
-        turned = numpy.empty(self._index.d, dtype=numpy.float32)
-        scores, ids = numpy.empty(count, dtype=numpy.float32), numpy.empty(count, dtype=numpy.int64)
-        # Straight to the library: what its Python methods check and copy takes as long as to look at 100 rows.
+        turned = numpy.empty(self._even, dtype=numpy.float32)
         self._turn.apply_noalloc(1, swig_ptr(vector), swig_ptr(turned))
-        self._index.search_c(1, swig_ptr(turned), count, swig_ptr(scores), swig_ptr(ids))
+        if len(self._parts) == 1:
+            # It has all rows, so that their numbers in it are their ids.
+            ids, scores = self._parts[0].best(turned, count)
+        else:
+            parts = [part for part in self._parts if len(part)]
+            each = count // len(parts) + UNEVEN
+            ids, scores = _merged(parts, self._beside.do([partial(part.best, turned, each) for part in parts]))
         scores /= KEPT
         return ids, scores
+
+    def _shares(self, count: int) -> list[Any]:
+        """Which of so many new rows each part takes: what it lacks to be as long as the longest, then each in turn."""
+        import numpy
+
+        lengths = numpy.array([len(part) for part in self._parts])
+        lacking = numpy.repeat(numpy.arange(len(lengths)), lengths.max() - lengths)[:count]
+        taken = numpy.concatenate([lacking, numpy.arange(count - len(lacking)) % len(lengths)])
+        return [numpy.flatnonzero(taken == number) for number in range(len(lengths))]
+
+
+def _merged(parts: Sequence[Part], found: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
+    """What was found in the parts, the best first, down to where one of them may have others."""
+    import numpy
+
+    ids = numpy.concatenate([part.places[best] for part, (best, _) in zip(parts, found, strict=True)])
+    scores = numpy.concatenate([scores for _, scores in found])
+    ends = [scores[-1] for part, (_, scores) in zip(parts, found, strict=True) if len(scores) < len(part)]
+    order = numpy.argsort(-scores)[: numpy.count_nonzero(scores >= max(ends, default=-math.inf))]
+    return ids[order], scores[order]
 
 
 def _points(dimensions: int) -> Any:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
+from agentic_vectors_faiss.beside import Beside
 from agentic_vectors_faiss.coarse import Coarse
 from agentic_vectors_faiss.depth import IN_VAIN, TOO_MANY, Depths
 
@@ -19,6 +21,8 @@ CLOSER = 16
 GROWTH = 4
 FIRST = 32
 """Rows in order from which the pieces are read first; more are only needed where pieces have very many."""
+EACH = 256
+"""Rows to look at that are worth a thread of their own."""
 
 Found = tuple[int, int, float]
 """Place of the document in ``Rows.documents``, number of the piece, score."""
@@ -30,12 +34,13 @@ class Rows:
     Past ``COARSE_FROM`` rows that holds as surely as ``coarse.SURE`` says. Not for several threads at once.
     """
 
-    def __init__(self, dimensions: int) -> None:
+    def __init__(self, dimensions: int, beside: Beside | None = None) -> None:
         import numpy
 
         # Not in an index of FAISS: numpy asks the system for large pages, of which a search needs fewer addresses.
         self._held: Any = numpy.empty((0, dimensions), dtype=numpy.float32)
         self._coarse: Coarse | None = None
+        self._beside = beside or Beside(0)
         self._depths = Depths()
         self._dimensions = dimensions
         self._numbers: Any = numpy.empty(0, dtype=numpy.int64)
@@ -49,7 +54,7 @@ class Rows:
     @property
     def size(self) -> int:
         """About how many bytes of memory it takes."""
-        return len(self) * (self._dimensions * 4 + 8 + (self._dimensions // 4 if self._coarse else 0))
+        return len(self) * (self._dimensions * 4 + 8 + (self._dimensions // 4 + 8 if self._coarse else 0))
 
     def change(self, gone: Collection[str], come: Mapping[str, tuple[Any, Any]]) -> None:
         """Forget the rows of some documents, then take in others: name → (numbers, rows), each name new."""
@@ -61,9 +66,12 @@ class Rows:
         for numbers, rows in come.values():
             self._held[end : end + len(rows)] = rows
             end += len(rows)
-            if self._coarse:
-                self._coarse.add(rows)
             self._counts.append(len(numbers))
+        if self._coarse is not None and self._coarse.suits(end):
+            self._coarse.add(self._held[len(self) : end])
+        else:
+            # The next search makes them anew, in as many parts as so many rows are worth.
+            self._coarse = None
         self.documents += come
         self._numbers = numpy.concatenate([self._numbers, *(numbers for numbers, _ in come.values())])
         self._ends = numpy.array(list(accumulate(self._counts)), dtype=numpy.int64)
@@ -104,19 +112,22 @@ class Rows:
     def _search_coarsely(self, vector: Any, k: int) -> list[Found] | None:
         """As ``_search_all``, or None where too many rows would have to be looked at for that."""
         if self._coarse is None:
-            self._coarse = Coarse(self._dimensions)
-            self._coarse.add(self._array)
+            coarse = Coarse(self._dimensions, len(self), self._beside)
+            coarse.add(self._array)
+            self._coarse = coarse
         margin = self._coarse.margin * math.sqrt(float(vector @ vector))
-        depth, tried = self._depths.of(k, len(self)), False
+        if not margin:
+            return None
+        depth, tried = self._depths.of(k, len(self)), 0
         while depth * IN_VAIN < len(self):
-            tried = True
             ids, rough = self._coarse.candidates(vector, depth)
             # A row's own score is below its rough one and this: it is no use where that is not above the last found.
             found, bar, count = self._best_of(vector, k, ids, rough + margin)
-            if count < depth:
-                self._depths.needed(k, count)
+            if count < len(ids):
+                # What was too little, since one part has most of them, would be too little the next time as well.
+                self._depths.needed(k, max(count, tried))
                 return found
-            depth = int(depth * _growth(rough, bar - margin))
+            tried, depth = depth, int(depth * _growth(rough, bar - margin))
         self._depths.needed(k, len(self) // TOO_MANY if tried else 0)
         return None
 
@@ -131,8 +142,11 @@ class Rows:
         done, count, bar = 0, min(max(CLOSE, 2 * k), len(ids)), -math.inf
         while True:
             self._score(vector, ids[done:count], scores[done:count])
-            chosen = numpy.flatnonzero(scores[:count] >= bar)
-            order = chosen[numpy.argsort(-scores[chosen])]
+            if done:
+                chosen = numpy.flatnonzero(scores[:count] >= bar)
+                order = chosen[numpy.argsort(-scores[chosen])]
+            else:
+                order = numpy.argsort(-scores[:count])
             found = self._pieces(scores[order], ids[order], k)
             bar = found[-1][2] if len(found) == k else -math.inf
             done, count = count, int(numpy.count_nonzero(most > bar))
@@ -168,6 +182,15 @@ class Rows:
         return [(place, number, score) for (place, number), score in found.items()]
 
     def _score(self, vector: Any, ids: Any, scores: Any) -> None:
+        threads = min(self._beside.most + 1, len(ids) // EACH)
+        if threads < 2:
+            self._score_alone(vector, ids, scores)
+            return
+        each = -(-len(ids) // threads)
+        shares = [slice(start, start + each) for start in range(0, len(ids), each)]
+        self._beside.do([partial(self._score_alone, vector, ids[share], scores[share]) for share in shares])
+
+    def _score_alone(self, vector: Any, ids: Any, scores: Any) -> None:
         import faiss
 
         pointers = (faiss.swig_ptr(each) for each in (scores, vector, self._held, ids))
@@ -196,8 +219,8 @@ class Rows:
                 to += count
         self._held = self._held[:to].copy() if to < len(self._held) // 2 else self._held
         self._held[to:] = 0
-        if self._coarse:
-            self._coarse.remove(numpy.flatnonzero(~kept), self._held[:to])
+        if self._coarse is not None:
+            self._coarse.remove(kept, self._held[:to])
         self._numbers = self._numbers[kept]
         self._counts = [count for place, count in enumerate(self._counts) if place not in gone]
         self.documents = [name for place, name in enumerate(self.documents) if place not in gone]

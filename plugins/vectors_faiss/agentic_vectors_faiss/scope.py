@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentic import Hit
+from agentic_vectors_faiss.beside import Beside
 from agentic_vectors_faiss.disk import About, Disk, Stamp
 from agentic_vectors_faiss.rows import Rows
 
@@ -26,8 +27,8 @@ class Entry:
 class Index:
     """The rows of one embedder, and the stamps of the files that they come from."""
 
-    def __init__(self, dimensions: int) -> None:
-        self.rows = Rows(dimensions)
+    def __init__(self, dimensions: int, beside: Beside) -> None:
+        self.rows = Rows(dimensions, beside)
         self.stamps: dict[str, Stamp] = {}
         self.ids: list[str] = []
         """The documents' own ids, in the order of the rows."""
@@ -49,8 +50,9 @@ class Index:
 class Scope:
     """One scope's documents and indexes. Its methods block, and wait for one another."""
 
-    def __init__(self, disk: Disk, scope: str) -> None:
+    def __init__(self, disk: Disk, scope: str, beside: Beside) -> None:
         self._disk = disk
+        self._beside = beside
         self._scope = scope
         self._place = disk.place(scope)
         self._lock = threading.Lock()
@@ -98,7 +100,7 @@ class Scope:
     def _loaded(self, embedder: str, dimensions: int) -> Index:
         """The rows of this embedder, as the folder has them."""
         key = (embedder, dimensions)
-        index = self._indexes.get(key) or Index(dimensions)
+        index = self._indexes.get(key) or Index(dimensions, self._beside)
         # Past this, each search would compare every document's stamp, which takes longer than to search a few.
         if index.looked is not None and index.looked == self._stamp:
             return index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import threading
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 
 from agentic import Hit, StorageError, Vectors, VectorStore
 from agentic.workers import Threads
+from agentic_vectors_faiss.beside import Beside, one_core, other_cores
 from agentic_vectors_faiss.disk import About, Disk
 from agentic_vectors_faiss.names import folder_of_scope
 from agentic_vectors_faiss.scope import Scope
@@ -50,12 +52,13 @@ class FaissStore(VectorStore):
         self._clock = clock
         self._held: OrderedDict[str, tuple[Scope, float]] = OrderedDict()
         self._guard = threading.Lock()
+        self._beside = Beside(other_cores())
         self._threads = Threads(
             THREADS,
             "vectors",
             closed="The store of vectors is closed: the server is shutting down.",
             first=self._clear,
-            initializer=_one_core,
+            initializer=one_core,
         )
 
     def collection(self, scope: str, *, embedder: str, dimensions: int) -> Vectors:
@@ -86,6 +89,7 @@ class FaissStore(VectorStore):
     async def aclose(self) -> None:
         """Wait for what is being done, end the threads and let go of the indexes."""
         await self._threads.aclose()
+        await asyncio.to_thread(self._beside.close)
         with self._guard:
             self._held.clear()
 
@@ -93,7 +97,7 @@ class FaissStore(VectorStore):
         """What is in memory of a scope; it has been used now."""
         with self._guard:
             found = self._held.pop(scope, None)
-            held = found[0] if found else Scope(self._disk, scope)
+            held = found[0] if found else Scope(self._disk, scope, self._beside)
             self._held[scope] = (held, self._clock())
             return held
 
@@ -176,13 +180,6 @@ class FaissVectors(Vectors):
         hits = held.search(one, k, doc_ids, embedder=self._embedder, dimensions=self._dimensions)
         self._store.let_go()
         return hits
-
-
-def _one_core() -> None:
-    """FAISS's threads wait for one another by spinning, which on a busy machine takes longer than the search."""
-    import faiss
-
-    faiss.omp_set_num_threads(1)
 
 
 def _told(error: OSError) -> str:
