@@ -257,9 +257,7 @@ AnyEvent = (
 )
 _KINDS: dict[str, type[Usage | Citation | File]] = {"usage": Usage, "citation": Citation, "file": File}
 EVENTS: dict[str, type[Event]] = {event.type: event for event in get_args(AnyEvent)}
-_NAMES: dict[type[Event], tuple[str, ...]] = {
-    event: tuple(field.name for field in fields(event)) for event in EVENTS.values()
-}
+_NAMES = {event: tuple(field.name for field in fields(event)) for event in EVENTS.values()}
 
 
 class Entry(NamedTuple):
@@ -272,11 +270,9 @@ class Entry(NamedTuple):
 
 def entry_to_json(entry: Entry) -> Json:
     """An entry as it is stored and served: ``{"type", "number", "at", …fields}``."""
-    number, at, event = entry
-    data: Json = {"type": event.type, "number": number, "at": round(at, 6)}
-    for name in _NAMES[type(event)]:
-        data[name] = _plain(getattr(event, name))
-    return data
+    event = entry.event
+    data: Json = {"type": event.type, "number": entry.number, "at": round(entry.at, 6)}
+    return data | {name: _plain(getattr(event, name)) for name in _NAMES[type(event)]}
 
 
 def entry_from_json(data: Mapping[str, Any]) -> Entry:
@@ -287,15 +283,11 @@ def entry_from_json(data: Mapping[str, Any]) -> Entry:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
     if isinstance(value, ToolCall):
         return call_to_json(value)
     if isinstance(value, (Usage, Citation, File)):
         return {field.name: getattr(value, field.name) for field in fields(value)}
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    return value
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
 
 
 def _revive(name: str, value: Any) -> Any:
