@@ -11,9 +11,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
+from bench.speed import peers
 from bench.speed.bounds import Bound
 from bench.speed.servers import Started
 
+COLD_S = 1.5
 PLUGINS = 100
 CALLS = 3000
 ROUNDS = 10
@@ -30,20 +32,25 @@ print(found, (time.perf_counter() - began) * 1000)
 def measured(started: Started, bounds: list[Bound]) -> Iterator[str]:
     """A line a part; what is promised of it is added to ``bounds``."""
     yield "\n## Its parts\n"
-    found = [
-        Bound("cold start to the first answer, all default plugins", started.cold_s, 1.5, "s"),
+    discovery_ms, toolbox_us = _discovery_ms(), asyncio.run(_toolbox_us())
+    bounds += [
+        Bound("cold start to the first answer, all default plugins", started.cold_s, COLD_S, "s"),
+        Bound("cold start beside bare's", started.cold_s / started.bare_cold_s, COLD_S / peers.BARE_COLD_S),
         Bound("idle memory", started.idle_mb, 100, "MB"),
-        Bound(f"finding {PLUGINS} installed plugins", _discovery_ms(), 50, "ms"),
-        Bound("what the toolbox adds to a tool call", asyncio.run(_toolbox_us()), 100, "µs"),
+        Bound(f"finding {PLUGINS} installed plugins", discovery_ms, 50, "ms"),
+        Bound("what the toolbox adds to a tool call", toolbox_us, 100, "µs"),
     ]
     yield (
         f"- cold start to the first answered request, all default plugins: {started.cold_s:.2f} s, of them "
         f"{started.cold_cpu_s:.2f} s of CPU time; bare: {started.bare_cold_s:.2f} s"
     )
+    yield (
+        f"- promises in seconds were made on a machine on which bare took {peers.BARE_COLD_S} s for that: it was "
+        f"{started.bare_cold_s / peers.BARE_COLD_S:.1f} times as fast as this one"
+    )
     yield f"- idle memory: {started.idle_mb:.0f} MB"
-    yield f"- finding {PLUGINS} installed plugins beside the others: {found[2].value:.0f} ms"
-    yield f"- a tool call through the toolbox: {found[3].value:.0f} µs more than the tool and its validation"
-    bounds += found
+    yield f"- finding {PLUGINS} installed plugins beside the others: {discovery_ms:.0f} ms"
+    yield f"- a tool call through the toolbox: {toolbox_us:.0f} µs more than the tool and its validation"
     yield asyncio.run(_sandbox(bounds))
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 MEASURED = "November 2026"
 COLUMNS = ("w1 whole", "w1 stream", "w2 whole", "w2 stream", "w3 whole", "w3 stream")
 
+BARE_COLD_S = 0.5
+"""Seconds from bare's start to its first answer then."""
+
 Figures = Mapping[str, tuple[float, float]]
 """Column to p50 in ms with one client, and requests a second with 16."""
 

@@ -47,13 +47,16 @@ def start(servers: ExitStack, folder: Path) -> Started:
     model = servers.enter_context(
         server([*UVICORN, "bench.speed.model:app", "--port", str(model_port)], environment, model_port)
     )
+    bare_command = [*UVICORN, "bench.speed.bare:app", "--port", str(bare_port)]
+    key = user_with_key(environment)
+    # Once for nothing, which compiles what an installation has compiled.
+    for command, port in ((bare_command, bare_port), ([*AGENTIC, "serve"], our_port)):
+        with server(command, environment, port):
+            first_answer(port, key)
     began = time.perf_counter()
-    bare = servers.enter_context(
-        server([*UVICORN, "bench.speed.bare:app", "--port", str(bare_port)], environment, bare_port)
-    )
+    bare = servers.enter_context(server(bare_command, environment, bare_port))
     first_answer(bare_port)
     bare_cold_s = time.perf_counter() - began
-    key = user_with_key(environment)
     began = time.perf_counter()
     ours = servers.enter_context(server([*AGENTIC, "serve"], environment, our_port))
     idle_mb = memory_mb(ours)
@@ -75,6 +78,7 @@ def surroundings(folder: Path, model_port: int, our_port: int) -> dict[str, str]
         "DATA_DIR": str(folder.resolve() / "data"),
         "SERVER_PORT": str(our_port),
         "LOG_LEVEL": "WARNING",
+        "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'bench/speed/plugin'}",
     }
 
