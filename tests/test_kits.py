@@ -101,12 +101,12 @@ async def test_storage_that_breaks_a_promise_fails_the_kit(broken: type[MemorySt
         await getattr(StorageConformance(), test)(broken())
 
 
-async def test_storage_that_loses_what_it_acknowledged_to_a_killed_process_fails_the_kit(tmp_path: Path) -> None:
+async def test_storage_that_loses_what_it_acknowledged_to_a_killed_process_fails_the_kit() -> None:
     """A writer in another process tells of saves that this storage has never seen."""
     maker = "from agentic.testing.storage import MemoryStorage\nmake = MemoryStorage"
     with pytest.raises(REFUSED):
         await StorageConformance().test_killed_under_load_it_has_lost_nothing_acknowledged(
-            MemoryStorage(), MemoryStorage, maker, tmp_path
+            MemoryStorage(), MemoryStorage, maker
         )
 
 
