@@ -6,7 +6,6 @@ import asyncio
 import posixpath
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -104,7 +103,6 @@ def _is_login(scope: Scope, path: str) -> bool:
     )
 
 
-@lru_cache(maxsize=1024)
 def _is_guarded(*paths: str) -> bool:
     """Whether any reading of a path leads to the API: as it came, decoded once more, or with its dots resolved."""
     readings = {reading.replace("\\", "/") for path in paths for reading in (path, unquote(path))}
