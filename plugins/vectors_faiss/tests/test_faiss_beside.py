@@ -3,25 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from agentic_vectors_faiss.beside import Beside
-
-
-@pytest.fixture(params=[0, 1, 3])
-def beside(request: pytest.FixtureRequest) -> Iterator[Beside]:
-    beside = Beside(request.param)
-    yield beside
-    beside.close()
-
-
-@pytest.fixture
-def two() -> Iterator[Beside]:
-    beside = Beside(1)
-    yield beside
-    beside.close()
 
 
 def test_failure_waits_for_what_the_others_still_do(two: Beside) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -30,20 +29,6 @@ def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "COARSE_FROM", 300)
     monkeypatch.setattr(coarse, "APART", 1_000)
     monkeypatch.setattr(rows, "EACH", 64)
-
-
-@pytest.fixture(params=[0, 1, 3])
-def beside(request: pytest.FixtureRequest) -> Iterator[Beside]:
-    beside = Beside(request.param)
-    yield beside
-    beside.close()
-
-
-@pytest.fixture
-def two() -> Iterator[Beside]:
-    beside = Beside(1)
-    yield beside
-    beside.close()
 
 
 def unit(array: Any) -> Any:
