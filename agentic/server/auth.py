@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -105,6 +105,14 @@ def _is_login(scope: Scope, path: str) -> bool:
 
 def _is_guarded(*paths: str) -> bool:
     """Whether any reading of a path leads to the API: as it came, decoded once more, or with its dots resolved."""
-    readings = {reading.replace("\\", "/") for path in paths for reading in (path, unquote(path))}
-    readings |= {posixpath.normpath(reading) for reading in readings}
-    return any(reading.lstrip("/").partition("/")[0].lower() in GUARDED for reading in readings)
+    return any(reading.lstrip("/").partition("/")[0].lower() in GUARDED for reading in _readings(paths))
+
+
+def _readings(paths: Iterable[str]) -> Iterator[str]:
+    for path in paths:
+        yield path
+    for path in paths:
+        for reading in (path, unquote(path)):
+            plain = reading.replace("\\", "/")
+            yield plain
+            yield posixpath.normpath(plain)

@@ -9,11 +9,12 @@ normally, so that the points that fit such parts best are known without any trai
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from agentic_vectors_faiss.beside import Beside
+from agentic_vectors_faiss.depth import SPARE
 from agentic_vectors_faiss.part import Part
 
 POINTS = ((0.960, 0.0), (0.890, 60.0), (2.010, 0.0), (1.866, 39.8), (1.866, -39.8))
@@ -32,6 +33,11 @@ APART = 30_000
 """Rows from which on their copies are in several parts: a thread that takes one over costs as much as 5,000 rows."""
 UNEVEN = 16
 """How many more of the best rows than its share a part is asked for."""
+UNKNOWN = -math.inf
+"""The score of a row that nobody has looked at."""
+
+Scored = Callable[[Any, Any], Any]
+"""The scores of a vector and the rows of these ids."""
 
 
 class Coarse:
@@ -71,22 +77,31 @@ class Coarse:
             again = part.remove(kept, moved)
             part.add(self._turn.apply(left[again]), again)
 
-    def candidates(self, vector: Any, count: int) -> tuple[Any, Any]:
-        """The ids of about ``count`` rows with the best rough scores, the best first, and these scores."""
+    def candidates(self, vector: Any, count: int, scored: Scored) -> tuple[Any, Any, Any]:
+        """The ids of about ``count`` rows with the best rough scores, the best first, these scores, and their own.
+
+        ``scored`` tells the latter for all but those that are there to spare, whose scores are UNKNOWN.
+        """
         import numpy
         from faiss import swig_ptr
 
         turned = numpy.empty(self._even, dtype=numpy.float32)
         self._turn.apply_noalloc(1, swig_ptr(vector), swig_ptr(turned))
-        if len(self._parts) == 1:
-            # It has all rows, so that their numbers in it are their ids.
-            ids, scores = self._parts[0].best(turned, count)
+        parts = [part for part in self._parts if len(part)]
+        each = count // len(parts) + UNEVEN
+        close = int(each / SPARE)
+
+        def look(part: Part) -> tuple[Any, Any, Any]:
+            ids, rough = part.best(turned, each)
+            scores = numpy.full(len(ids), UNKNOWN, dtype=numpy.float32)
+            scores[:close] = scored(vector, ids[:close])
+            return ids, rough, scores
+
+        if len(parts) == 1:
+            ids, rough, scores = look(parts[0])
         else:
-            parts = [part for part in self._parts if len(part)]
-            each = count // len(parts) + UNEVEN
-            ids, scores = _merged(parts, self._beside.do([partial(part.best, turned, each) for part in parts]))
-        scores /= KEPT
-        return ids, scores
+            ids, rough, scores = _merged(parts, self._beside.do([partial(look, part) for part in parts]))
+        return ids, rough / KEPT, scores
 
     def _shares(self, count: int) -> list[Any]:
         """Which of so many new rows each part takes: what it lacks to be as long as the longest, then each in turn."""
@@ -98,15 +113,14 @@ class Coarse:
         return [numpy.flatnonzero(taken == number) for number in range(len(lengths))]
 
 
-def _merged(parts: Sequence[Part], found: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
+def _merged(parts: Sequence[Part], found: Sequence[tuple[Any, Any, Any]]) -> tuple[Any, Any, Any]:
     """What was found in the parts, the best first, down to where one of them may have others."""
     import numpy
 
-    ids = numpy.concatenate([part.places[best] for part, (best, _) in zip(parts, found, strict=True)])
-    scores = numpy.concatenate([scores for _, scores in found])
-    ends = [scores[-1] for part, (_, scores) in zip(parts, found, strict=True) if len(scores) < len(part)]
-    order = numpy.argsort(-scores)[: numpy.count_nonzero(scores >= max(ends, default=-math.inf))]
-    return ids[order], scores[order]
+    ids, rough, scores = (numpy.concatenate(several) for several in zip(*found, strict=True))
+    ends = [ends[-1] for part, (_, ends, _) in zip(parts, found, strict=True) if len(ends) < len(part)]
+    order = numpy.argsort(-rough)[: numpy.count_nonzero(rough >= max(ends, default=-math.inf))]
+    return ids[order], rough[order], scores[order]
 
 
 def _points(dimensions: int) -> Any:

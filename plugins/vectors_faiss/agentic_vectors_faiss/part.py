@@ -49,7 +49,7 @@ class Part:
         return places[whole:]
 
     def best(self, vector: Any, count: int) -> tuple[Any, Any]:
-        """Which ``count`` of the rows here have the best scores, the best first, and these; all, where it has fewer."""
+        """The places of the ``count`` rows here with the best scores, the best first, and these; or of all it has."""
         import numpy
         from faiss import swig_ptr
 
@@ -57,4 +57,4 @@ class Part:
         scores, ids = numpy.empty(count, dtype=numpy.float32), numpy.empty(count, dtype=numpy.int64)
         # Straight to the library: what its Python methods check and copy takes as long as to look at 100 rows.
         self._index.search_c(1, swig_ptr(vector), count, swig_ptr(scores), swig_ptr(ids))
-        return ids, scores
+        return self.places[ids], scores

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
 from itertools import accumulate
 from typing import Any
 
 from agentic_vectors_faiss.beside import Beside
-from agentic_vectors_faiss.coarse import Coarse
+from agentic_vectors_faiss.coarse import UNKNOWN, Coarse
 from agentic_vectors_faiss.depth import IN_VAIN, TOO_MANY, Depths
 
 COARSE_FROM = 5_000
 """Rows from which on rough copies are searched first; below, all rows are read as fast."""
-CLOSE = 128
-"""Rows that are looked at first; those of them that are found show how many of the others may matter."""
-CLOSER = 16
-"""Times as many are looked at next, at most, before it is told anew: fewer steps are worth more than fewer rows."""
 GROWTH = 4
 FIRST = 32
 """Rows in order from which the pieces are read first; more are only needed where pieces have very many."""
-EACH = 256
-"""Rows to look at that are worth a thread of their own."""
 
 Found = tuple[int, int, float]
 """Place of the document in ``Rows.documents``, number of the piece, score."""
@@ -120,9 +113,9 @@ class Rows:
             return None
         depth, tried = self._depths.of(k, len(self)), 0
         while depth * IN_VAIN < len(self):
-            ids, rough = self._coarse.candidates(vector, depth)
+            ids, rough, scores = self._coarse.candidates(vector, depth, self._scored)
             # A row's own score is below its rough one and this: it is no use where that is not above the last found.
-            found, bar, count = self._best_of(vector, k, ids, rough + margin)
+            found, bar, count = self._best_of(vector, k, ids, rough + margin, scores)
             if count < len(ids):
                 # What was too little, since one part has most of them, would be too little the next time as well.
                 self._depths.needed(k, max(count, tried))
@@ -131,28 +124,22 @@ class Rows:
         self._depths.needed(k, len(self) // TOO_MANY if tried else 0)
         return None
 
-    def _best_of(self, vector: Any, k: int, ids: Any, most: Any) -> tuple[list[Found], float, int]:
-        """The best pieces of these rows, whose scores are below ``most``, which falls.
+    def _best_of(self, vector: Any, k: int, ids: Any, most: Any, scores: Any) -> tuple[list[Found], float, int]:
+        """The best pieces of these rows, whose scores are below ``most``; UNKNOWN ones are looked at where they matter.
 
         With the last one's score, and how many of the rows may reach it: where that is all, there may be more.
         """
         import numpy
 
-        scores = numpy.empty(len(ids), dtype=numpy.float32)
-        done, count, bar = 0, min(max(CLOSE, 2 * k), len(ids)), -math.inf
         while True:
-            self._score(vector, ids[done:count], scores[done:count])
-            if done:
-                chosen = numpy.flatnonzero(scores[:count] >= bar)
-                order = chosen[numpy.argsort(-scores[chosen])]
-            else:
-                order = numpy.argsort(-scores[:count])
+            order = numpy.argsort(-scores)
             found = self._pieces(scores[order], ids[order], k)
-            bar = found[-1][2] if len(found) == k else -math.inf
-            done, count = count, int(numpy.count_nonzero(most > bar))
-            if count <= done:
-                return found, bar, count
-            count = min(count, done * CLOSER)
+            bar = found[-1][2] if len(found) == k else UNKNOWN
+            near = most > bar
+            unknown = numpy.flatnonzero(near & (scores == UNKNOWN))
+            if not len(unknown):
+                return found, bar, int(numpy.count_nonzero(near))
+            scores[unknown] = self._scored(vector, ids[unknown])
 
     def _search_within(self, vector: Any, k: int, places: Sequence[int]) -> list[Found]:
         import numpy
@@ -181,20 +168,15 @@ class Rows:
                 break
         return [(place, number, score) for (place, number), score in found.items()]
 
-    def _score(self, vector: Any, ids: Any, scores: Any) -> None:
-        threads = min(self._beside.most + 1, len(ids) // EACH)
-        if threads < 2:
-            self._score_alone(vector, ids, scores)
-            return
-        each = -(-len(ids) // threads)
-        shares = [slice(start, start + each) for start in range(0, len(ids), each)]
-        self._beside.do([partial(self._score_alone, vector, ids[share], scores[share]) for share in shares])
-
-    def _score_alone(self, vector: Any, ids: Any, scores: Any) -> None:
+    def _scored(self, vector: Any, ids: Any) -> Any:
+        """The scores of these rows."""
         import faiss
+        import numpy
 
+        scores = numpy.empty(len(ids), dtype=numpy.float32)
         pointers = (faiss.swig_ptr(each) for each in (scores, vector, self._held, ids))
         faiss.fvec_inner_products_by_idx(*pointers, self._dimensions, 1, len(ids))  # type: ignore[attr-defined]
+        return scores
 
     @property
     def _array(self) -> Any:

@@ -47,10 +47,11 @@ def test_system_without_threads_to_give_is_searched_alone(two: Beside, monkeypat
 
 
 def test_closed_it_has_no_thread_and_the_caller_does_all() -> None:
-    before = threading.active_count()
     beside = Beside(3)
     assert beside.do([threading.get_ident] * 4)
+    threads = [helper.thread for helper in beside._started]
     beside.close()
-    assert threading.active_count() == before
+    assert threads
+    assert not any(thread.is_alive() for thread in threads)
     assert set(beside.do([threading.get_ident] * 4)) == {threading.get_ident()}
-    assert threading.active_count() == before
+    assert not beside._started

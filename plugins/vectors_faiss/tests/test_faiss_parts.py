@@ -14,7 +14,7 @@ import pytest
 
 from agentic_vectors_faiss import coarse, rows
 from agentic_vectors_faiss.beside import Beside
-from agentic_vectors_faiss.coarse import Coarse
+from agentic_vectors_faiss.coarse import UNKNOWN, Coarse
 from agentic_vectors_faiss.part import Part
 from agentic_vectors_faiss.rows import Rows
 from agentic_vectors_faiss.store import FaissStore
@@ -28,7 +28,6 @@ def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that large scopes do is done by small ones."""
     monkeypatch.setattr(rows, "COARSE_FROM", 300)
     monkeypatch.setattr(coarse, "APART", 1_000)
-    monkeypatch.setattr(rows, "EACH", 64)
 
 
 def unit(array: Any) -> Any:
@@ -275,7 +274,7 @@ import os, numpy
 from agentic_vectors_faiss import coarse, rows
 from agentic_vectors_faiss.beside import Beside, one_core
 one_core()
-coarse.APART, rows.COARSE_FROM, rows.EACH = 1000, 300, 64
+coarse.APART, rows.COARSE_FROM = 1000, 300
 array = numpy.random.default_rng(0).standard_normal((3000, 64), dtype=numpy.float32)
 array /= numpy.linalg.norm(array, axis=1, keepdims=True)
 beside = Beside(1)
@@ -301,7 +300,9 @@ def test_parts_with_fewer_rows_than_are_asked_for_give_all_of_them(two: Beside) 
     copies = Coarse(64, 1_500, two)
     array = at_random(1_500)
     copies.add(array)
-    ids, scores = copies.candidates(array[3], 2_000)
+    ids, rough, scores = copies.candidates(array[3], 2_000, lambda vector, ids: array[ids] @ vector)
     assert sorted(ids.tolist()) == [*range(1_500)], "all of them, where it is asked for more than there are"
     assert ids[0] == 3
-    assert (numpy.diff(scores) <= 0).all()
+    assert (numpy.diff(rough) <= 0).all()
+    known = scores > UNKNOWN
+    assert scores[known] == pytest.approx(array[ids[known]] @ array[3])

@@ -88,9 +88,9 @@ def test_rough_copies_are_what_answers_large_scopes(monkeypatch: pytest.MonkeyPa
     asked: list[int] = []
     candidates = Coarse.candidates
 
-    def counted(self: Coarse, vector: Any, count: int) -> Any:
+    def counted(self: Coarse, vector: Any, count: int, scored: Any) -> Any:
         asked.append(count)
-        return candidates(self, vector, count)
+        return candidates(self, vector, count, scored)
 
     monkeypatch.setattr(Coarse, "candidates", counted)
     rows = Rows(384)
@@ -105,9 +105,9 @@ def test_rough_copies_are_tried_now_and_then_where_they_were_no_use(monkeypatch:
     tried: list[int] = []
     candidates = Coarse.candidates
 
-    def counted(self: Coarse, vector: Any, count: int) -> Any:
+    def counted(self: Coarse, vector: Any, count: int, scored: Any) -> Any:
         tried.append(count)
-        return candidates(self, vector, count)
+        return candidates(self, vector, count, scored)
 
     monkeypatch.setattr(Coarse, "candidates", counted)
     rows = Rows(384)
