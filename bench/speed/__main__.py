@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.speed import parts
 from bench.speed.bounds import Bound, told
 from bench.speed.crowds import crowds
-from bench.speed.disk import flush_ms
+from bench.speed.disk import flush_ms, without_disk
 from bench.speed.requests import WORKS, Found, compared, requests
 from bench.speed.servers import start
 
@@ -66,6 +66,8 @@ def _page(servers: ExitStack, folder: Path, rounds: int, share: float, only: str
     bounds: list[Bound] = []
     works = [replace(one, requests=round(one.requests * share)) for one in WORKS if one.title.startswith(only)]
     yield from requests(started.targets, works, rounds, found=found, bounds=bounds)
+    if "w1 whole".startswith(only):
+        yield from without_disk(started, rounds, share)
     tokens: dict[str, float] = {}
     if "w5".startswith(only):
         yield from crowds(started.targets, rounds, share, tokens, bounds)

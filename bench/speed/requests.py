@@ -101,14 +101,14 @@ def requests(
     yield "| | " + " | ".join(target.name for target in targets) + " | agentic / bare |"
     yield "|---|" + "---|" * (len(targets) + 1)
     for work in works:
-        one = Found(work.title, *_in_turns(targets, work, rounds, work.requests))
+        one = Found(work.title, *in_turns(targets, work, rounds, work.requests))
         found.append(one)
         ratios = ", ".join(f"{ratio:.2f}" for ratio in one.against_bare)
         yield f"| {one.title} | {one.floor} | {one.bare} | {one.ours} | {ratios} |"
         bounds += _bounds(one)
 
 
-def _in_turns(targets: Sequence[Target], work: Work, rounds: int, count: int) -> list[Shown]:
+def in_turns(targets: Sequence[Target], work: Work, rounds: int, count: int) -> list[Shown]:
     """The servers take turns, so that what slows the machine for a while slows all of them."""
     shown = [Shown([], []) for _ in targets]
     for target in targets:

@@ -29,11 +29,13 @@ ASKED = json.dumps({"model": "plain", "messages": [{"role": "user", "content": "
 class Started:
     """The three servers.
 
-    ``cold_s``: seconds from this project's start to its first chat answer, ``cold_cpu_s`` the CPU time in them, and
-    ``idle_mb`` what it holds before that; ``bare_cold_s``: the bare server's seconds.
+    ``environment``: what they were started with. ``cold_s``: seconds from this project's start to its first chat
+    answer, ``cold_cpu_s`` the CPU time in them, and ``idle_mb`` what it holds before that; ``bare_cold_s``: the bare
+    server's seconds.
     """
 
     targets: list[Target]
+    environment: dict[str, str]
     cold_s: float
     cold_cpu_s: float
     idle_mb: float
@@ -65,9 +67,14 @@ def start(servers: ExitStack, folder: Path) -> Started:
     targets = [
         Target("model server alone", f"http://127.0.0.1:{model_port}/api/chat", {}, model, is_model=True),
         Target("bare", f"http://127.0.0.1:{bare_port}{CHAT}", {}, bare),
-        Target("agentic", f"http://127.0.0.1:{our_port}{CHAT}", {"Authorization": f"Bearer {key}"}, ours),
+        agentic("agentic", our_port, key, ours),
     ]
-    return Started(targets, cold_s, cold_cpu_s, idle_mb, bare_cold_s)
+    return Started(targets, environment, cold_s, cold_cpu_s, idle_mb, bare_cold_s)
+
+
+def agentic(name: str, port: int, key: str, pid: int) -> Target:
+    """This project's server, asked with a key."""
+    return Target(name, f"http://127.0.0.1:{port}{CHAT}", {"Authorization": f"Bearer {key}"}, pid)
 
 
 def surroundings(folder: Path, model_port: int, our_port: int) -> dict[str, str]:
