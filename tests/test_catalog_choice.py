@@ -67,8 +67,8 @@ def test_owner_of_what_is_not_offered_is_a_key_error() -> None:
 
 def test_highest_rank_wins_where_no_setting_chooses_then_the_name() -> None:
     known = catalog()
-    assert list(known.storage_backends()) == ["fast", "disk", "ram"]
-    assert known.choose("storage_backend", None, "STORAGE") is known.storage_backends()["fast"]
-    assert known.choose("storage_backend", " RAM ", "STORAGE") is known.storage_backends()["ram"]
+    assert [one.name for one in known.all("storage_backend")] == ["fast", "disk", "ram"]
+    assert known.choose("storage_backend", None, "STORAGE") is known.all("storage_backend")[0].object
+    assert known.choose("storage_backend", " RAM ", "STORAGE") is known.all("storage_backend")[2].object
     assert known.owner("storage_backend", "fast") == "ram"
     assert known.tools() == known.agents() == known.embedders() == known.model_providers() == {}

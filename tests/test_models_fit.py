@@ -109,12 +109,6 @@ async def test_results_are_shown_as_the_tools_gave_them() -> None:
     assert asked.events(ModelStarted) == []
 
 
-async def test_user_is_not_asked_to_correct_a_call() -> None:
-    asked = bench(fits=["math"])
-    refused = Message("tool", "Error: ')' is missing.\nCorrect the arguments and call again.", tool_call_id="1")
-    assert (await asked.complete(QUESTION, CALLED, refused, tools=[math()])).text == "Error: ')' is missing."
-
-
 async def test_results_are_shown_unmarked_also_without_tools_at_hand() -> None:
     page = Message("tool", "Rain in Rome", tool_call_id="1", name="page")
     asked = bench(untrusted=["page"])

@@ -12,10 +12,10 @@ from agentic.server.dialects.steps import line
     ("result", "error", "shown"),
     [
         ("391", False, "← 391"),
-        ("Error: ')' is missing.", True, "← Error: ')' is missing."),
-        ("the shop is closed", True, "← error: the shop is closed"),
+        ("Wrong input: ')' is missing.", True, "✗ Wrong input: ')' is missing."),
+        ("the shop is closed", True, "✗ the shop is closed"),
         ("Error: a line of a log", False, "← Error: a line of a log"),
     ],
 )
-def test_result_is_called_an_error_once(result: str, error: bool, shown: str) -> None:
+def test_result_that_is_an_error_is_marked(result: str, error: bool, shown: str) -> None:
     assert line(ToolCallFinished("c-1", "math", result, error)) == shown

@@ -13,7 +13,6 @@ from agentic.ports.agent import Agent
 from agentic.ports.embedder import EmbedderProvider
 from agentic.ports.login import LoginProvider
 from agentic.ports.model import ModelProvider
-from agentic.ports.storage import StorageBackend
 from agentic.ports.tool import Tool
 
 Kind = Literal[
@@ -123,10 +122,6 @@ class Catalog:
     def embedders(self) -> dict[str, EmbedderProvider]:
         """Providers of embedders by name, highest rank first."""
         return self._objects("embedder")
-
-    def storage_backends(self) -> dict[str, StorageBackend]:
-        """Storage backends by name, highest rank first."""
-        return self._objects("storage_backend")
 
     def logins(self) -> dict[str, LoginProvider]:
         """Places to sign in by name, highest rank first."""

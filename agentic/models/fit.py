@@ -21,8 +21,6 @@ logger = logging.getLogger(__name__)
 
 LONGEST = 4000
 """Characters of a plain request. A longer text holds pasted matter, in which rules would read what nobody asked."""
-CALL_AGAIN = "\nCorrect the arguments and call again."
-"""Ends a result that asks the model for a better call. Here none is made, and it is the user who reads the result."""
 ARGUMENTS = """Fill in the input of the tool "{name}" from the user's message, and copy words from it exactly.
 {description}"""
 
@@ -30,8 +28,7 @@ ARGUMENTS = """Fill in the input of the tool "{name}" from the user's message, a
 async def fit(ask: Ask) -> AsyncGenerator[ModelDelta, None]:
     """Show the results since the last user message; or call the fittest tool; or answer without one."""
     if ask.observed and ask.schema is None:
-        shown = "\n\n".join(message.text.removesuffix(CALL_AGAIN) for message in ask.observed)
-        yield ModelDelta(shown, finish="stop", usage=Usage())
+        yield ModelDelta("\n\n".join(message.text for message in ask.observed), finish="stop", usage=Usage())
         return
     text = next((message.text for message in reversed(ask.messages) if message.role == "user"), "")
     tool, arguments, usage = (None, None, Usage()) if ask.observed else await _choose(ask, text)

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ValidationError
 from agentic.errors import StorageError, ToolError, ToolRetry
 from agentic.events import Citation
 from agentic.messages import Json
-from agentic.models.fit import CALL_AGAIN
 from agentic.ports.tool import Tool, ToolContext, ToolResult
 
 logger = logging.getLogger(__name__)
@@ -33,7 +32,7 @@ async def perform(
         async with timer:
             result = await tool.run(args, context)
     except ToolRetry as error:
-        return failing(f"{error.message}{CALL_AGAIN}")
+        return wrong(error.message)
     except ToolError as error:
         return failing(error.message)
     except StorageError as error:
@@ -69,14 +68,14 @@ def _validated(schema: type[BaseModel] | Json, arguments: Json) -> Any:
             return schema.model_validate(arguments)
         except ValidationError as error:
             faults = (f"{'.'.join(map(str, fault['loc'])) or 'input'}: {fault['msg']}" for fault in error.errors())
-            raise ToolRetry(f"The arguments are wrong. {'; '.join(faults)}.") from error
+            raise ToolRetry(f"{'; '.join(faults)}.") from error
     import jsonschema
 
     try:
         jsonschema.validate(arguments, schema)
     except jsonschema.ValidationError as error:
         place = ".".join(map(str, error.absolute_path)) or "input"
-        raise ToolRetry(f"The arguments are wrong. {place}: {error.message}.") from error
+        raise ToolRetry(f"{place}: {error.message}.") from error
     return arguments
 
 
@@ -97,3 +96,8 @@ def _bounded(result: ToolResult) -> ToolResult:
 def failing(message: str) -> ToolResult:
     """An error for the model to read."""
     return ToolResult(f"Error: {message}", error=True)
+
+
+def wrong(message: str) -> ToolResult:
+    """An error that a better call may not have."""
+    return ToolResult(f"Wrong input: {message}", error=True)

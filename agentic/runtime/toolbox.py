@@ -20,7 +20,7 @@ from agentic.runtime.approval import Gate
 from agentic.runtime.budget import Budget
 from agentic.runtime.channel import Channel
 from agentic.runtime.files import RunFiles
-from agentic.runtime.performing import failing, perform
+from agentic.runtime.performing import failing, perform, wrong
 from agentic.runtime.replay import Replay
 
 logger = logging.getLogger(__name__)
@@ -225,7 +225,7 @@ class Toolbox(Tools):
             names = ", ".join(spec.name for spec in self.specs)
             return failing(f"There is no tool '{call.name}'. Tools: {names or 'none'}.")
         if call.malformed:
-            return failing("The arguments are not a JSON object. Call again with one JSON object.")
+            return wrong("the arguments are not a JSON object.")
         key = _key(call.name, call.arguments)
         seen = self._results_of(key)
         if len(seen) >= 2 and seen[-1] == seen[-2]:

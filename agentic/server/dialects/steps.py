@@ -16,7 +16,7 @@ def line(event: Event, *, shown: int | None = None) -> str:
         return f"→ {event.tool}({arguments})"
     if isinstance(event, ToolCallFinished):
         result = event.result if shown is None or len(event.result) <= shown else f"{event.result[:shown]}…"
-        return f"← {'error: ' if event.error and not result.startswith('Error: ') else ''}{result}"
+        return f"{'✗' if event.error else '←'} {result}"
     if isinstance(event, ApprovalNeeded):
         return f"? {event.tool} waits for approval: {event.reason}"
     if isinstance(event, ApprovalGiven):
