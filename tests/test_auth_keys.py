@@ -171,7 +171,9 @@ async def test_noting_a_use_brings_no_revoked_key_back_and_its_failure_hurts_nob
 ) -> None:
     keys = ApiKeys(served.storage)
     key = await keys.create("u", "laptop")
-    keys.note_use("u", key)
+    grant = await keys.find(key)
+    assert grant is not None
+    keys.note_use(grant)
     await keys.revoke("u", key)
     await keys.aclose()
     assert await keys.list("u") == []
@@ -181,8 +183,10 @@ async def test_noting_a_use_brings_no_revoked_key_back_and_its_failure_hurts_nob
         raise StorageError("the disk is full")
 
     other = await keys.create("u", "phone")
+    another = await keys.find(other)
+    assert another is not None
     monkeypatch.setattr(served.storage, "save", fail)
-    keys.note_use("u", other)
+    keys.note_use(another)
     await keys.aclose()
     await asyncio.sleep(0)
     assert "Use of a key not noted: the disk is full" in caplog.text

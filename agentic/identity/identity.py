@@ -106,7 +106,7 @@ class Identity:
             user = await self.users.get(grant.user_id, leased=True) if grant else None
             if grant is None or user is None or user.disabled:
                 raise Unauthorized("the API key is not valid")
-            self.keys.note_use(user.id, bearer)
+            self.keys.note_use(grant)
             return self._principal(user, "key", grant.scopes)
         user = await self._by_token(bearer)
         if user is None or user.disabled:

@@ -50,9 +50,10 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a key that was sent leads to."""
+    """What a key that was sent leads to; ``digest`` is what the key is stored under."""
 
     user_id: str
+    digest: str
     scopes: tuple[str, ...] = ()
     expires_at: float | None = None
 
@@ -130,25 +131,26 @@ class ApiKeys:
         """What this key is good for, or None: it is unknown, revoked, or has expired."""
         if not key.startswith(PREFIX):
             return None
-        stored = await self._leases.load(f"keys/{digest_of(key)}")
+        digest = digest_of(key)
+        stored = await self._leases.load(f"keys/{digest}")
         if stored is None:
             return None
         # Keys of before there were scopes have neither of the two.
         expires_at = stored.value.get("expires_at")
         if expires_at is not None and time.time() >= expires_at:
             return None
-        return Grant(stored.value["user_id"], tuple(stored.value.get("scopes", ())), expires_at)
+        return Grant(stored.value["user_id"], digest, tuple(stored.value.get("scopes", ())), expires_at)
 
-    def note_use(self, user_id: str, key: str) -> None:
+    def note_use(self, grant: Grant) -> None:
         """Note that a key was used, unless that was done within the last minute. Does not wait for storage."""
-        digest, now = digest_of(key), time.time()
+        digest, now = grant.digest, time.time()
         if now - self._noted.get(digest, 0) < NOTED_S:
             return
         self._noted[digest] = now
         self._noted.move_to_end(digest)
         if len(self._noted) > _MOST_NOTED:
             self._noted.popitem(last=False)
-        task = asyncio.create_task(self._note(f"user_keys/{user_id}/{digest}", now))
+        task = asyncio.create_task(self._note(f"user_keys/{grant.user_id}/{digest}", now))
         self._notes.add(task)
         task.add_done_callback(self._notes.discard)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from agentic.events import Event
 from agentic.messages import Message
@@ -153,8 +153,11 @@ class Equipment:
 
     def _contexts(self, live: LiveRun) -> Callable[[str, str], Context]:
         principal = live.principal
-        room = partial(self._storing, principal) if self._storing else without_end
-        files = RunFiles(of_user(self._everything, principal).blobs, live.id, live.channel, room)
+
+        @cache
+        def files() -> RunFiles:
+            room = partial(self._storing, principal) if self._storing else without_end
+            return RunFiles(of_user(self._everything, principal).blobs, live.id, live.channel, room)
 
         def context_of(call_id: str, plugin: str) -> Context:
             return Context(
@@ -162,7 +165,7 @@ class Equipment:
                 principal,
                 space=of_plugin(self._everything, principal, plugin),
                 conversation=of_conversation(self._everything, principal, live.session_id, plugin),
-                files=files,
+                files=files(),
                 channel=live.channel,
             )
 

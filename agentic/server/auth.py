@@ -110,8 +110,6 @@ def _is_guarded(*paths: str) -> bool:
 
 def _readings(paths: Iterable[str]) -> Iterator[str]:
     for path in paths:
-        yield path
-    for path in paths:
         for reading in (path, unquote(path)):
             plain = reading.replace("\\", "/")
             yield plain

@@ -14,8 +14,7 @@ import importlib
 import json
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agentic import AgenticError, ContextExceeded, Json, ModelError, ModelNotFound, ModelTimeout, ModelUnavailable
@@ -51,12 +50,16 @@ class Connection:
         Raises ModelNotFound, ModelUnavailable, ModelTimeout or ModelError.
         """
         server = await self._server()
+        import aiohttp
+
         silence_s = min(timeout_s or self._timeout_s, self._timeout_s)
-        with self._faults(silence_s):
-            async with server.ask(method, path, _encode(body), silence_s) as response:
+        try:
+            async with await server.ask(method, path, _encode(body), silence_s) as response:
                 data = await response.read()
-                if response.status != 200:
-                    raise self._refused(response, data, body)
+        except aiohttp.ClientError as fault:
+            raise self._unreached(fault, silence_s) from fault
+        if response.status != 200:
+            raise self._refused(response, data, body)
         answer = self._decode(data)
         if answer.get("error"):
             raise ModelError(f"Ollama: {answer['error']}")
@@ -68,16 +71,23 @@ class Connection:
         Closing the iterator closes the connection. Raises as :meth:`fetch` does, and ModelError for an error line.
         """
         server = await self._server()
-        with self._faults(self._timeout_s):
-            async with server.ask("POST", path, _encode(body), self._timeout_s) as response:
+        import aiohttp
+
+        begun = False
+        try:
+            async with await server.ask("POST", path, _encode(body), self._timeout_s) as response:
                 if response.status != 200:
                     raise self._refused(response, await response.read(), body)
-                with self._cut():
-                    async for batch in _batches(response):
-                        parts, fault = self._read(batch)
-                        yield parts
-                        if fault is not None:
-                            raise fault
+                begun = True
+                async for batch in _batches(response):
+                    parts, wrong = self._read(batch)
+                    yield parts
+                    if wrong is not None:
+                        raise wrong
+        except aiohttp.ClientError as fault:
+            if begun and not isinstance(fault, aiohttp.SocketTimeoutError):
+                raise cut_answer(self.host) from fault
+            raise self._unreached(fault, self._timeout_s) from fault
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -93,35 +103,19 @@ class Connection:
                     self._opened = _Server(self._settings)
         return self._opened
 
-    @contextmanager
-    def _faults(self, silence_s: float) -> Iterator[None]:
-        """Faults of the network as errors that say what to do."""
+    def _unreached(self, fault: aiohttp.ClientError, silence_s: float) -> ModelError:
+        """A fault of the network as an error that says what to do."""
         import aiohttp
 
-        try:
-            yield
-        except aiohttp.SocketTimeoutError as fault:
+        if isinstance(fault, aiohttp.SocketTimeoutError):
             fix = "a large model may need longer to load: raise OLLAMA_TIMEOUT (seconds)."
             if silence_s < self._timeout_s:
                 fix = "it may be stuck: see its log, or start it again."
-            raise ModelTimeout(f"Ollama at {self.host} was silent for {silence_s:g} s; {fix}") from fault
-        except aiohttp.ClientError as fault:
-            raise ModelUnavailable(
-                f"Cannot reach Ollama at {self.host}: is it running? Start it with `ollama serve`, "
-                "or set OLLAMA_HOST to its address."
-            ) from fault
-
-    @contextmanager
-    def _cut(self) -> Iterator[None]:
-        """Faults of the network in mid-answer: the server was there, its answer is cut."""
-        import aiohttp
-
-        try:
-            yield
-        except aiohttp.SocketTimeoutError:
-            raise
-        except aiohttp.ClientError as fault:
-            raise cut_answer(self.host) from fault
+            return ModelTimeout(f"Ollama at {self.host} was silent for {silence_s:g} s; {fix}")
+        return ModelUnavailable(
+            f"Cannot reach Ollama at {self.host}: is it running? Start it with `ollama serve`, "
+            "or set OLLAMA_HOST to its address."
+        )
 
     def _read(self, batch: Sequence[bytes]) -> tuple[list[Json], ModelError | None]:
         """The objects of some lines, up to the first that is an error, or none that can be read."""
@@ -203,21 +197,14 @@ class _Server:
             },
         )
 
-    @asynccontextmanager
-    async def ask(
-        self, method: str, path: str, body: bytes | None, silence_s: float
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The response once its head has come. Leaving it before its end closes the connection.
+    async def ask(self, method: str, path: str, body: bytes | None, silence_s: float) -> aiohttp.ClientResponse:
+        """The response once its head has come. Leaving its context before its end closes the connection.
 
         Raises errors of aiohttp.
         """
-        response = await self._session.request(
+        return await self._session.request(
             method, self._url_of(path), data=body, timeout=self._timeout_of(silence_s), allow_redirects=False
         )
-        try:
-            yield response
-        finally:
-            response.release()
 
     async def aclose(self) -> None:
         """Close all connections."""
