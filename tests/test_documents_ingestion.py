@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from agentic.documents import ingestion, patience, standing
 from agentic.documents.erasure import erase_documents
+from agentic.documents.intake import Intake
 from agentic.documents.orphans import Orphans, remove
 from agentic.documents.record import find
 from agentic.errors import Conflict, NotFound, StorageError
@@ -346,6 +348,36 @@ async def test_documents_are_deleted_while_the_embedding_server_is_away(
     office.kernel.documents.everything.indexes.embedders._found = None
     assert (await office.ann.delete(f"/api/files/documents/{file_id}")).status_code == 200
     assert await office.kernel.documents.everything.indexes.vector_store.scopes() == []
+
+
+async def test_work_given_up_twice_over_ends_without_a_word(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
+    library, ann = office.kernel.documents, office.people["ann"]
+    record = await find(of_user(library.everything, ann).storage, (await office.upload())["file_id"])
+    intake = Intake(library.everything, library.readers, library.indexers)
+    at_end, let_go = asyncio.Event(), asyncio.Event()
+
+    async def work(*_: Any) -> Any:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            at_end.set()
+            await let_go.wait()
+
+    monkeypatch.setattr(intake, "_work", work)
+    taking = asyncio.create_task(intake.take(ann, record))
+    # That the document is gone is seen first, and then its deletion stops the work, which takes its time to end.
+    await office.ann.delete(f"/api/files/documents/{record.document.id}")
+    await at_end.wait()
+    taking.cancel()
+    await asyncio.sleep(0)
+    let_go.set()
+    await asyncio.wait([taking])
+    assert taking.cancelled()
+    del taking
+    gc.collect()
+    assert told == []
 
 
 async def test_two_deletions_at_once_remove_once(office: Office) -> None:

@@ -280,6 +280,20 @@ def places(office: Office) -> set[Path]:
     return {one for one in office.data.parent.rglob("*") if one.is_file() and "agentic.db" not in one.name}
 
 
+async def test_name_in_the_extended_form_is_the_files_name(office: Office) -> None:
+    # As .NET sends it, alone, in quotes, and what is no name in that form.
+    names = {
+        "filename=\"=?utf-8?B?bmHDr3ZlLnR4dA==?=\"; filename*=utf-8''na%C3%AFve.txt": "naïve.txt",
+        "filename*=UTF-8'en'na%C3%AFve%20%E2%82%AC.txt": "naïve €.txt",
+        "filename*=\"UTF-8''..%2F..%2Fetc%00%FF.txt\"": "etc_\ufffd.txt",
+        "filename=\"plain.txt\"; filename*=bogus''x%E4.txt": "plain.txt",
+    }
+    for told, kept in names.items():
+        head = f'Content-Disposition: form-data; name="file"; {told}\r\n\r\n'.encode()
+        answer = (await send(office.ann, form(head + b"one line"))).json()
+        assert answer.get("filename") == kept, answer
+
+
 async def test_documents_are_listed_by_page_order_name_and_status(office: Office) -> None:
     for name, data in (("b.txt", "one\ntwo"), ("a.txt", "one"), ("C.txt", "ENCRYPTED")):
         await office.upload(data, name)

@@ -72,8 +72,10 @@ class Intake:
             if not working.done():
                 working.cancel()
             # Nothing of it may go on once this has returned: what it would write then, nobody would remove.
-            await _ended(working)
-            await _ended(watching)
+            try:
+                await _ended(working)
+            finally:
+                await _ended(watching)
         if not watching.cancelled() and (error := watching.exception()) is not None:
             raise error
         done = working.result()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 FIELD = "file"
+_EXTENDED = re.compile(rb";\s*filename\*\s*=\s*\"?utf-8'[^']*'([^\s;\"]+)", re.I)
+"""A name as RFC 5987 writes it. Some clients send it alone, or beside one that is written as in mails (.NET)."""
 
 
 class Form:
@@ -108,7 +112,8 @@ class _Parts:
 
     def _end_headers(self) -> None:
         _, options = parse_options_header(self._disposition)
-        filename = options.get(b"filename")
+        extended = _EXTENDED.search(self._disposition)
+        filename = unquote_to_bytes(extended[1]) if extended else options.get(b"filename")
         if options.get(b"name") == FIELD.encode() and filename is not None:
             # What names a file is what the client says, in UTF-8 as browsers send it.
             self.names.append(filename.decode("utf-8", "replace"))

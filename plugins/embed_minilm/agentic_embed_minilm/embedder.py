@@ -111,6 +111,8 @@ class MiniLMEmbedder(Embedder):
 
 def _library() -> ModuleType:
     """The module that imports onnxruntime, tokenizers and numpy."""
+    # From its import on, onnxruntime would note who runs it in the home folder, and tell Microsoft.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         return importlib.import_module("agentic_embed_minilm.model")
     except ImportError as error:

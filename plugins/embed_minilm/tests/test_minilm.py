@@ -195,3 +195,12 @@ def test_importing_the_plugin_imports_nothing_heavy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_nothing_is_noted_of_who_embeds(tmp_path: Path) -> None:
+    code = "import asyncio; from agentic_embed_minilm.embedder import MiniLMEmbedder; "
+    code += "asyncio.run(MiniLMEmbedder().embed(['text'], 'query'))"
+    places = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"), str(tmp_path))
+    env = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"} | places
+    subprocess.run([sys.executable, "-c", code], env=env, check=True)
+    assert list(tmp_path.iterdir()) == []

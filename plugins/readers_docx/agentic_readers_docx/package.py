@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import posixpath
 import zipfile
 import zlib
 from pathlib import Path
+from urllib.parse import unquote
 
 from agentic import ToolError
 
@@ -17,6 +20,18 @@ _MAIN = b"wordprocessingml.document.main+xml"
 _COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _MOST_PARTS = 5_000
+_STRICT = (
+    (
+        b"http://purl.oclc.org/ooxml/wordprocessingml/main",
+        b"http://schemas.openxmlformats.org/wordprocessingml/2006/main",
+    ),
+    (
+        b"http://purl.oclc.org/ooxml/officeDocument/relationships",
+        b"http://schemas.openxmlformats.org/officeDocument/2006/relationships",
+    ),
+)
+"""The names of strict documents, and those of all others for the same."""
+
 _MOST_XML_MB, _MOST_MB = 64, 500
 
 
@@ -41,6 +56,37 @@ def check(path: Path) -> None:
         raise ToolError(DAMAGED) from error
     if _MAIN not in kinds:
         raise ToolError(_OTHER_KIND)
+
+
+def mended(path: Path) -> io.BytesIO:
+    """The document's text without what programs get wrong most often: references to parts that are not there.
+
+    Of pictures and the like nothing is kept. A strict document is written as a transitional one, which is what
+    python-docx reads.
+    """
+    whole = io.BytesIO()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(whole, "w") as new:
+        kept = {name for name in old.namelist() if name.lower().endswith((".xml", ".rels"))}
+        for name in sorted(kept):
+            data = old.read(name)
+            for strict, usual in _STRICT:
+                data = data.replace(strict, usual)
+            new.writestr(name, _without_lost(name, data, kept) if name.lower().endswith(".rels") else data)
+    return whole
+
+
+def _without_lost(name: str, relations: bytes, kept: set[str]) -> bytes:
+    """A part of relationships without those that lead to no part of the package."""
+    from docx.opc.oxml import serialize_part_xml
+    from docx.oxml import parse_xml
+
+    root = parse_xml(relations)
+    base = posixpath.dirname(posixpath.dirname(name))
+    for one in list(root):
+        target = posixpath.normpath(posixpath.join("/", base, unquote(one.get("Target", ""))))
+        if one.get("TargetMode") != "External" and target.lstrip("/") not in kept:
+            root.remove(one)
+    return bytes(serialize_part_xml(root))
 
 
 def _check_parts(parts: list[zipfile.ZipInfo]) -> None:

@@ -10,13 +10,18 @@ from typing import Any
 
 from agentic import DocumentReader, Page, ToolError
 from agentic_readers_docx.body import Body
-from agentic_readers_docx.package import DAMAGED, check, is_compound
+from agentic_readers_docx.elements import w
+from agentic_readers_docx.package import DAMAGED, check, is_compound, mended
 
 _TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _PART = re.compile(rb"PK\x03\x04.{26}word/", re.DOTALL)
 _NO_TEXT = (
     "This document holds no text, or only pictures of it. "
     "Run it through text recognition (OCR) or save it as PDF, and upload the result."
+)
+_PARTS = (
+    "This document holds parts in another format, such as HTML, which Word takes in when it opens the document. "
+    "Open it in Word or LibreOffice, save it anew, and upload that."
 )
 
 
@@ -48,6 +53,8 @@ class DocxReader(DocumentReader):
         check(path)
         told = False
         with _opened(path) as document:
+            if document.element.body.find(f".//{w('altChunk')}") is not None:
+                raise ToolError(_PARTS)
             for page in Body(document).pages():
                 told = True
                 yield page
@@ -58,14 +65,21 @@ class DocxReader(DocumentReader):
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """The document, open; what python-docx raises is told as what it is, a fault of the file."""
-    import docx
-
     try:
-        with path.open("rb") as source:
-            document = docx.Document(source)
-        yield document
+        yield _document(path)
     except (ToolError, MemoryError):
         raise
     except Exception as error:
         # Out of broken files come errors of every class: of zip, of XML, and of what is missed in it.
         raise ToolError(DAMAGED) from error
+
+
+def _document(path: Path) -> Any:
+    import docx
+
+    try:
+        with path.open("rb") as source:
+            return docx.Document(source)
+    except (KeyError, ValueError):
+        # A part is missed, or it has another name in strict documents.
+        return docx.Document(mended(path))

@@ -129,6 +129,57 @@ def test_no_file_of_the_server_is_drawn_in(tmp_path: Path, saved: Saved, with_pa
     assert "s3cret" not in text_in(pages_of(tmp_path, with_parts(whole, {"word/document.xml": hostile})))
 
 
+def parts_of(package: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(package)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def related(package: bytes, kind: str, target: str) -> dict[str, bytes]:
+    """The relationships of the document's text, and one more."""
+    old = parts_of(package)["word/_rels/document.xml.rels"]
+    base = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    more = f'<Relationship Id="rIdMore" Type="{base}/{kind}" Target="{target}"/></Relationships>'
+    return {"word/_rels/document.xml.rels": old.replace(b"</Relationships>", more.encode())}
+
+
+@pytest.mark.parametrize("target", ["NULL", "../NULL", "media/gone.png", "/word/media/gone.png", "../../../etc/passwd"])
+def test_a_picture_that_is_lost_does_not_cost_the_text(
+    tmp_path: Path, saved: Saved, with_parts: Saved, target: str
+) -> None:
+    whole = saved(document())
+    assert text_in(pages_of(tmp_path, with_parts(whole, related(whole, "image", target)))) == "Hello.\n"
+
+
+def test_styles_that_are_lost_do_not_cost_the_text(tmp_path: Path, saved: Saved) -> None:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as package:
+        for name, data in parts_of(saved(document())).items():
+            if name != "word/styles.xml":
+                package.writestr(name, data)
+    assert text_in(pages_of(tmp_path, whole.getvalue())) == "Hello.\n"
+
+
+def test_a_strict_document_is_read(tmp_path: Path, saved: Saved, with_parts: Saved) -> None:
+    whole = saved(document())
+    strict = {
+        name: data.replace(
+            b"http://schemas.openxmlformats.org/officeDocument/2006/relationships",
+            b"http://purl.oclc.org/ooxml/officeDocument/relationships",
+        ).replace(
+            b"http://schemas.openxmlformats.org/wordprocessingml/2006/main",
+            b"http://purl.oclc.org/ooxml/wordprocessingml/main",
+        )
+        for name, data in parts_of(whole).items()
+        if name.endswith((".xml", ".rels"))
+    }
+    assert text_in(pages_of(tmp_path, with_parts(whole, strict))) == "Hello.\n"
+
+
+def test_a_part_in_another_format_is_not_passed_over(tmp_path: Path, of_xml: Callable[[str], bytes]) -> None:
+    whole = of_xml("<w:p><w:r><w:t>Before.</w:t></w:r></w:p><w:altChunk/>")
+    assert "another format" in refusal(tmp_path, whole)
+
+
 def test_deep_nesting_is_damage(tmp_path: Path, of_xml: Callable[[str], bytes]) -> None:
     deep = of_xml("<w:sdt><w:sdtContent>" * 50_000 + "</w:sdtContent></w:sdt>" * 50_000)
     assert "damaged" in refusal(tmp_path, deep)

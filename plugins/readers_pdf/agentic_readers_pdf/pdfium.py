@@ -11,7 +11,9 @@ from agentic import ToolError
 from agentic_readers_pdf.outline import MOST_ENTRIES, Entry
 from agentic_readers_pdf.reader import DAMAGED, PROTECTED, PdfReader, damaged_page
 
-_WRONG_PASSWORD = 4
+_LOCKED = (4, 5)
+"""What pdfium says of a password that is wanted, and of a lock that it does not know, such as a certificate's."""
+
 _MARKS = {0xFFFE: "-\n", 0x02: "-\n", 0x0D: None}
 """What pdfium writes for a hyphen and the end of its line, and before the ends of other lines."""
 
@@ -28,7 +30,7 @@ class PdfiumReader(PdfReader):
             with pypdfium2.PdfDocument(path) as document:
                 yield _Document(document)
         except pypdfium2.PdfiumError as error:
-            raise ToolError(PROTECTED if error.err_code == _WRONG_PASSWORD else DAMAGED) from error
+            raise ToolError(PROTECTED if error.err_code in _LOCKED else DAMAGED) from error
 
 
 class _Document:
@@ -54,7 +56,31 @@ class _Document:
         import pypdfium2
 
         try:
-            with closing(self._document[number]) as page, closing(page.get_textpage()) as text:
-                return str(text.get_text_bounded()).translate(_MARKS)
+            with closing(self._document[number]) as page:
+                if not _drew(page):
+                    return _shown(page)
+            # What was drawn onto a page is on it when it is opened again.
+            with closing(self._document[number]) as page:
+                return _shown(page)
         except pypdfium2.PdfiumError as error:
             raise damaged_page(number + 1) from error
+
+
+def _shown(page: Any) -> str:
+    with closing(page.get_textpage()) as text:
+        return str(text.get_text_bounded()).translate(_MARKS)
+
+
+def _drew(page: Any) -> bool:
+    """Draw what fields and notes show onto their page, of which they are no part otherwise; whether there are any."""
+    import pypdfium2.raw as pdfium
+
+    for place in range(pdfium.FPDFPage_GetAnnotCount(page)):
+        annotation = pdfium.FPDFPage_GetAnnot(page, place)
+        if not annotation:
+            continue
+        kind = pdfium.FPDFAnnot_GetSubtype(annotation)
+        pdfium.FPDFPage_CloseAnnot(annotation)
+        if kind in (pdfium.FPDF_ANNOT_WIDGET, pdfium.FPDF_ANNOT_FREETEXT, pdfium.FPDF_ANNOT_STAMP):
+            return bool(pdfium.FPDFPage_Flatten(page, pdfium.FLAT_NORMALDISPLAY) == pdfium.FLATTEN_SUCCESS)
+    return False

@@ -15,6 +15,9 @@ from agentic_readers_pdf.reader import DAMAGED, PROTECTED, TOO_MUCH, PdfReader, 
 if TYPE_CHECKING:
     import pypdf
 
+_UNSEEN = 2 | 32
+"""The flags of what is hidden, on paper or on the screen too."""
+
 
 class PypdfReader(PdfReader):
     """PDF, read by pypdf."""
@@ -57,8 +60,21 @@ class _Document:
     def texts(self) -> Iterator[str]:
         for number, page in enumerate(self._document.pages, 1):
             with _told_apart(damaged_page(number)):
-                text = page.extract_text()
+                text = "\n".join((page.extract_text().rstrip(), *_filled_in(page)))
             yield text
+
+
+def _filled_in(page: pypdf.PageObject) -> Iterator[str]:
+    """What is written into the fields of a form, and in notes that lie open on the page."""
+    for held in page.annotations or ():
+        annotation = held.get_object()
+        if int(annotation.get("/F", 0)) & _UNSEEN:
+            continue
+        kind = annotation.get("/Subtype")
+        field = annotation if "/V" in annotation else annotation.get("/Parent", annotation).get_object()
+        told = annotation.get("/Contents") if kind == "/FreeText" else field.get("/V") if kind == "/Widget" else None
+        if isinstance(told, str) and not told.startswith("/"):
+            yield told
 
 
 @contextmanager

@@ -26,7 +26,9 @@ _NO_PAGES = "This PDF has no pages."
 _BEGINNING = re.compile(rb"\A\s*%PDF-\d\.\d")
 _LATER_BEGINNING = re.compile(rb"[\r\n\x00]%PDF-\d\.\d")
 _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st"}
-_UNWANTED = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ufeff]")
+_UNWANTED = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\xad\u200b\u2060\ufeff]")
+"""Marks that no viewer shows; some stand within words, which no search would find then."""
+
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 

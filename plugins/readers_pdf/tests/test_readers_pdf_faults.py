@@ -56,6 +56,16 @@ def test_a_password_is_asked_for_in_every_encryption(
             assert text_in(pages_of(reader, written(writer), tmp_path)) == "the text\n"
 
 
+def test_a_lock_of_another_kind_is_told_as_a_lock(pdf: MakePdf, tmp_path: Path) -> None:
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(pdf([["the text"]])))
+    lock = DictionaryObject({NameObject("/Filter"): NameObject("/Adobe.PubSec"), NameObject("/V"): NumberObject(4)})
+    held = writer._add_object(lock)
+    number = held.idnum
+    whole = written(writer).replace(b"trailer\n<<", b"trailer\n<<\n/Encrypt %d 0 R" % number)
+    assert b"/Encrypt" in whole
+    assert "password" in refusal(PdfiumReader(), whole, tmp_path)
+
+
 def test_pictures_of_pages_are_told_with_a_way_out(
     reader: DocumentReader, scan: Callable[[int], bytes], tmp_path: Path
 ) -> None:

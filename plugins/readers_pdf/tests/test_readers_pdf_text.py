@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
+import pypdf
 import pytest
+from pypdf.generic import ArrayObject, DecodedStreamObject, DictionaryObject, NameObject, NumberObject, TextStringObject
 
 from agentic import DocumentReader, Page
 from agentic_readers_pdf import agentic_document_readers
@@ -89,8 +92,53 @@ def test_headings_are_bounded() -> None:
 def test_ligatures_become_letters_that_can_be_searched_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pdf: MakePdf
 ) -> None:
-    import pypdf
-
     spoken = "e\ufb03cient \ufb02ow\x00 of x\u00b2\ud800\r\n"
     monkeypatch.setattr(pypdf.PageObject, "extract_text", lambda page: spoken)
     assert pages_of(PypdfReader(), pdf([["x"]]), tmp_path) == [Page("efficient flow of x²\ufffd\n", 1)]
+
+
+def noted(data: bytes, kind: str, text: str, flags: int = 4) -> bytes:
+    """The document with a field (``/Widget``) or a note (``/FreeText``) on its first page."""
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(data))
+    page = writer.pages[0]
+    box = ArrayObject(map(NumberObject, (50, 400, 450, 430)))
+    looks = DecodedStreamObject()
+    looks.set_data(f"BT /F1 12 Tf 5 10 Td ({text}) Tj ET".encode())
+    looks.update({NameObject("/Type"): NameObject("/XObject"), NameObject("/Subtype"): NameObject("/Form")})
+    looks.update({NameObject("/BBox"): ArrayObject(map(NumberObject, (0, 0, 400, 30)))})
+    looks[NameObject("/Resources")] = page["/Resources"]
+    drawn = DictionaryObject({NameObject("/N"): writer._add_object(looks)})
+    note = DictionaryObject({NameObject("/Type"): NameObject("/Annot"), NameObject("/Subtype"): NameObject(kind)})
+    note.update({NameObject("/Rect"): box, NameObject("/F"): NumberObject(flags), NameObject("/AP"): drawn})
+    note[NameObject("/V" if kind == "/Widget" else "/Contents")] = TextStringObject(text)
+    page[NameObject("/Annots")] = ArrayObject([writer._add_object(note)])
+    whole = io.BytesIO()
+    writer.write(whole)
+    return whole.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["/Widget", "/FreeText"])
+def test_what_is_filled_into_a_form_is_read_with_its_page(
+    reader: DocumentReader, pdf: MakePdf, tmp_path: Path, kind: str
+) -> None:
+    pages = pages_of(reader, noted(pdf([["Surname:"], ["end"]]), kind, "Lovelace"), tmp_path)
+    assert pages == [Page("Surname:\nLovelace\n", 1), Page("end\n", 2)]
+
+
+def test_a_form_whose_fields_alone_hold_text_is_no_picture(
+    reader: DocumentReader, pdf: MakePdf, tmp_path: Path
+) -> None:
+    assert [page.text.strip() for page in pages_of(reader, noted(pdf([[]]), "/Widget", "Lovelace"), tmp_path)] == [
+        "Lovelace"
+    ]
+
+
+def test_a_field_that_no_viewer_shows_is_not_read(reader: DocumentReader, pdf: MakePdf, tmp_path: Path) -> None:
+    assert pages_of(reader, noted(pdf([["Surname:"]]), "/Widget", "secret", flags=2), tmp_path) == [
+        Page("Surname:\n", 1)
+    ]
+
+
+def test_marks_within_words_do_not_hide_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pdf: MakePdf) -> None:
+    monkeypatch.setattr(pypdf.PageObject, "extract_text", lambda page: "exam\xadple of zero\u200bwidth\u2060 marks")
+    assert pages_of(PypdfReader(), pdf([["x"]]), tmp_path) == [Page("example of zerowidth marks\n", 1)]

@@ -26,6 +26,15 @@ _UNWANTED = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0e-\x1f\x7f]"
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 _LEGACY = ["cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp932", "euc_jp", "gb18030", "big5", "cp949"]
+_OTHER_SCRIPTS = [*_LEGACY, "cp1256", "tis_620", "cp866"]
+"""These as well where most letters are beyond ASCII: to them, damage in western text would be letters."""
+
+_LATIN = re.compile(rb"[A-Za-z]")
+_HALF_WIDTH = re.compile("[\uff61-\uff9f]{2}")
+_BEYOND_HALF_WIDTH = re.compile("[^\x00-\x7f\uff61-\uff9f]")
+_SHIFTS = (b"\x1b$B", b"\x1b$@")
+"""What begins Japanese letters in mails and old pages, which are ASCII from outside."""
+
 _MARK_OF_DAMAGE = "\ufffd".encode()
 _BLOCK = 1 << 20
 _SAMPLE = 1 << 18
@@ -81,14 +90,17 @@ def encoding_of(path: Path) -> str:
         if marked:
             return marked
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        wrong = beyond = 0
+        wrong = beyond = shifts = 0
         block = head
         while block:
+            shifts += sum(map(block.count, _SHIFTS))
             text = decoder.decode(block)
             # The mark for what could not be decoded may stand in the file itself, and is then no damage.
             wrong += text.count("\ufffd") - block.count(_MARK_OF_DAMAGE)
             beyond += len(text) - len(text.encode("ascii", "ignore"))
             block = source.read(_BLOCK)
+    if shifts and not beyond:
+        return "iso2022_jp_ext"
     if wrong <= 0 or beyond - wrong >= 20 * wrong:
         return "utf-8"
     return _legacy(path)
@@ -98,13 +110,21 @@ def _legacy(path: Path) -> str:
     """The likeliest of the encodings from before UTF-8."""
     from charset_normalizer import from_bytes
 
-    matches = list(from_bytes(_telling(path), cp_isolation=_LEGACY))
+    telling = _telling(path)
+    latin = len(_LATIN.findall(telling))
+    matches = list(from_bytes(telling, cp_isolation=_LEGACY if latin > len(telling) // 3 else _OTHER_SCRIPTS))
     for match in matches:
         near = match.chaos <= matches[0].chaos + 0.02 and match.coherence >= matches[0].coherence - 0.1
         # Western letters have the same places in several code pages; this is the one that most files have.
         if near and "cp1252" in match.could_be_from_charset:
             return "cp1252"
-    return matches[0].encoding if matches else "cp1252"
+    found = matches[0].encoding if matches else "cp1252"
+    return "cp1252" if found == "cp932" and _is_western(telling.decode(found, "replace")) else found
+
+
+def _is_western(japanese: str) -> bool:
+    """Whether what reads as Japanese is a sign here and there, such as that of degrees: no word of it is written so."""
+    return not _BEYOND_HALF_WIDTH.search(japanese) and not _HALF_WIDTH.search(japanese)
 
 
 def _telling(path: Path) -> bytes:

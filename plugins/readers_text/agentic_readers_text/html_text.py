@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from agentic import DocumentReader, Page, ToolError
+from agentic_readers_text.charsets import declared_encoding
 from agentic_readers_text.decoding import clean, encoding_of, open_text, text_of_head
 from agentic_readers_text.html_layout import HEADINGS, Layout, is_left_out
 
@@ -20,7 +21,6 @@ _TAG = re.compile(r"<(?:[a-z][a-z0-9]*(?:\s[^<>]*)?/?|/[a-z][a-z0-9]*\s*|!--)>?"
 _FRAGMENT = re.compile(
     _LEADING + r"<(?:p|div|h[1-6]|table|ul|ol|dl|section|article|main|pre|span|a|br|font)\b", re.I | re.S
 )
-_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([a-zA-Z0-9_:.-]{2,40})", re.I)
 _ENDINGS = (".html", ".htm", ".xhtml", ".xht", ".shtml")
 
 
@@ -61,25 +61,12 @@ class HtmlReader(DocumentReader):
 def _source(path: Path) -> str:
     """The text of the file, in the encoding that its mark or its head names, if that fits."""
     with path.open("rb") as source:
-        named = _CHARSET.search(source.read(4096))
-    text = None
-    if named and encoding_of(path) not in ("utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be"):
-        text = _decoded(path, named[1].decode("ascii"))
-    if text is None:
-        with open_text(path) as opened:
-            text = opened.read()
-    return clean(text)
-
-
-def _decoded(path: Path, encoding: str) -> str | None:
-    # What calls itself Latin-1 is cp1252, as browsers know; what calls itself UTF-8 here has been tried.
-    if encoding.lower() in ("utf-8", "utf8"):
-        return None
-    known = "cp1252" if encoding.lower() in ("iso-8859-1", "latin-1", "latin1", "us-ascii") else encoding
-    try:
-        return path.read_text(known, errors="replace")
-    except LookupError:
-        return None
+        declared = declared_encoding(source.read(4096))
+    # What calls itself UTF-8 has been tried as that already.
+    if declared not in (None, "utf-8", "utf-8-sig") and not encoding_of(path).startswith(("utf", "iso2022")):
+        return clean(path.read_text(declared, errors="replace"))
+    with open_text(path) as opened:
+        return clean(opened.read())
 
 
 def _tree(text: str) -> etree._Element | None:

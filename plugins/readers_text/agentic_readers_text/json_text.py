@@ -106,8 +106,9 @@ def _values(text: str) -> Iterator[Any]:
         except RecursionError as error:
             raise ToolError(_TOO_DEEP) from error
         except json.JSONDecodeError as error:
+            fault = error.msg.removesuffix(" at")
             raise ToolError(
-                f"This is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}. "
+                f"This is not valid JSON: {fault} at line {error.lineno}, column {error.colno}. "
                 "Mend it there, or export it anew."
             ) from error
         yield value

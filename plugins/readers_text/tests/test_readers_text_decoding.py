@@ -22,6 +22,10 @@ TEXTS = {
     "cp1253": "Καλημέρα κόσμε, αυτό είναι ένα κείμενο.",
     "shift_jis": "日本語の文章を書いてみました。今日はいい天気です。",
     "gb18030": "这是一个中文文本的例子,今天天气很好。",
+    "cp1256": "يولد جميع الناس أحراراً متساوين في الكرامة والحقوق.",
+    "tis-620": "มนุษย์ทั้งหลายเกิดมามีอิสระและเสมอภาคกันในเกียรติศักดิ์และสิทธิ",
+    "cp866": "Все люди рождаются свободными и равными в своем достоинстве и правах.",
+    "iso2022-jp": "日本語の文章を書いてみました。今日はいい天気です。",
     "utf-16-le": "Plain words and naïve café.",
     "utf-16-be": "Plain words and naïve café.",
     "utf-32": "Plain words and naïve café.",
@@ -34,6 +38,11 @@ def test_encodings_are_found_out(read: Read, encoding: str, text: str) -> None:
     data = f"{text}\n{text}\n".encode(encoding)
     assert PlainTextReader().recognise(data, "") == "text/plain"
     assert text_in(read(PlainTextReader(), data)) == f"{text}\n{text}\n"
+
+
+def test_signs_here_and_there_are_western(read: Read) -> None:
+    text = "temp: 20°C ± 0.5\n"
+    assert text_in(read(PlainTextReader(), text.encode("cp1252"))) == text
 
 
 def test_a_late_letter_tells_the_encoding(read: Read) -> None:

@@ -103,6 +103,36 @@ def test_a_declared_encoding_counts_where_it_fits(read: Read) -> None:
 
 
 @pytest.mark.parametrize(
+    ("declared", "encoding", "text"),
+    [
+        ("Shift_JIS", "cp932", "①㈱日本"),
+        ("x-sjis", "cp932", "日本"),
+        ("gb2312", "gbk", "朱镕基"),
+        ("euc-kr", "cp949", "똠방각하"),
+        ("windows-874", "tis-620", "ไทย"),
+        ("iso-8859-8-i", "iso8859-8", "שלום"),
+        ("iso-2022-jp", "iso2022-jp", "日本語の文章"),
+    ],
+)
+def test_declared_encodings_are_what_browsers_take_them_for(
+    read: Read, declared: str, encoding: str, text: str
+) -> None:
+    for head in (f"<meta charset='{declared}'>", f"<meta http-equiv=x content='text/html; charset={declared}'>"):
+        page = f"<!doctype html>{head}<p>{text}</p>"
+        assert text_in(read(HtmlReader(), page.encode(encoding))) == f"{text}\n"
+    xhtml = f"<?xml version='1.0' encoding='{declared}'?><html><body><p>{text}</p></body></html>"
+    assert text_in(read(HtmlReader(), xhtml.encode(encoding))) == f"{text}\n"
+
+
+@pytest.mark.parametrize(
+    "declared", ["utf-16", "UTF-32", "idna", "punycode", "undefined", "hex", "cp037", "UTF_8", "cp65001", "ascii"]
+)
+def test_a_declared_encoding_that_cannot_be_costs_nothing(read: Read, declared: str) -> None:
+    page = f"<!doctype html><meta charset='{declared}'><p>Grüße für Jürgen und naïve Cafés</p>"
+    assert text_in(read(HtmlReader(), page.encode("cp1252"))) == "Grüße für Jürgen und naïve Cafés\n"
+
+
+@pytest.mark.parametrize(
     ("head", "name", "known"),
     [
         (b"<!DOCTYPE html><p>x", "page.txt", True),

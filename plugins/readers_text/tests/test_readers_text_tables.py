@@ -44,6 +44,7 @@ def test_halves_of_characters_and_nul_do_not_come_through(read: Read) -> None:
     [
         (b'{"a": 1,\n "b" 2}', "Expecting ':' delimiter at line 2, column 6"),
         (b'{"a": 1,', "at line 1"),
+        (b'{"a": "never closed', "Unterminated string starting at line 1, column 7"),
         (b'{"a": 1}\n{"b": }', "line 2, column 7"),
     ],
 )

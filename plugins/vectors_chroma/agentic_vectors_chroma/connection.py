@@ -36,6 +36,8 @@ class Connection:
 
     def use(self, work: Callable[[Any], T]) -> T:
         """Do something with the client. Raises StorageError for whatever Chroma, its server or the disk refuse."""
+        # Chroma begins with a part of numpy, and whoever imports all of it at that moment would get half.
+        import numpy  # noqa: F401, I001
         import chromadb
         import httpx
 

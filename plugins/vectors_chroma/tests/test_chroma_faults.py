@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,33 @@ ROWS = numpy.eye(16, dtype=numpy.float32)
 
 def on_server(port: int, **more: Any) -> ChromaStore:
     return ChromaStore(Connection(Settings(chroma_host="127.0.0.1", chroma_port=port, **more), Path("unused")))
+
+
+FIRST_OF_NUMPY = """
+import builtins, pathlib, sys
+from agentic_vectors_chroma.connection import Connection
+from agentic_vectors_chroma.settings import Settings
+
+names, load = [], builtins.__import__
+
+
+def recorded(name, *more):
+    if name.partition(".")[0] == "numpy":
+        names.append(name)
+    return load(name, *more)
+
+
+builtins.__import__ = recorded
+Connection(Settings(), pathlib.Path(sys.argv[1])).use(lambda client: None)
+print(names[0])
+"""
+
+
+def test_numpy_is_there_as_a_whole_before_chroma_names_a_part_of_it(tmp_path: Path) -> None:
+    # A part named first, while another thread imports numpy, leaves both with a numpy that was cut short.
+    command = [sys.executable, "-c", FIRST_OF_NUMPY, str(tmp_path / "chroma")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.split() == ["numpy"]
 
 
 async def test_server_that_is_away_is_named_and_recovered_from(server: Any) -> None:
