@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
 
+from agentic.errors import Conflict
+from agentic.identity.identity import Identity
+from agentic.identity.users import User
 from agentic.ports.space import UNLIMITED, Allowance
 from tests.http_fixtures import error_of
-from tests.served_users import PASSWORD, Served, chat
+from tests.served_users import PASSWORD, SECRET, Served, chat
 
 NEW = {"username": "cora", "password": PASSWORD}
 ADMIN_ROUTES = [
@@ -143,6 +147,55 @@ async def test_the_only_administrator_stays(served: Served, anna: Any, method: s
     assert (await anna.get("/api/admin/users")).status_code == 200
     await served.identity.users.set_disabled("ben", False)
     assert (await anna.request(method, "/api/admin/users/anna", json=body)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "body"), [("PATCH", {"disabled": True}), ("PATCH", {"role": "user"}), ("DELETE", None)]
+)
+async def test_administrators_who_remove_each_other_at_once_leave_one(
+    served: Served, anna: Any, method: str, body: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_look, look, looks = asyncio.Barrier(2), served.identity.users.list, itertools.count(1)
+
+    async def looking() -> list[User]:
+        found = await look()
+        if next(looks) <= 2:
+            await both_look.wait()
+        return found
+
+    monkeypatch.setattr(served.identity.users, "list", looking)
+    async with await served.add("ben", "admin") as ben:
+        answers = await asyncio.gather(
+            anna.request(method, "/api/admin/users/ben", json=body),
+            ben.request(method, "/api/admin/users/anna", json=body),
+        )
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    assert await served.identity.sole_admin() is not None
+
+
+async def test_administrators_who_remove_each_other_at_two_servers_leave_one(served: Served, anna: Any) -> None:
+    await served.add("ben", "admin")
+    elsewhere = Identity(served.storage, secret=SECRET, token_hours=1, rounds=4)
+    both_looked = asyncio.Barrier(2)
+
+    async def remove(identity: Identity, name: str) -> Any:
+        await both_looked.wait()
+        return await identity.users.set_disabled(name, True)
+
+    ends = await asyncio.gather(
+        served.identity.sparing_an_admin("ben", lambda: remove(served.identity, "ben")),
+        elsewhere.sparing_an_admin("anna", lambda: remove(elsewhere, "anna")),
+        return_exceptions=True,
+    )
+    assert Conflict in map(type, ends)
+    assert any(user.role == "admin" and not user.disabled for user in await served.identity.users.list())
+
+
+async def test_a_refused_change_of_a_user_changes_nothing(anna: Any) -> None:
+    change = {"limits": {"runs_at_once": 3}, "role": "user", "disabled": True}
+    assert code(await anna.patch("/api/admin/users/anna", json=change), 409) == "conflict"
+    shown = (await anna.get("/api/admin/users/anna")).json()
+    assert (shown["own_limits"], shown["role"], shown["disabled"]) == ([], "admin", False)
 
 
 @pytest.mark.parametrize("served", [Allowance(runs_at_once=3)], indirect=True)
