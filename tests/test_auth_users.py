@@ -207,9 +207,17 @@ async def test_limits_are_given_lifted_and_taken_back_one_by_one(anna: Any, ben:
     assert await give(tokens_per_day=9) == ({"runs_at_once": 3, "tokens_per_day": 9}, ["tokens_per_day"])
     assert await give(runs_at_once="none") == ({"tokens_per_day": 9}, ["runs_at_once", "tokens_per_day"])
     assert await give(runs_at_once=None, tokens_per_day=None) == ({"runs_at_once": 3}, [])
-    for wrong in (0, -1, 1.5, "many"):
+    for wrong in (0, -1, 1.5, "many", "5", True, 10**30):
         answer = await anna.patch("/api/admin/users/ben", json={"limits": {"runs_at_once": wrong}})
         assert answer.status_code == 422, wrong
+        assert error_of(answer.json())["param"] == "limits.runs_at_once"
+
+
+@pytest.mark.parametrize("wrong", ["yes", "false", 1])
+async def test_disabling_is_said_with_true_or_false_alone(anna: Any, ben: Any, wrong: Any) -> None:
+    answer = await anna.patch("/api/admin/users/ben", json={"disabled": wrong})
+    assert code(answer, 422) == "invalid_request"
+    assert (await ben.get("/api/auth/me")).status_code == 200
 
 
 async def test_a_wrong_current_password_changes_nothing_and_is_slowed_down(served: Served, ben: Any) -> None:

@@ -7,17 +7,17 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
 from agentic.identity.identity import Identity
-from agentic.identity.users import User
+from agentic.identity.users import LARGEST, User
 from agentic.kernel import Kernel
 from agentic.ports.space import Role
 from agentic.server.routes_keys import KeyList, KeyShown, revoke, shown_list
 
 router = APIRouter(prefix="/api/admin/users", tags=["users"])
 
-Most = Annotated[int, Field(ge=1)] | Literal["none"] | None
+Most = Annotated[int, Field(ge=1, le=LARGEST, strict=True)] | Literal["none"] | None
 
 
 class LimitsWanted(BaseModel):
@@ -56,7 +56,7 @@ class UserChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     role: Role | None = None
-    disabled: bool | None = None
+    disabled: StrictBool | None = None
     limits: LimitsWanted | None = None
 
 
