@@ -278,5 +278,6 @@ async def test_bug_is_told_in_the_shape_of_errors_and_with_nosniff(
     assert response.status_code == 500
     assert error_of(response.json())["type"] == "server_error"
     assert "secret words" not in response.text
+    assert response.headers["connection"] == "close"
     assert response.headers["x-content-type-options"] == "nosniff"
     assert response.headers["access-control-allow-origin"] == "https://chat.example.org"
