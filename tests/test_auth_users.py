@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
 
+from agentic.errors import Conflict
+from agentic.identity.identity import Identity
+from agentic.identity.users import User
 from agentic.ports.space import UNLIMITED, Allowance
 from tests.http_fixtures import error_of
-from tests.served_users import PASSWORD, Served, chat
+from tests.served_users import PASSWORD, SECRET, Served, chat
 
 NEW = {"username": "cora", "password": PASSWORD}
 ADMIN_ROUTES = [
@@ -145,6 +149,55 @@ async def test_the_only_administrator_stays(served: Served, anna: Any, method: s
     assert (await anna.request(method, "/api/admin/users/anna", json=body)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("method", "body"), [("PATCH", {"disabled": True}), ("PATCH", {"role": "user"}), ("DELETE", None)]
+)
+async def test_administrators_who_remove_each_other_at_once_leave_one(
+    served: Served, anna: Any, method: str, body: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_look, look, looks = asyncio.Barrier(2), served.identity.users.list, itertools.count(1)
+
+    async def looking() -> list[User]:
+        found = await look()
+        if next(looks) <= 2:
+            await both_look.wait()
+        return found
+
+    monkeypatch.setattr(served.identity.users, "list", looking)
+    async with await served.add("ben", "admin") as ben:
+        answers = await asyncio.gather(
+            anna.request(method, "/api/admin/users/ben", json=body),
+            ben.request(method, "/api/admin/users/anna", json=body),
+        )
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    assert await served.identity.sole_admin() is not None
+
+
+async def test_administrators_who_remove_each_other_at_two_servers_leave_one(served: Served, anna: Any) -> None:
+    await served.add("ben", "admin")
+    elsewhere = Identity(served.storage, secret=SECRET, token_hours=1, rounds=4)
+    both_looked = asyncio.Barrier(2)
+
+    async def remove(identity: Identity, name: str) -> Any:
+        await both_looked.wait()
+        return await identity.users.set_disabled(name, True)
+
+    ends = await asyncio.gather(
+        served.identity.sparing_an_admin("ben", lambda: remove(served.identity, "ben")),
+        elsewhere.sparing_an_admin("anna", lambda: remove(elsewhere, "anna")),
+        return_exceptions=True,
+    )
+    assert Conflict in map(type, ends)
+    assert any(user.role == "admin" and not user.disabled for user in await served.identity.users.list())
+
+
+async def test_a_refused_change_of_a_user_changes_nothing(anna: Any) -> None:
+    change = {"limits": {"runs_at_once": 3}, "role": "user", "disabled": True}
+    assert code(await anna.patch("/api/admin/users/anna", json=change), 409) == "conflict"
+    shown = (await anna.get("/api/admin/users/anna")).json()
+    assert (shown["own_limits"], shown["role"], shown["disabled"]) == ([], "admin", False)
+
+
 @pytest.mark.parametrize("served", [Allowance(runs_at_once=3)], indirect=True)
 async def test_limits_are_given_lifted_and_taken_back_one_by_one(anna: Any, ben: Any) -> None:
     async def give(**limits: Any) -> tuple[dict[str, Any], list[str]]:
@@ -154,9 +207,17 @@ async def test_limits_are_given_lifted_and_taken_back_one_by_one(anna: Any, ben:
     assert await give(tokens_per_day=9) == ({"runs_at_once": 3, "tokens_per_day": 9}, ["tokens_per_day"])
     assert await give(runs_at_once="none") == ({"tokens_per_day": 9}, ["runs_at_once", "tokens_per_day"])
     assert await give(runs_at_once=None, tokens_per_day=None) == ({"runs_at_once": 3}, [])
-    for wrong in (0, -1, 1.5, "many"):
+    for wrong in (0, -1, 1.5, "many", "5", True, 10**30):
         answer = await anna.patch("/api/admin/users/ben", json={"limits": {"runs_at_once": wrong}})
         assert answer.status_code == 422, wrong
+        assert error_of(answer.json())["param"] == "limits.runs_at_once"
+
+
+@pytest.mark.parametrize("wrong", ["yes", "false", 1])
+async def test_disabling_is_said_with_true_or_false_alone(anna: Any, ben: Any, wrong: Any) -> None:
+    answer = await anna.patch("/api/admin/users/ben", json={"disabled": wrong})
+    assert code(answer, 422) == "invalid_request"
+    assert (await ben.get("/api/auth/me")).status_code == 200
 
 
 async def test_a_wrong_current_password_changes_nothing_and_is_slowed_down(served: Served, ben: Any) -> None:

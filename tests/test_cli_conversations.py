@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,7 +18,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from agentic import Message, Principal, Run
-from agentic.cli.conversations import conversations
+from agentic.cli.conversations import _write, conversations
+from agentic.errors import BadRequest
 from agentic.runtime.conversations import Conversations, written
 from agentic.runtime.spaces import Scope, of_user
 from agentic.testing.memory_blobs import MemoryBlobs
@@ -150,3 +152,15 @@ def test_all_are_deleted_only_after_a_yes(agentic: Agentic, session_id: str) -> 
     receipt = json.loads(agentic("delete", "--all", "--yes").stdout)
     assert receipt["conversations"] == 1
     assert agentic("list").stdout == ""
+
+
+def test_export_that_does_not_fit_on_the_disk_leaves_no_half_of_it(tmp_path: Path) -> None:
+    target = tmp_path / "it.json"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(BadRequest, match="too large"):
+            _write(target, b"x" * 100_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not target.exists()

@@ -200,3 +200,21 @@ async def test_closing_the_stream_stops_the_model(aclient: openai.AsyncOpenAI, o
             break
     await stream.close()
     assert await ollama.disconnected(timeout=1)
+
+
+@pytest.mark.parametrize("mode", ["auto", "required"])
+def test_allowed_tools_are_all_that_the_model_sees_of_the_clients(
+    client: openai.OpenAI, ollama: SharedOllama, mode: Any
+) -> None:
+    other: Any = {"type": "function", "function": {"name": "another_tool", "parameters": {"type": "object"}}}
+    choice: Any = {
+        "type": "allowed_tools",
+        "allowed_tools": {"mode": mode, "tools": [{"type": "function", "function": {"name": "weather"}}]},
+    }
+    by_schema = '{"thought": "", "calls": [{"action": "weather", "input": {"town": "Kiel"}}]}'
+    ollama.script(by_schema if mode == "required" else calls(("weather", {"town": "Kiel"})))
+    answer = client.chat.completions.create(
+        model="agentic/chat", messages=HELLO, tools=[other, WEATHER], tool_choice=choice
+    )
+    assert [call.function.name for call in answer.choices[0].message.tool_calls or ()] == ["weather"]
+    assert "another_tool" not in json.dumps(ollama.chats[-1])

@@ -334,6 +334,23 @@ async def test_passage_of_a_document_that_is_no_more_is_not_told(office: Office)
     assert (await office.ann.post("/api/files/search", json={"query": "tower"})).json()["passages"] == []
 
 
+async def test_document_that_is_deleted_just_when_it_was_found_costs_nobody_the_others(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = (await office.upload("A tower", "tower.txt"))["file_id"]
+    kept = (await office.upload("of tower", "sea.txt"))["file_id"]
+    search = office.kernel.documents.search
+
+    async def search_late(*arguments: Any, **options: Any) -> Any:
+        found = await search(*arguments, **options)
+        await office.kernel.storage.delete(f"spaces/{office.people['ann'].id}/documents/{gone}")
+        return found
+
+    monkeypatch.setattr(office.kernel.documents, "search", search_late)
+    answer = await office.ann.post("/api/files/search", json={"query": "tower"})
+    assert [one["file_id"] for one in answer.json()["passages"]] == [kept]
+
+
 async def test_without_indexers_documents_are_read_and_ready(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     office: Office = await opened()
     monkeypatch.setattr(office.kernel.documents, "indexers", [])

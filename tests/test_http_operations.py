@@ -53,6 +53,12 @@ def test_health_needs_no_login(server: Server) -> None:
     assert httpx.get(f"{server.url}/health").json() == {"status": "ok"}
 
 
+@pytest.mark.parametrize("path", ["/health", "/ready"])
+def test_watchers_may_ask_for_the_status_alone(server: Server, path: str) -> None:
+    asked = httpx.head(f"{server.url}{path}")
+    assert (asked.status_code, asked.text) == (200, "")
+
+
 def test_no_page_loads_anything_from_elsewhere(server: Server) -> None:
     assert [httpx.get(f"{server.url}{path}").status_code for path in ("/docs", "/redoc")] == [404, 404]
     assert "/ready" in httpx.get(f"{server.url}/openapi.json").json()["paths"]

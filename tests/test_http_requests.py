@@ -15,6 +15,13 @@ from agentic.testing.server import Server
 from tests.http_fixtures import Api, SharedOllama, chat_body, error_of
 
 CHAT = "/v1/chat/completions"
+
+
+def allowed(*names: str, mode: str = "auto") -> dict[str, Any]:
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
+
+
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 
@@ -172,7 +179,11 @@ def test_call_that_a_model_wrote_wrongly_may_be_sent_back(ann: Api, arguments: s
         ({"tool_choice": "perhaps"}, "tool_choice"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "other"}}}, "tool_choice"),
-        ({"tool_choice": {"type": "allowed_tools"}}, "tool_choice.type"),
+        ({"tool_choice": {"type": "custom", "custom": {"name": "ring"}}}, "tool_choice.type"),
+        ({"tool_choice": {"type": "allowed_tools"}}, "tool_choice.allowed_tools"),
+        ({"tools": [TOOL], "tool_choice": allowed("other")}, "tool_choice"),
+        ({"tools": [TOOL], "tool_choice": allowed(mode="none")}, "tool_choice.allowed_tools.mode"),
+        ({"tools": [TOOL], "tool_choice": allowed()}, "tool_choice.allowed_tools.tools"),
         ({"user": 5}, "user"),
         ({"metadata": {"a": 5}}, "metadata.a"),
         ({"session_id": 5}, "session_id"),

@@ -193,3 +193,14 @@ async def test_used_passes_are_forgotten_once_they_have_expired(storage: MemoryS
     await passes.take(replace(old, id="old", expires_at=0))
     await passes.take(old)
     assert [stored.key for stored in await storage.list("used_passes/")] == [f"used_passes/{old.id}"]
+
+
+@pytest.mark.parametrize("subject", ["", "x" * 1001, "4\ud800", "4\n2"])
+async def test_a_person_whom_no_user_can_be_linked_to_leaves_no_user_behind(identity: Identity, subject: str) -> None:
+    with pytest.raises(BadRequest, match="subject"):
+        await identity.outsiders.admit(replace(ANNA, subject=subject))
+    assert await identity.users.list() == []
+    user = await identity.users.add("anna", PASSWORD, "user")
+    with pytest.raises(BadRequest, match="subject"):
+        await identity.outsiders.link(user, ANNA.issuer, subject)
+    assert await identity.outsiders.links(user.id) == []

@@ -14,7 +14,8 @@ import pytest
 from agentic import Conflict, Message, Principal, Run, ToolCall
 from agentic.errors import NotFound, SessionNotFound
 from agentic.messages import Json, TextPart
-from agentic.runtime.conversations import SESSION_ID, Conversations, Turn, join, timestamp, written
+from agentic.runtime.conversations import SESSION_ID, Conversations, Turn, timestamp, written
+from agentic.runtime.joining import join
 from agentic.runtime.spaces import Scope, of_user
 from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_storage import MemoryStorage

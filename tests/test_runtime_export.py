@@ -11,6 +11,7 @@ import pytest
 
 from agentic.errors import BadRequest, NotFound, StorageError
 from agentic.ports.space import Principal
+from agentic.runtime.conversations import Conversations
 from agentic.runtime.export import export
 from agentic.runtime.spaces import of_plugin
 from tests.served_users import PASSWORD, Served, chat
@@ -95,3 +96,35 @@ async def test_an_export_that_fails_leaves_no_half_of_it(
     with pytest.raises(StorageError):
         await export(served.house.everything, served.identity, "ben", tmp_path / "ben.zip")
     assert names_in(tmp_path) == []
+
+
+async def test_what_is_deleted_while_an_export_is_written_is_left_out_of_it(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with await served.add("ben") as ben:
+        asked = [(await ben.post("/v1/chat/completions", json=chat("hello"))).headers for _ in range(2)]
+    gone, kept = (headers["x-session-id"] for headers in asked)
+    ben_there = Principal((await served.identity.user("ben")).id, "ben")
+    space = of_plugin(served.house.everything, ben_there, "notes")
+    for name in ("a", "b"):
+        await space.blobs.put(name, one(b"bytes"))
+    read, listed = Conversations.read, served.blobs.list
+
+    async def read_late(self: Conversations, session_id: str) -> Any:
+        if session_id == gone:
+            await served.house.engine.delete_conversation(gone, ben_there)
+        return await read(self, session_id)
+
+    async def listed_early(*arguments: Any, **options: Any) -> Any:
+        found = await listed(*arguments, **options)
+        await space.blobs.delete("a")
+        return found
+
+    monkeypatch.setattr(Conversations, "read", read_late)
+    monkeypatch.setattr(served.blobs, "list", listed_early)
+    counts = await export(served.house.everything, served.identity, "ben", tmp_path / "ben.zip")
+    assert counts == {"conversations": 1, "runs": 1, "files": 1, "records": 0}
+    with zipfile.ZipFile(tmp_path / "ben.zip") as archive:
+        names = archive.namelist()
+    assert f"conversations/{kept}.json" in names
+    assert [name for name in names if name.startswith("files/")] == ["files/plugins/notes/b"]

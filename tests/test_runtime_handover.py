@@ -12,7 +12,7 @@ import pytest
 from agentic import Message, ModelDelta, Run, ToolCall, ToolError, tool
 from agentic.events import HandedOver, RunFinished, ToolCallFinished, ToolCallStarted
 from agentic.runtime.budget import Limits
-from agentic.runtime.conversations import answered, brought
+from agentic.runtime.joining import answered, brought
 from agentic.testing.runs import client_tool
 from tests.kernel_in_memory import ALICE, House, ScriptedProvider, events, said
 

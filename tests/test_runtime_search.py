@@ -269,3 +269,31 @@ async def test_clearing_ends_what_is_at_work_first() -> None:
 
 async def _say(run: Any, text: str) -> None:
     run.say(text)
+
+
+@pytest.mark.parametrize(
+    ("cut", "end"),
+    [
+        ("```python\nprint(1", "```"),
+        ("~~~~\n```\nx\n~~~", "~~~~"),
+        ("done:\n```\nx\n```\n  ````md\n```\ny", "````"),
+        ("```\n    ```", "```"),
+        ("```\nx\n```", None),
+        ("```` is `` no fence ```", None),
+        ("so:\n\n    ```\n    indented", None),
+    ],
+)
+async def test_code_that_was_cut_off_does_not_swallow_the_rest_of_the_page(cut: str, end: str | None) -> None:
+    mine = conversations(MemoryStorage())
+    session_id = await talked(mine, user("write it"), bot(cut), user("go on"))
+    page = as_markdown("", await mine.read(session_id))
+    closed = f"{cut}\n{end}" if end else cut
+    assert f"\n\n{closed.strip()}\n\n## User, " in page
+
+
+@pytest.mark.parametrize(("said", "sought"), [("Straße", "strasse"), ("cafe\u0301", "caf\u00e9"), ("ﬁne", "fine")])
+async def test_the_place_is_shown_where_a_word_is_written_otherwise(said: str, sought: str) -> None:
+    mine = conversations(MemoryStorage())
+    await talked(mine, user("ßßß before " * 100 + f"in the {said} it is " + "after " * 100))
+    (head,) = (await search(mine, sought, after=None, limit=20))["conversations"]
+    assert said in head["matches"][0]["text"]

@@ -156,7 +156,13 @@ def _write(path: Path, text: bytes) -> None:
     """Write a new file. Raises BadRequest where there is one already, or it cannot be written."""
     try:
         with path.open("xb") as file:
-            file.write(text)
+            try:
+                file.write(text)
+                file.flush()
+            except OSError:
+                # Half of it would look like the whole, and be in the way of the next try.
+                path.unlink()
+                raise
     except OSError as error:
         raise BadRequest(f"{path}: {error.strerror or 'cannot be written'}.") from error
 

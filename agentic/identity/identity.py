@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from agentic.errors import Conflict, Forbidden, NotFound, Unauthorized
@@ -54,6 +55,7 @@ class Identity:
         self.meter = meter or Meter(storage)
         self._tokens = Tokens(secret, token_hours * 3600)
         self._throttle = Throttle()
+        self._sparing = asyncio.Lock()
 
     async def login(self, name: str, password: str, address: str) -> Login:
         """Sign in. ``address`` is the client's.
@@ -115,14 +117,27 @@ class Identity:
 
     async def sole_admin(self) -> User | None:
         """The one enabled user with the role admin; None if there is none, or several."""
-        admins = [user for user in await self.users.list() if user.role == "admin" and not user.disabled]
+        admins = await self._admins()
         return admins[0] if len(admins) == 1 else None
 
-    async def refuse_last_admin(self, name: str) -> None:
-        """Raises Conflict where this is the only admin who can come in: nobody could manage the users then."""
-        sole = await self.sole_admin()
-        if sole is not None and sole.name == name:
-            raise Conflict(f"'{name}' is the only administrator; make another one first", param="username")
+    async def sparing_an_admin(self, name: str, change: Callable[[], Awaitable[User]]) -> User:
+        """What ``change`` gives, which shuts this user out or takes their role.
+
+        Raises Conflict where this is the only admin who can come in: nobody could manage the users then. Of changes at
+        several servers at once none may see the others, so one that has left nobody is undone.
+        """
+        if name not in [user.name for user in await self._admins()]:
+            return await change()
+        spared = Conflict(f"'{name}' is the only administrator; make another one first", param="username")
+        async with self._sparing:
+            if [user.name for user in await self._admins()] == [name]:
+                raise spared
+            changed = await change()
+            if not await self._admins():
+                await self.users.set_role(name, "admin")
+                await self.users.set_disabled(name, False)
+                raise spared
+            return changed
 
     async def user(self, name: str) -> User:
         """The user of this name. Raises NotFound."""
@@ -130,6 +145,9 @@ class Identity:
         if user is None:
             raise NotFound(f"there is no user '{name[:64]}'", param="username")
         return user
+
+    async def _admins(self) -> list[User]:
+        return [user for user in await self.users.list() if user.role == "admin" and not user.disabled]
 
     async def aclose(self) -> None:
         """Store what is still to be noted."""

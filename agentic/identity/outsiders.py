@@ -44,9 +44,7 @@ class Outsiders:
 
     async def link(self, user: User, issuer: str, subject: str) -> None:
         """Let this person sign in as the user. Raises BadRequest, or Conflict where they are a user already."""
-        for name, value in (("issuer", issuer), ("subject", subject)):
-            if not value or len(value) > _LONGEST:
-                raise BadRequest(f"the {name} has 1 to {_LONGEST} characters", param=name)
+        _check(issuer, subject)
         place = _place(issuer, subject)
         stored = await self._storage.load(f"outsiders/{place}")
         if stored is not None and await self._users.get(stored.value["user_id"]) is not None:
@@ -75,7 +73,10 @@ class Outsiders:
         return len(found)
 
     async def admit(self, outsider: Outsider) -> User:
-        """The user that this person is, made where they may join. Raises Forbidden where there is none."""
+        """The user that this person is, made where they may join.
+
+        Raises Forbidden where there is none, BadRequest where the provider names them by what can be no name.
+        """
         user = await self._find(outsider)
         if user is None:
             if not outsider.may_join:
@@ -95,6 +96,8 @@ class Outsiders:
         return await self._users.get(stored.value["user_id"]) if stored else None
 
     async def _join(self, outsider: Outsider) -> User:
+        # Who cannot be linked is not made a user, who would be nobody's.
+        _check(outsider.issuer, outsider.subject)
         for name in _names(outsider.name):
             try:
                 user = await self._users.add(name, None, outsider.role or "user")
@@ -108,6 +111,12 @@ class Outsiders:
                 return await self.admit(outsider)
             return user
         raise Conflict("No free user name was found.")
+
+
+def _check(issuer: str, subject: str) -> None:
+    for name, value in (("issuer", issuer), ("subject", subject)):
+        if not value or len(value) > _LONGEST or not value.isprintable():
+            raise BadRequest(f"the {name} is one line of 1 to {_LONGEST} characters", param=name)
 
 
 def _place(issuer: str, subject: str) -> str:

@@ -26,7 +26,7 @@ class Passwords:
         self._places = asyncio.Semaphore(max(1, (os.cpu_count() or 1) - 1))
 
     async def hash(self, password: str) -> str:
-        """The hash to store. Raises BadRequest for a password under 8 characters, or over 72 bytes."""
+        """The hash to store. Raises BadRequest for a password under 8 characters, over 72 bytes, or of broken text."""
         if not password:
             raise BadRequest("the password is empty", param="password")
         if len(password) < SHORTEST:
@@ -35,6 +35,9 @@ class Passwords:
                 param="password",
             )
         secret = _bytes(password)
+        if secret != password.encode(errors="replace"):
+            # Typed on a terminal of another encoding: no login could bring the same again.
+            raise BadRequest("the password is not text in UTF-8", param="password")
         if len(secret) > LONGEST:
             raise BadRequest(f"the password has {len(secret)} bytes, {LONGEST} is the most", param="password")
         async with self._places:

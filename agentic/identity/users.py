@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _TRIES = 10
+LARGEST = 2**53 - 1
+"""The largest number that every reader of JSON takes as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +124,10 @@ class Users:
         """Give limits in the place of those of their own so far, see :class:`User`. Raises NotFound or BadRequest."""
         known = Allowance.__slots__
         for limit, most in limits.items():
-            if limit not in known or not (most is None or (type(most) is int and most > 0)):
-                raise BadRequest(f"limits are whole numbers from 1 for: {', '.join(known)}", param=f"limits.{limit}")
+            if limit not in known or not (most is None or (type(most) is int and 0 < most <= LARGEST)):
+                raise BadRequest(
+                    f"limits are whole numbers from 1 to {LARGEST} for: {', '.join(known)}", param=f"limits.{limit}"
+                )
         user = await self._change(name, ends_tokens=False, limits=dict(limits))
         logger.info("[Identity] Limits changed: id=%s", user.id)
         return user

@@ -19,10 +19,11 @@ from agentic.models.directory import Directory
 from agentic.ports.space import Principal
 from agentic.runtime.budget import Budget, Limits
 from agentic.runtime.casting import Casting
-from agentic.runtime.conversations import Conversations, Turn, brought
+from agentic.runtime.conversations import Conversations, Turn
 from agentic.runtime.ending import failure, log_end, outcome
 from agentic.runtime.equipment import Equipment
 from agentic.runtime.files import file_key
+from agentic.runtime.joining import brought
 from agentic.runtime.journal import Finish, Journal
 from agentic.runtime.opening import Opening
 from agentic.runtime.presence import Presence

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
 
-from agentic.errors import BadRequest, NotFound, StorageError
+from agentic.errors import BadRequest, NotFound, SessionNotFound, StorageError
 from agentic.identity.identity import Identity
 from agentic.identity.listing import every
 from agentic.identity.users import User
@@ -88,7 +88,12 @@ class _Export:
         count, runs = 0, 0
         async for stored in every(self._owned.storage, CONVERSATIONS):
             session_id = stored.key.removeprefix(CONVERSATIONS)
-            await self._add(f"conversations/{session_id}.json", await conversations.read(session_id))
+            try:
+                conversation = await conversations.read(session_id)
+            except SessionNotFound:
+                # Deleted since it was listed.
+                continue
+            await self._add(f"conversations/{session_id}.json", conversation)
             count += 1
             log = await whole_log(self._owned.storage, stored.key)
             for run_id in sorted({item["run_id"] for item in log if item.get("run_id")}):
@@ -105,8 +110,7 @@ class _Export:
         count, after = 0, None
         while page := await self._owned.blobs.list("", after=after, limit=_PAGE):
             for blob in page:
-                await self._add_file(f"files/{_safe(blob.key)}", self._owned.blobs.open(blob.key))
-                count += 1
+                count += await self._add_file(f"files/{_safe(blob.key)}", self._owned.blobs.open(blob.key))
             after = page[-1].key
         return count
 
@@ -122,13 +126,20 @@ class _Export:
         text = json.dumps(value, ensure_ascii=False, indent=2)
         await asyncio.to_thread(self._archive.writestr, name, text.encode("utf-8", "surrogatepass"))
 
-    async def _add_file(self, name: str, pieces: AsyncIterator[bytes]) -> None:
+    async def _add_file(self, name: str, pieces: AsyncIterator[bytes]) -> bool:
+        """Whether it is there: one that was deleted since it was listed is left out."""
+        try:
+            first = await anext(pieces, b"")
+        except NotFound:
+            return False
         entry = await asyncio.to_thread(self._archive.open, name, "w", force_zip64=True)
         try:
+            await asyncio.to_thread(entry.write, first)
             async for piece in pieces:
                 await asyncio.to_thread(entry.write, piece)
         finally:
             await asyncio.to_thread(entry.close)
+        return True
 
 
 def _draft(target: Path) -> Path:

@@ -14,11 +14,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agentic.errors import Cancelled, Conflict, StorageError
+from agentic.errors import Cancelled, Conflict, SessionNotFound, StorageError
 from agentic.events import Checkpointed, Entry, entry_to_json
 from agentic.messages import Json, Message, dump, message_to_json
 from agentic.ports.space import Principal
 from agentic.ports.storage import StorageBackend
+from agentic.runtime.conversations import Conversations
 from agentic.runtime.presence import Presence
 from agentic.runtime.record import PREFIX, answer, coalesce
 from agentic.runtime.request import request_to_json
@@ -53,6 +54,7 @@ class Journal:
         self, live: LiveRun, owned: Scope, everything: Scope, presence: Presence, past: Past | None = None
     ) -> None:
         self._live = live
+        self._owned = owned
         self._storage: StorageBackend = owned.storage
         self._everything = everything.storage
         self._presence = presence
@@ -84,13 +86,30 @@ class Journal:
             await self._whole(self._append())
 
     async def store(self, last: Entry, finish: Finish) -> None:
-        """Write the end: the log with ``last``, and the answer, which ``finish`` adds to the conversation."""
+        """Write the end: the log with ``last``, and the answer, which ``finish`` adds to the conversation.
+
+        Of a run that the conversation does not know of, or whose conversation is gone, nothing is kept: no deletion
+        would find it.
+        """
+        try:
+            await self._store(last, finish)
+        except (Conflict, SessionNotFound) as error:
+            await Conversations(self._owned, self._live.principal.id).forget_run(self._live.session_id, self._live.id)
+            await self._everything.delete(OPEN + self._live.id)
+            if isinstance(error, SessionNotFound):
+                raise Cancelled("The conversation was deleted meanwhile. Nothing of this answer is kept.") from None
+            raise
+
+    async def _store(self, last: Entry, finish: Finish) -> None:
         if not self._in_pieces:
             log = [entry_to_json(entry) for entry in coalesce([*self._live.channel.entries, last])]
             if self._live.opening is not None:
                 await self._live.opening.settled()
             append = self._storage.append(PREFIX + self._live.id, log)
-            await asyncio.gather(finish(answer(self._live, last)), append)
+            ends = await asyncio.gather(finish(answer(self._live, last)), append, return_exceptions=True)
+            for end in ends:
+                if isinstance(end, BaseException):
+                    raise end
             return
         await self._whole(self._append(last))
         await finish(answer(self._live, last))

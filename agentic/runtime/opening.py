@@ -68,7 +68,8 @@ class Opening:
 
     async def _follow(self, request: asyncio.Task[None], answer: Sequence[Json]) -> None:
         await request
-        await self._conversations.finish(self._session_id, answer)
+        length = self._turn.length + len(self._turn.new)
+        await self._conversations.finish(self._session_id, answer, length=length)
 
     def _begin(self, answer: Sequence[Json] = ()) -> asyncio.Task[None]:
         if self._timer is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from agentic.messages import Json, message_from_json
@@ -78,11 +79,17 @@ def _around(text: str, words: Sequence[str]) -> str:
     """The text around its first word that was sought, on one line."""
     lowered = text.lower()
     places = [place for word in words if (place := lowered.find(word)) >= 0]
-    # Folding may change lengths, and then the word is not found in the text as it stands.
-    start = max(0, min(places, default=0) - AROUND)
+    start = max(0, (min(places) if places else _unfolded(text, words)) - AROUND)
     end = start + 2 * AROUND
     shown = " ".join(text[start:end].split())
     return f"{'…' if start else ''}{shown}{'…' if end < len(text) else ''}"
+
+
+def _unfolded(text: str, words: Sequence[str]) -> int:
+    """Where the first word begins in a text in which it stands as itself only when folded, which may change lengths."""
+    folded = _folded(text)
+    place = min(folded.find(word) for word in words)
+    return bisect_right(range(len(text)), place, key=lambda end: len(_folded(text[:end]))) - 1
 
 
 def _folded(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -65,7 +66,24 @@ async def _on_invalid(_request: Request, error: Exception) -> Response:
     if fault["type"] == "json_invalid":
         known = BadRequest("The body is not valid JSON.")
     else:
-        place = ".".join(str(part) for part in fault["loc"][1:]) or None
+        whence, *rest = fault["loc"]
+        inner = {**fault, "loc": rest}
+        place = ".".join(way_to(inner, error.body) if whence == "body" else map(str, rest)) or None
         known = BadRequest(f"{place or 'body'}: {fault['msg']}.", param=place)
     known.status = 422
     return error_response(known)
+
+
+def way_to(fault: Mapping[str, Any], body: Any) -> list[str]:
+    """The way to a fault in the body as it was sent, without the names of the alternatives that were tried."""
+    way: list[str] = []
+    for n, part in enumerate(fault["loc"]):
+        is_absent = fault["type"] == "missing" and n == len(fault["loc"]) - 1
+        if isinstance(body, dict) and (part in body or is_absent):
+            body = body.get(part)
+        elif isinstance(body, list) and isinstance(part, int):
+            body = body[part]
+        else:
+            continue
+        way.append(str(part))
+    return way

@@ -24,12 +24,14 @@ LIMIT_S = 2.0
 FRESH_S = 1.0
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health", response_model=None)
 async def health() -> dict[str, str]:
     """Whether the process answers."""
     return {"status": "ok"}
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready")
 async def ready(request: Request) -> Response:
     """Whether requests can be served: 200, or 503 while storage or every model server is away.

@@ -71,7 +71,10 @@ class Unbroken:
         except Exception as error:
             if not begun:
                 told = AgenticError(f"The server failed ({type(error).__name__}). Its log says more.")
-                await error_response(told)(scope, receive, send)
+                answer = error_response(told)
+                # The server ends the connection when the exception reaches it: no client may count on it.
+                answer.headers["Connection"] = "close"
+                await answer(scope, receive, send)
             raise
 
 

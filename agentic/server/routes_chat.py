@@ -9,7 +9,6 @@ import orjson
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -21,7 +20,7 @@ from agentic.runtime.run import LiveRun
 from agentic.server.dialects.chat_body import ChatRequest
 from agentic.server.dialects.chat_completions import Completion
 from agentic.server.dialects.chat_request import refuse_unsupported, to_run_request
-from agentic.server.errors import error_response
+from agentic.server.errors import error_response, way_to
 from agentic.server.sse import EventStream, failure, until_left
 
 
@@ -83,7 +82,7 @@ def _read(data: bytes) -> ChatRequest:
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False, include_context=False)
         # Of the alternatives that were tried, the one that went deepest is the one that was meant.
-        path, told = max(((_path(raw, fault), fault["msg"]) for fault in faults), key=lambda found: len(found[0]))
+        path, told = max(((way_to(fault, raw), fault["msg"]) for fault in faults), key=lambda found: len(found[0]))
         place = ".".join(path) or None
         raise BadRequest(f"{place or 'body'}: {told}.", param=place) from None
 
@@ -94,21 +93,6 @@ def _refuse_depth(raw: Json) -> None:
         orjson.dumps(raw)
     except orjson.JSONEncodeError:
         raise BadRequest("The body is nested too deeply.") from None
-
-
-def _path(body: Any, fault: ErrorDetails) -> list[str]:
-    """The way to a fault in the body as it was sent, without the names of the alternatives that were tried."""
-    path: list[str] = []
-    for n, part in enumerate(fault["loc"]):
-        is_absent = fault["type"] == "missing" and n == len(fault["loc"]) - 1
-        if isinstance(body, dict) and (part in body or is_absent):
-            body = body.get(part)
-        elif isinstance(body, list) and isinstance(part, int):
-            body = body[part]
-        else:
-            continue
-        path.append(str(part))
-    return path
 
 
 async def _whole(request: Request, live: LiveRun, wanted: RunRequest) -> Response:

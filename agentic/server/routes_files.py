@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from functools import partial
@@ -14,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from agentic.documents.library import Library
-from agentic.errors import AgenticError, PayloadTooLarge
+from agentic.errors import AgenticError, NotFound, PayloadTooLarge
 from agentic.messages import Json, dump
 from agentic.ports.documents import Document, DocumentStatus, Passage
 from agentic.server.multipart import Form
@@ -136,8 +137,13 @@ async def search_documents(request: Request, body: Search) -> Response:
     library, principal = _library(request), request.state.principal
     found = await library.search(principal, body.query, top_k=body.top_k, documents=body.documents)
     shelf = library.shelf(principal)
-    names = {one: (await shelf.get(one)).name for one in {passage.document_id for passage in found}}
-    return _answer({"passages": [shown_passage(one, names[one.document_id]) for one in found]})
+    names: dict[str, str] = {}
+    for document_id in {passage.document_id for passage in found}:
+        # One that was deleted since it was found is not shown.
+        with contextlib.suppress(NotFound):
+            names[document_id] = (await shelf.get(document_id)).name
+    shown = [shown_passage(one, names[one.document_id]) for one in found if one.document_id in names]
+    return _answer({"passages": shown})
 
 
 class Body:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
 from agentic.identity.identity import Identity
-from agentic.identity.users import User
+from agentic.identity.users import LARGEST, User
 from agentic.kernel import Kernel
 from agentic.ports.space import Role
 from agentic.server.routes_keys import KeyList, KeyShown, revoke, shown_list
 
 router = APIRouter(prefix="/api/admin/users", tags=["users"])
 
-Most = Annotated[int, Field(ge=1)] | Literal["none"] | None
+Most = Annotated[int, Field(ge=1, le=LARGEST, strict=True)] | Literal["none"] | None
 
 
 class LimitsWanted(BaseModel):
@@ -55,7 +56,7 @@ class UserChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     role: Role | None = None
-    disabled: bool | None = None
+    disabled: StrictBool | None = None
     limits: LimitsWanted | None = None
 
 
@@ -135,16 +136,15 @@ async def change_user(username: str, body: UserChange, request: Request) -> Acco
     kernel: Kernel = request.app.state.kernel
     identity = kernel.identity
     user = await identity.user(username)
-    if body.disabled or body.role == "user":
-        await identity.refuse_last_admin(username)
-    if body.limits is not None:
-        user = await identity.users.set_limits(username, _own_limits(user, body.limits))
     if body.role is not None and body.role != user.role:
-        user = await identity.users.set_role(username, body.role)
+        user = await identity.sparing_an_admin(username, partial(identity.users.set_role, username, body.role))
     if body.disabled:
-        user = await kernel.departures.shut_out(username)
+        user = await identity.sparing_an_admin(username, partial(kernel.departures.shut_out, username))
     elif body.disabled is not None:
         user = await identity.users.set_disabled(username, False)
+    # Last, for it is never refused: what is refused above shall have changed nothing.
+    if body.limits is not None:
+        user = await identity.users.set_limits(username, _own_limits(user, body.limits))
     return _account(identity, user)
 
 
@@ -159,7 +159,8 @@ async def set_password(username: str, body: NewPassword, request: Request) -> Ac
 async def delete_user(username: str, request: Request) -> dict[str, Any]:
     """Delete a user with everything that is theirs, and say what was removed: 409 for the only administrator."""
     kernel: Kernel = request.app.state.kernel
-    await kernel.identity.refuse_last_admin(username)
+    users = kernel.identity.users
+    await kernel.identity.sparing_an_admin(username, partial(users.set_disabled, username, True))
     return await kernel.departures.delete(username)
 
 

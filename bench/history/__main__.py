@@ -25,7 +25,8 @@ from agentic.catalog.load import load
 from agentic.catalog.settings import read_settings
 from agentic.messages import Message
 from agentic.ports.storage import StorageBackend
-from agentic.runtime.conversations import PREFIX, Conversations, join, written
+from agentic.runtime.conversations import PREFIX, Conversations, written
+from agentic.runtime.joining import join
 from agentic.runtime.spaces import NoBlobs, Scope, whole_log
 
 Load = Callable[[int], Awaitable[object]]

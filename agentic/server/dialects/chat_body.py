@@ -5,7 +5,7 @@ https://platform.openai.com/docs/api-reference/chat/create
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
@@ -90,6 +90,20 @@ class NamedChoice(Lenient):
     function: NamedFunction
 
 
+class AllowedTools(Lenient):
+    """Those of the client's tools that may be called in this turn, and whether one must be."""
+
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[NamedChoice], Field(min_length=1)]
+
+
+class AllowedChoice(Lenient):
+    """A tool choice that names several functions."""
+
+    type: Literal["allowed_tools"]
+    allowed_tools: AllowedTools
+
+
 class JsonSchema(Lenient):
     """A named schema for the answer."""
 
@@ -117,9 +131,20 @@ class JsonSchemaFormat(Lenient):
 
 
 ResponseFormat = Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]
+
+
+def _kind_of_choice(value: Any) -> str:
+    if isinstance(value, str):
+        return "word"
+    kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
+    return "allowed" if kind == "allowed_tools" else "named"
+
+
 ToolChoice = Annotated[
-    Annotated[Literal["none", "auto", "required"], Tag("word")] | Annotated[NamedChoice, Tag("named")],
-    Discriminator(lambda value: "word" if isinstance(value, str) else "named"),
+    Annotated[Literal["none", "auto", "required"], Tag("word")]
+    | Annotated[NamedChoice, Tag("named")]
+    | Annotated[AllowedChoice, Tag("allowed")],
+    Discriminator(_kind_of_choice),
 ]
 
 

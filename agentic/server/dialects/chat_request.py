@@ -14,6 +14,7 @@ from agentic.ports.model import Sampling, ToolSpec
 from agentic.ports.tool import schema_fault
 from agentic.runtime.request import RunRequest
 from agentic.server.dialects.chat_body import (
+    AllowedChoice,
     BodyMessage,
     BodyPart,
     ChatRequest,
@@ -57,6 +58,10 @@ def to_run_request(body: ChatRequest, *, default_model: str, session_id: str | N
     names = [tool.name for tool in tools]
     if len(set(names)) < len(names):
         raise BadRequest("tools: two of them have the same name.", param="tools")
+    choice = _choice(body, names)
+    if isinstance(body.tool_choice, AllowedChoice):
+        allowed = {tool.function.name for tool in body.tool_choice.allowed_tools.tools}
+        tools = tuple(tool for tool in tools if tool.name in allowed)
     return RunRequest(
         whole=not body.stream,
         approvals=body.agentic is not None and body.agentic.approvals,
@@ -67,7 +72,7 @@ def to_run_request(body: ChatRequest, *, default_model: str, session_id: str | N
         wishes=Wishes(
             sampling=_sampling(body),
             answer_schema=_answer_schema(body.response_format),
-            tool_choice=_choice(body, names),
+            tool_choice=choice,
             parallel=body.parallel_tool_calls is not False,
         ),
         options={"user": body.user, "metadata": body.metadata or {}},
@@ -136,9 +141,11 @@ def _choice(body: ChatRequest, names: list[str]) -> str:
         if choice == "required" and not names:
             raise BadRequest("tool_choice: 'required' needs tools.", param="tool_choice")
         return choice
-    if choice.function.name not in names:
-        raise BadRequest(f"tool_choice: '{choice.function.name}' is not among the tools.", param="tool_choice")
-    return choice.function.name
+    wanted = choice.allowed_tools.tools if isinstance(choice, AllowedChoice) else [choice]
+    for one in wanted:
+        if one.function.name not in names:
+            raise BadRequest(f"tool_choice: '{one.function.name}' is not among the tools.", param="tool_choice")
+    return choice.allowed_tools.mode if isinstance(choice, AllowedChoice) else choice.function.name
 
 
 def _sampling(body: ChatRequest) -> Sampling:
