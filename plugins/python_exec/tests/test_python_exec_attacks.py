@@ -263,6 +263,16 @@ print(asyncio.run(waited()), len(said), zoneinfo.ZoneInfo('Europe/Berlin'), fram
     assert dict(outcome.changed)["e.txt"] == b"given"
 
 
+HOARD = """
+import ctypes, threading, time
+libc = ctypes.CDLL(None, use_errno=True)
+def hoard():
+    held = []
+    for n in range(50):
+        held.append(os.open('x.bin', os.O_RDWR | os.O_CREAT)); os.unlink('x.bin'); os.write(held[-1], bytes(2**20))
+    time.sleep(9)
+"""
+
 ENDED = {
     "fork bomb": ("while True:\n    try: os.fork()\n    except OSError: pass", {"cpu", "timeout"}, {"cpu": 1}),
     "thread bomb": (
@@ -287,6 +297,31 @@ ENDED = {
         "import time\nheld = []\nfor n in range(50):\n"
         "    held.append(open('x.bin', 'wb')); held[-1].write(bytes(2**20)); held[-1].flush(); os.remove('x.bin')\n"
         "time.sleep(9)",
+        {"disk"},
+        {},
+    ),
+    "removed files held open when the first thread has ended": (
+        HOARD
+        + """
+def wait():
+    time.sleep(0.2)
+    try: hoard()
+    except OSError: os._exit(118)
+threading.Thread(target=wait).start()
+libc.syscall({'x86_64': 60, 'aarch64': 93}[os.uname().machine], 0)
+""",
+        {"disk", "killed"},
+        {},
+    ),
+    "removed files held open by a thread that would have a table of its own": (
+        HOARD
+        + """
+def hide():
+    try:
+        libc.syscall(436, 1000, 1000, 2); hoard()
+    except OSError: os._exit(118)
+threading.Thread(target=hide).start()
+""",
         {"disk"},
         {},
     ),
@@ -328,6 +363,21 @@ def test_runaway_is_ended_and_the_reason_told(bench: Any, name: str) -> None:
     if name == "thread bomb":
         assert 4 <= int(outcome.output.split()[-1]) < 40
     assert bench.run("print('the next one')").output == "the next one\n"
+
+
+def test_disk_is_not_reserved_beyond_what_a_file_may_hold(bench: Any) -> None:
+    """One such call would take it all at once, and a limit of the size of files does not bind it."""
+    outcome = bench.run("""
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+file = os.open('x.bin', os.O_RDWR | os.O_CREAT)
+for mode in (0, 1):
+    libc.fallocate(file, mode, ctypes.c_long(0), ctypes.c_long(300 * 2**20))
+print(os.fstat(file).st_blocks)
+os.posix_fallocate(file, 0, 100_000)
+print(os.fstat(file).st_size)
+""")
+    assert outcome.output == "0\n100000\n", outcome
 
 
 def test_runaways_leave_others_untouched(bench: Any) -> None:
