@@ -139,6 +139,8 @@ attempt('type into the terminal', lambda: __import__('fcntl').ioctl(0, 0x5412, b
 attempt('death signal', lambda: system_call(157, 1, 0, 0, 0, 0))
 """,
     "symlinks and hard links": """
+open('moved.txt', 'w').close()
+attempt('device in its place', lambda: system_call(316, -100, b'moved.txt', -100, b'there.txt', 4))
 attempt('symlink', lambda: os.symlink('/etc/passwd', 'shadow.txt'))
 attempt('hard link', lambda: os.link(SECRET, 'linked.txt'))
 attempt('fifo', lambda: os.mkfifo('pipe'))
@@ -408,6 +410,12 @@ for folder in ('.', tempfile.gettempdir()):
 def test_program_in_its_folder_shadows_no_module_of_the_keeper(bench: Any) -> None:
     outcome = bench.run("import json; print(json.dumps(1))", [("json.py", b"raise SystemExit(9)")])
     assert outcome.output == "1\n"
+
+
+def test_files_that_do_not_fit_are_told(bench: Any) -> None:
+    outcome = bench.run("print(1)", [("a", b"file"), ("a/b", b"in a folder of that name")])
+    assert (outcome.reason, outcome.output, outcome.changed, outcome.deleted) == ("disk", "", (), ())
+    assert "do not fit into the folder" in outcome.errors
 
 
 WRECKING = {

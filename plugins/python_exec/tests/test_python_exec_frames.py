@@ -173,6 +173,7 @@ def test_filter_allows_what_is_listed_with_the_right_arguments_alone(machine: st
     assert [ask("kill", pid) for pid in (77, 76, 0, 2**32 - 1)] == [ALLOW, EPERM, EPERM, EPERM]
     assert [ask("tgkill", pid, pid) for pid in (77, 78)] == [ALLOW, EPERM]
     assert [ask("clone", flags) for flags in (0x3D0F00, 0x3D0B00, 0x01200011, 0x10000000)] == [ALLOW] + [EPERM] * 3
+    assert [ask("renameat2", 3, 1, 3, 1, flags) for flags in (0, 1, 2, 4)] == [ALLOW] * 3 + [EPERM]
     assert [ask("close_range", 3, 9, flags) for flags in (0, 4, 2, 6)] == [ALLOW, ALLOW, EPERM, EPERM]
     assert [ask("openat", 0, 0, flags) for flags in (0, 0o1000, 0o1001, 0o1101)] == [ALLOW, EPERM, ALLOW, ALLOW]
     assert [ask("socketpair", *pair) for pair in ((1, 1), (1, 0o2004001), (1, 2), (2, 1))] == [

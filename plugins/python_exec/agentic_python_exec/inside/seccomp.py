@@ -39,6 +39,9 @@ _IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 _PRCTL = (3, 15, 16)
 """Whether the process is dumpable; the name of a thread, to set and to get."""
 
+_RENAME = (0, 1, 2)
+"""Plainly, to a free name, in exchange; not leaving a device behind, which old versions of Landlock let pass too."""
+
 Instruction = tuple[int, int, int, int]
 
 
@@ -81,6 +84,7 @@ def _blocks(keep_attributes: bool, pid: int) -> Iterator[tuple[str, list[Instruc
     yield from ((name, [_errno(_ENOSYS)]) for name in UNKNOWN)
     yield "openat", _not_truncating(2)
     yield "open", _not_truncating(1)
+    yield "renameat2", [_argument(4), *_allow_if(_RENAME)]
     yield "clone", [_argument(0), (_AND, 0, 0, _AS_A_THREAD), *_allow_if([_AS_A_THREAD])]
     yield "close_range", [_argument(2), *_allow_if(_CLOSE_RANGE)]
     yield "kill", [_argument(0), *_allow_if([pid])]
