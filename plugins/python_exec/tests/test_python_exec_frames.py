@@ -137,6 +137,17 @@ def test_links_pipes_and_folders_of_an_unconfined_program_are_not_followed(tmp_p
     assert (found.changed, found.figures) == ([("good.txt", b"good")], [])
 
 
+def test_last_figures_are_left_out_where_they_are_too_many(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path / "run"))
+    Path(folder.root).mkdir()
+    folder.make()
+    for number in range(1, 13):
+        Path(folder.figures, f"figure_{number}.png").write_bytes(b"x")
+    found = folder.collect(Limits(out_files=10).as_json())
+    assert [name for name, _ in found.figures] == [f"figure_{number}.png" for number in range(1, 11)]
+    assert found.left_out == ["figure_11.png", "figure_12.png"]
+
+
 def run_filter(code: list[tuple[int, int, int, int]], number: int, arguments: list[int], architecture: int) -> int:
     """What the filter answers, by the rules of classic BPF."""
     data = struct.pack("=iIQ6Q", number, architecture, 0, *(arguments + [0] * 6)[:6])

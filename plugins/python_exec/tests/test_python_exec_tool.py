@@ -248,6 +248,14 @@ plt.plot([1])
     assert [blob.key for blob in await context.conversation.blobs.list("")] == ["files/own.png"]
 
 
+async def test_figure_that_cannot_be_drawn_takes_no_other_with_it(tool: PythonExec) -> None:
+    context = FakeContext()
+    code = "import matplotlib.pyplot as plt\nplt.plot([1]); plt.title('$\\\\frac$')\nplt.figure(); plt.plot([2])"
+    result = await call(tool, {"code": code}, context)
+    assert result.error and "Expected \\frac" in result.content
+    assert "figure_1.png" in [name for name, _, _ in context.files]
+
+
 async def test_preloaded_packages_are_at_hand_at_once(tool: PythonExec) -> None:
     await call(tool, {"code": "1"})
     while not tool.pool.idle_pids:  # noqa: ASYNC110

@@ -71,16 +71,25 @@ def watch_figures(folder: Folder) -> None:
 
 
 def save_figures(folder: Folder) -> None:
-    """Keep the figures that are open, hold something and were not saved, as ``figure_N.png``."""
+    """Keep the figures that are open, hold something and were not saved, as ``figure_N.png``.
+
+    Raises what the first one raises that cannot be drawn, after the others.
+    """
     pyplot: Any = sys.modules.get("matplotlib.pyplot")
     if pyplot is None:
         return
+    fault: Exception | None = None
     for number in pyplot.get_fignums():
         figure = pyplot.figure(number)
         if getattr(figure, "_is_saved", False) or not (figure.axes or figure.texts or figure.images):
             continue
         taken = sum(1 for _ in Path(folder.figures).iterdir())
-        figure.savefig(f"{folder.figures}/figure_{taken + 1}.png")
+        try:
+            figure.savefig(f"{folder.figures}/figure_{taken + 1}.png")
+        except Exception as error:  # noqa: BLE001 - raised below
+            fault = fault or error
+    if fault is not None:
+        raise fault
 
 
 def _run_as_main(code: str, main: types.ModuleType) -> None:

@@ -69,7 +69,8 @@ class Folder:
         present = _regular(self.work, limits["files"])
         changed = [(name, path) for name, path, status in present if self._given.get(name) != _mark(status)]
         return Collected(
-            figures=allowance.take(sorted(figures)),
+            # By their numbers, of which the last ones are left out.
+            figures=allowance.take(sorted(figures, key=lambda figure: (len(figure[0]), figure[0]))),
             changed=allowance.take(sorted(changed)),
             deleted=sorted(name for name in self._given if not _is_file(f"{self.work}/{name}")),
             left_out=allowance.left_out[: limits["out_files"]],
