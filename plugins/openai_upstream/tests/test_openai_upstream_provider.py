@@ -23,6 +23,7 @@ from agentic import (
     ToolSpec,
     Usage,
 )
+from agentic.messages import ImagePart, TextPart
 from agentic.testing.openai import (
     ScriptedModel,
     ScriptedUpstream,
@@ -237,6 +238,26 @@ async def test_whole_conversation_is_sent_as_openai_writes_it() -> None:
             **{"temperature": 0.1, "top_p": 0.2, "max_tokens": 9, "stop": ["x"], "seed": 0, "presence_penalty": 1},
             **{"frequency_penalty": 2, "reasoning_effort": "low", "top_k": 4},
         }
+    ]
+
+
+async def test_pictures_go_between_the_words_to_models_that_the_settings_say_see() -> None:
+    server = ScriptedUpstream([ScriptedModel("maker/chat-8b"), ScriptedModel("maker/see-VL-8b")])
+    content = (TextPart("What is"), ImagePart("image/png", "iVBORw0KGgo="), TextPart("this?"))
+    request = ModelRequest(model="maker/see-VL-8b", messages=[Message("user", content), Message("user", "Well?")])
+    async with served(server, vision=["*-VL-*"]) as provider:
+        assert [info.vision for info in await provider.models()] == [False, True]
+        await drain(provider, request)
+    assert server.chats[0]["messages"] == [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What is"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}},
+                {"type": "text", "text": "this?"},
+            ],
+        },
+        {"role": "user", "content": "Well?"},
     ]
 
 
