@@ -20,6 +20,7 @@ _ISO_DATE = re.compile(
 _DAYS = ((re.compile(r"\d{4}/\d{1,2}/\d{1,2}"), ("%Y/%m/%d",)), (re.compile(r"\d{1,2}\.\d{1,2}\.\d{4}"), ("%d.%m.%Y",)),
          (re.compile(r"\d{1,2}/\d{1,2}/\d{4}"), ("%m/%d/%Y", "%d/%m/%Y")))  # fmt: skip
 _LARGEST_EXACT = 2**53
+_SMALL, _LARGE = 1e-100, 1e100
 _STRAYS_SHOWN = 3
 _LOOKED_AT = 1000
 
@@ -67,6 +68,14 @@ class Column:
     def title(self) -> str:
         """The name, with the unit of its figures."""
         return f"{self.name} ({self.unit})" if self.unit else self.name
+
+
+def scale_of(values: pd.Series) -> float:
+    """The power of two to divide numbers by so that their sums and squares stay numbers; 1 for ordinary ones."""
+    largest = values.abs().max()
+    if not largest > 0 or _SMALL < largest < _LARGE:
+        return 1.0
+    return math.ldexp(1.0, math.frexp(largest)[1] - 1)
 
 
 def read_column(name: str, values: Sequence[Any], decimal_comma: bool = False) -> Column:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from agentic import ToolRetry
-from agentic_data_analysis.columns import Column
+from agentic_data_analysis.columns import Column, scale_of
 from agentic_data_analysis.frame import Ask, Frame
 from agentic_data_analysis.page import Page, exact
 
@@ -33,7 +33,8 @@ def figure(column: Column, operation: str, page: Page) -> str:
         page.note(SAMPLE)
         assert column.deviations is not None
         values = column.deviations.dropna()
-    return page.rounded(getattr(values, operation)())
+    scale = scale_of(values)
+    return page.rounded(getattr(values / scale, operation)() * scale)
 
 
 def count(frame: Frame, ask: Ask, page: Page) -> None:
@@ -141,7 +142,7 @@ def correlation(frame: Frame, ask: Ask, page: Page) -> None:
 
 def pairs(columns: Sequence[Column]) -> list[tuple[str, str, float, int]]:
     """Pairs of columns with r and the rows that it rests on, the strongest first; where r is undefined, none."""
-    data = pd.DataFrame({one.name: one.deviations for one in columns})
+    data = pd.DataFrame({one.name: _scaled(one.deviations) for one in columns})
     r = data.corr(min_periods=3)
     there = data.notna().astype(int)
     together = there.T @ there
@@ -151,6 +152,11 @@ def pairs(columns: Sequence[Column]) -> list[tuple[str, str, float, int]]:
         if pd.notna(r.loc[one, other])
     ]
     return sorted(found, key=lambda pair: -abs(pair[2]))
+
+
+def _scaled(values: pd.Series | None) -> pd.Series:
+    assert values is not None
+    return values / scale_of(values)
 
 
 def _place(frame: Frame, column: Column, operation: str) -> str:

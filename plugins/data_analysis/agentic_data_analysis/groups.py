@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from agentic import ToolRetry
-from agentic_data_analysis.columns import Column
+from agentic_data_analysis.columns import Column, scale_of
 from agentic_data_analysis.figures import BETWEEN, EXACT, SAMPLE
 from agentic_data_analysis.frame import Ask, Frame
 from agentic_data_analysis.operations import NUMERIC
@@ -22,9 +22,9 @@ def grouped(frame: Frame, ask: Ask, page: Page) -> None:
     """The operation for each group. Raises ToolRetry for correlation, which has no groups."""
     if ask.operation == "correlation":
         raise ToolRetry("correlation takes no group_by: leave it out.")
-    keys = pd.Series(
-        list(zip(*(frame.column(name).labels.fillna(_MISSING) for name in ask.group_by), strict=True)), dtype=object
-    )
+    # None stays: a text may well be called what is shown for it.
+    labels = (frame.column(name).labels.astype(object) for name in ask.group_by)
+    keys = pd.Series(list(zip(*(one.where(one.notna(), None) for one in labels), strict=True)), dtype=object)
     sizes = keys.value_counts()
     if ask.operation not in NUMERIC | {"summary"}:
         _counted(frame, ask, page, keys, sizes)
@@ -64,7 +64,10 @@ def _figure(column: Column, operation: str, keys: pd.Series) -> pd.Series:
     else:
         values = column.whole if operation in EXACT and column.whole is not None else column.floats
     assert values is not None
-    return getattr(_by_group(values, keys), operation)()
+    if operation in EXACT:
+        return getattr(_by_group(values, keys), operation)()
+    scale = scale_of(values)
+    return getattr(_by_group(values / scale, keys), operation)() * scale
 
 
 def _by_group(values: pd.Series, keys: pd.Series) -> Any:
@@ -81,13 +84,17 @@ def _listed(ask: Ask, page: Page, figures: dict[str, pd.Series], sizes: pd.Serie
     rows = []
     for group in ranked[: ask.n]:
         cells = [_shown(series, group, name, ask, page) for name, series in figures.items()]
-        rows.append([*group, str(int(sizes[group])), *cells])
+        rows.append([*_told(group), str(int(sizes[group])), *cells])
     left = f"; {ask.n} of them shown (n = {ask.n})" if len(ranked) > ask.n else ""
     if len(ranked) > 1:
         page.say(f"{len(ranked)} groups, by {ordered_by}, {'smallest' if ascending else 'largest'} first{left}:")
     page.table([*ask.group_by, "rows", *figures], rows)
     if ask.operation == "quantiles":
         page.note(BETWEEN)
+
+
+def _told(group: tuple[str | None, ...]) -> list[str]:
+    return [_MISSING if label is None else label for label in group]
 
 
 def _shown(series: pd.Series, group: Any, name: str, ask: Ask, page: Page) -> str:
@@ -124,5 +131,5 @@ def _most_frequent(column: Column, ask: Ask, page: Page, keys: pd.Series) -> Non
     page.say(f"`{column.name}` in each group, most frequent first{left}:")
     page.table(
         [*ask.group_by, column.name, "count"],
-        [[*group, str(value), str(times)] for (group, value), times in counts.head(ask.n).items()],
+        [[*_told(group), str(value), str(times)] for (group, value), times in counts.head(ask.n).items()],
     )

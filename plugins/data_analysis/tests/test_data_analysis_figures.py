@@ -188,3 +188,24 @@ def test_numbers_that_floats_cannot_tell_apart_spread_as_they_do() -> None:
     over = json.dumps([{"n": 10**308}, {"n": -(10**308)}])
     assert "undefined" not in said(over, operation="mean", columns=["n"])["answer"]
     assert "std of `n`" in said(over, operation="std", columns=["n"])["answer"]
+
+
+@pytest.mark.parametrize("power", ["e300", "e-300"])
+def test_numbers_whose_squares_are_none_have_true_figures(power: str) -> None:
+    data = "g,a,b\n" + "\n".join(f"x,{n}{power},{n}" for n in (1, 2, 3))
+    one = f"{float('1' + power):.15g}"
+    assert said(data, operation="std", columns=["a"])["answer"].startswith(f"std of `a`: {one} ")
+    assert f"| x | 3 | {one} |" in said(data, operation="std", columns=["a"], group_by=["g"])["answer"]
+    assert "| a | b | 1 | 3 |" in said(data, operation="correlation")["answer"]
+
+
+def test_mean_of_numbers_whose_sum_is_none_is_true() -> None:
+    assert "mean of `value`: 1e+308 " in said("[1e308, 1e308]", operation="mean")["answer"]
+    assert "median of `value`: 1e+308 " in said("[1e308, 1e308]", operation="median")["answer"]
+
+
+def test_text_that_is_called_as_missing_is_shown_is_a_group_of_its_own() -> None:
+    shown = said("g,h,v\n(missing),a,1\n,a,2\n,b,4", operation="sum", columns=["v"], group_by=["g"])["answer"]
+    assert "| (missing) | 2 | 6 |" in shown and "| (missing) | 1 | 1 |" in shown
+    both = said("g,h,v\nx,a,1\n,a,2\n,,4", operation="value_counts", columns=["v"], group_by=["g", "h"])["answer"]
+    assert "| (missing) | (missing) | 4 | 1 |" in both and "| (missing) | a | 2 | 1 |" in both

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +56,7 @@ class Answer:
     def _delta(self, part: Json) -> ModelDelta | None:
         usage = part.get("usage")
         if usage:
-            self._usage = Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
+            self._usage = Usage(_tokens(usage.get("prompt_tokens")), _tokens(usage.get("completion_tokens")))
         choices = part.get("choices")
         if not choices:
             return None
@@ -78,21 +79,50 @@ class Answer:
         self._reason = reason
 
     def _collect(self, fragment: Json) -> None:
-        """Add a fragment to the call of its index; one without an index, or with another id, begins a new call."""
+        """Add a fragment to the call of its index, or begin a new call with it."""
         function = fragment.get("function") or {}
-        call_id, name = fragment.get("id") or "", function.get("name") or ""
+        call_id, name = str(fragment.get("id") or ""), function.get("name") or ""
         arguments = function.get("arguments") or ""
         if not isinstance(arguments, str):
             arguments = json.dumps(arguments, ensure_ascii=False)
         place = fragment.get("index")
         call = self._places.get(place)
-        if call is None or (call_id and call.id and call_id != call.id) or (place is None and name):
+        if call is None or (name and _begins_another(call, place, call_id, arguments)):
             call = self._places[place] = _Call("", "", "")
             self._calls.append(call)
         call.id = call.id or call_id
         if name != call.name:
             call.name += name
         call.arguments += arguments
+
+
+def _begins_another(call: _Call, place: Any, call_id: str, arguments: str) -> bool:
+    """Whether a fragment that names a tool begins a new call where one has begun already.
+
+    Some servers give no indexes, or all calls the same one; others give each fragment of one call an id of its own, or
+    the name again.
+    """
+    if place is None or (call_id and call.id and call_id != call.id):
+        return True
+    return bool(arguments) and not (call_id and call.id) and _object(call.arguments) is not None
+
+
+def _tokens(count: Any) -> int:
+    """How many tokens a server counted; 0 where it tells something else."""
+    return max(int(count), 0) if isinstance(count, int | float) and math.isfinite(count) else 0
+
+
+def _object(words: str) -> Json | None:
+    """The JSON object that arguments are, or None."""
+    try:
+        value = json.loads(words, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _content(content: Any) -> tuple[str, str]:
@@ -112,10 +142,7 @@ def _content(content: Any) -> tuple[str, str]:
 def _finished(call: _Call) -> ToolCall:
     # Ids are needed to match results to calls; some servers give none.
     call_id = call.id or f"call_{uuid.uuid4().hex}"
-    try:
-        arguments = json.loads(call.arguments or "{}")
-    except ValueError:
-        arguments = None
-    if not isinstance(arguments, dict):
+    arguments = _object(call.arguments or "{}")
+    if arguments is None:
         return ToolCall(call_id, call.name, {}, malformed=call.arguments)
     return ToolCall(call_id, call.name, arguments)

@@ -113,6 +113,7 @@ class Catalogue:
             id=entry.id,
             tool_mode=mode,
             schema=upstream.json_schema,
+            vision=any(fnmatchcase(entry.id, pattern) for pattern in upstream.vision),
             context=upstream.context or entry.context,
             changed=entry.created,
             default=is_chat and is_default,

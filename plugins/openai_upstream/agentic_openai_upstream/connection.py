@@ -13,7 +13,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from agentic import Json, ModelError, ModelTimeout, ModelUnavailable
@@ -32,6 +32,7 @@ _CONNECT_S = 10.0
 _KEEP_ALIVE_S = 4.0
 _END_S = 0.25
 _LONGEST_REFUSAL = 65_536
+_BLANK = b"\xef\xbb\xbf \t\r\n"
 
 
 class Connection:
@@ -79,18 +80,21 @@ class Connection:
         response = await self._open("POST", path, body, silence_s, self._upstream.retry_s)
         try:
             with self._faults(silence_s), self._cuts():
-                if response.content_type == "application/json":
+                head = await _head(response)
+                # Not by its content type, which some get wrong: no event begins like these.
+                if head.lstrip(_BLANK)[:1] in (b"{", b"[", b"<"):
                     # A server that knows no streams gives the answer whole.
-                    yield self._object(await response.read())
+                    yield self._object(head + await response.read())
                     return
-                reader = EventReader()
-                async for data in response.content.iter_any():
+                reader, data = EventReader(), head
+                while data:
                     for event in reader.feed(data):
                         if event.data == b"[DONE]":
                             await _read_to_end(response)
                             yield None
                             return
                         yield self._object(event.data, is_error=event.kind == b"error")
+                    data = await response.content.readany()
         finally:
             response.close()
 
@@ -194,7 +198,7 @@ class Connection:
         try:
             value = orjson.loads(data)
         except ValueError:
-            value = None
+            value = _mended(data)
         if isinstance(value, dict) and not (is_error or value.get("error") or value.get("object") == "error"):
             return value
         reason = self.origin.reason(value)
@@ -202,6 +206,18 @@ class Connection:
             raise self.origin.failure(reason)
         fix = f"{place(self._name, 'base_url')} must be the address of an API like OpenAI's"
         raise ModelError(f"{self._upstream.base_url} answered with something that is no JSON object; {fix}.")
+
+
+def _mended(data: bytes) -> Any:
+    """The value of JSON that has a byte or two which are no text, such as half of a character; None if it is none."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        try:
+            return json.loads(data.decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            return None
+    return None
 
 
 def _import_libraries() -> None:
@@ -245,6 +261,14 @@ def _why(fault: Exception) -> str:
     if isinstance(fault, aiohttp.ClientResponseError):
         return "it speaks no HTTP"
     return "the connection failed"
+
+
+async def _head(response: aiohttp.ClientResponse) -> bytes:
+    """What has come of an answer as soon as that is more than blanks; the whole where it never is."""
+    head = b""
+    while not head.strip(_BLANK) and (piece := await response.content.readany()):
+        head += piece
+    return head
 
 
 async def _read_to_end(response: aiohttp.ClientResponse) -> None:

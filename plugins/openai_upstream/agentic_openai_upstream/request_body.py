@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from agentic import Json, Message, ModelRequest, ToolCall, ToolSpec
 from agentic_openai_upstream.habits import Habits
@@ -49,12 +50,20 @@ def _tool(spec: ToolSpec) -> Json:
 
 def _message(message: Message) -> Json:
     data: Json = {"role": message.role, "content": message.text}
+    if message.images:
+        data["content"] = [_part(part) for part in message.content]
     if message.tool_calls:
         data["content"] = message.text or None
         data["tool_calls"] = [_call(call) for call in message.tool_calls]
     if message.role == "tool":
         data["tool_call_id"] = message.tool_call_id
     return data
+
+
+def _part(part: Any) -> Json:
+    """A stretch of text, or a picture with its bytes."""
+    url = getattr(part, "url", None)
+    return {"type": "text", "text": part.text} if url is None else {"type": "image_url", "image_url": {"url": url}}
 
 
 def _call(call: ToolCall) -> Json:

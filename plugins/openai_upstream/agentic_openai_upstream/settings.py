@@ -49,8 +49,9 @@ Address = Annotated[str, AfterValidator(api_address)]
 class Upstream(BaseModel):
     """One server. ``models`` are patterns such as ``gpt-*`` of the ids to offer; empty: all that look like chat models.
 
-    What a server does not tell of its models is set here: ``tool_mode``, ``json_schema`` (whether it can be held to
-    one), ``context`` and ``embedding_tokens`` in tokens. ``extra_body`` is added to every chat request.
+    What a server does not tell of its models is set here: ``vision`` (patterns of those that take pictures),
+    ``tool_mode``, ``json_schema`` (whether it can be held to one), ``context`` and ``embedding_tokens`` in tokens.
+    ``extra_body`` is added to every chat request.
     """
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
@@ -60,6 +61,7 @@ class Upstream(BaseModel):
     headers: dict[str, SecretStr] = {}
     default_model: str | None = None
     models: tuple[str, ...] = ()
+    vision: tuple[str, ...] = ()
     tool_mode: Literal["native", "schema", "text", "fit"] = "native"
     json_schema: bool = True
     context: int | None = Field(default=None, gt=0)

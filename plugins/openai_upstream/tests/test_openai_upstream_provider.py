@@ -23,6 +23,7 @@ from agentic import (
     ToolSpec,
     Usage,
 )
+from agentic.messages import ImagePart, TextPart
 from agentic.testing.openai import (
     ScriptedModel,
     ScriptedUpstream,
@@ -148,7 +149,7 @@ async def test_what_is_refused_for_something_else_stays_the_servers(said: str) -
         (streams("data: [1]\n\n"), ModelError, "no JSON object"),
         (streams('data: {"choices": "none"}\n\n'), ModelError, "form"),
         (streams('data: {"choices": [{"delta": {"tool_calls": [1]}}]}\n\n'), ModelError, "form"),
-        (streams("<html>Welcome</html>"), ModelError, "broke off"),
+        (streams("\n", "<html>Welcome</html>"), ModelError, "no JSON object"),
         (streams(), ModelError, "broke off"),
         (streams(chunk({"content": "half"})), ModelError, "broke off"),
         (streams(chunk({"content": "half"}), "data: [DONE]"), ModelError, "broke off"),
@@ -240,6 +241,26 @@ async def test_whole_conversation_is_sent_as_openai_writes_it() -> None:
     ]
 
 
+async def test_pictures_go_between_the_words_to_models_that_the_settings_say_see() -> None:
+    server = ScriptedUpstream([ScriptedModel("maker/chat-8b"), ScriptedModel("maker/see-VL-8b")])
+    content = (TextPart("What is"), ImagePart("image/png", "iVBORw0KGgo="), TextPart("this?"))
+    request = ModelRequest(model="maker/see-VL-8b", messages=[Message("user", content), Message("user", "Well?")])
+    async with served(server, vision=["*-VL-*"]) as provider:
+        assert [info.vision for info in await provider.models()] == [False, True]
+        await drain(provider, request)
+    assert server.chats[0]["messages"] == [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What is"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}},
+                {"type": "text", "text": "this?"},
+            ],
+        },
+        {"role": "user", "content": "Well?"},
+    ]
+
+
 async def test_headers_of_the_settings_are_sent() -> None:
     server = ScriptedUpstream()
     await answer(server, headers={"OpenAI-Project": "p1"})
@@ -275,16 +296,23 @@ async def test_calls_are_put_together_from_their_fragments() -> None:
          [("a", {"x": 1}), ("b", {})]),
         ([fragment(0, "1", "a", {"x": 1})], [("a", {"x": 1})]),
         ([fragment(0, "1", "a", None)], [("a", {})]),
+        ([fragment(0, None, "a", '{"x":1}'), fragment(0, None, "a", '{"x":2}')], [("a", {"x": 1}), ("a", {"x": 2})]),
+        ([fragment(0, None, "a", '{"x"'), fragment(0, None, "a", ":1}"), fragment(0, None, "a", "")],
+         [("a", {"x": 1})]),
+        ([fragment(0, "1", "a", ""), fragment(0, "2", None, '{"x"'), fragment(0, "3", None, ":1}")],
+         [("a", {"x": 1})]),
+        ([fragment(0, 7, "a", "{}")], [("a", {})]),
     ],
 )  # fmt: skip
 async def test_calls_of_every_server_are_understood(parts: list[str], expected: list[tuple[str, Json]]) -> None:
     (last,) = await answer(scripted(streams(*parts, chunk({}, "stop"), DONE)))
     assert [(call.name, call.arguments) for call in last.calls] == expected
     assert last.finish == "tool_calls"
-    assert len({call.id for call in last.calls}) == len(expected) and all(call.id for call in last.calls)
+    assert len({call.id for call in last.calls}) == len(expected)
+    assert all(isinstance(call.id, str) and call.id for call in last.calls)
 
 
-@pytest.mark.parametrize("words", ['{"to": ', "[1]", "to Köln"])
+@pytest.mark.parametrize("words", ['{"to": ', "[1]", "to Köln", '{"to": NaN}', '{"to":' + "[" * 100_000])
 async def test_arguments_that_are_no_object_are_kept_as_they_came(words: str) -> None:
     (last,) = await answer(scripted(streams(fragment(0, "1", "travel", words), chunk({}, "tool_calls"), DONE)))
     assert last.calls == (ToolCall("1", "travel", {}, malformed=words),)
@@ -302,6 +330,9 @@ async def test_arguments_that_are_no_object_are_kept_as_they_came(words: str) ->
         ([chunk({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
                              {"type": "text", "text": "a"}]}, "stop"), DONE], "a", "hm", "stop"),
         ([": ping\n\n", chunk({"content": "a"}).replace("\n", "\r\n"), chunk({}, "eos"), DONE], "a", "", "stop"),
+        (["\r\n", json.dumps({"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}]})], "a", "", "stop"),
+        ([b'data: {"choices": [{"delta": {"content": "a\xc3"}, "finish_reason": "stop"}]}\n\n', DONE], "a\ufffd", "",
+         "stop"),
         (["data: {}\n\n", 'data: {"choices": [{"finish_reason": "stop"}]}\n\n', DONE], "", "", "stop"),
     ],
 )  # fmt: skip
@@ -310,6 +341,20 @@ async def test_answers_of_every_server_are_understood(parts: list[str], text: st
     assert text_of(deltas) == text
     assert "".join(delta.thinking for delta in deltas) == thinking
     assert [delta.finish for delta in deltas if delta.finish] == [finish] == [deltas[-1].finish]
+
+
+@pytest.mark.parametrize(
+    ("counted", "usage"),
+    [
+        ({"prompt_tokens": 3, "completion_tokens": 4}, Usage(3, 4)),
+        ({"prompt_tokens": 3.0, "completion_tokens": None}, Usage(3, 0)),
+        ({"prompt_tokens": "3", "completion_tokens": -4}, Usage(0, 0)),
+        (None, None),
+    ],
+)
+async def test_tokens_are_counted_where_the_server_tells_a_number(counted: Any, usage: Usage | None) -> None:
+    last = (await answer(scripted(streams(chunk({"content": "a"}, "stop", usage=counted), DONE))))[-1]
+    assert last.usage == usage
 
 
 async def test_a_server_that_knows_no_streams_is_understood() -> None:

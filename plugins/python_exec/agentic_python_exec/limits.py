@@ -45,4 +45,6 @@ def limits_of(settings: Settings) -> Limits:
         memory=settings.python_exec_memory_mb * _MB,
         disk=disk,
         file=min(disk, 64 * _MB),
+        # Half of the folder is left for what the program makes of them.
+        in_bytes=min(disk // 2, 32 * _MB),
     )

@@ -30,8 +30,17 @@ def report(outcome: Outcome, limits: Limits, notes: Sequence[str] = ()) -> str:
 
 def not_kept(names: Sequence[str], limits: Limits) -> str:
     """What to tell of files that the conversation has no room for."""
-    room = f"at most {limits.in_files} files and {limits.in_bytes // _MB} MB"
-    return _left_out(f"Not kept for the next call (a conversation keeps {room})", names)
+    return _left_out(f"Not kept for the next call (a conversation keeps {_room(limits)})", names)
+
+
+def not_given(names: Sequence[str], limits: Limits) -> str:
+    """What to tell of kept files that the program did not get."""
+    why = f"a program gets {_room(limits)}, and no file in the place of a folder"
+    return _left_out(f"Not at hand for this program ({why})", names)
+
+
+def _room(limits: Limits) -> str:
+    return f"at most {limits.in_files} files and {limits.in_bytes // _MB} MB"
 
 
 def _end(outcome: Outcome, limits: Limits) -> str:

@@ -160,8 +160,16 @@ class Sandbox:
 def _places(plan: Json) -> list[tuple[str, str]]:
     """Folders as programs see them, and what is said instead; the inner ones first."""
     root, site = plan["root"], plan["path"][-1]
+    runtime = site.rpartition("/")[0]
     library = [(f"{folder}/", "python/") for folder in reversed(plan["path"][:-1])]
-    return [(f"{root}/work/", ""), (f"{root}/work", "."), (f"{root}/", ""), (f"{site}/", ""), *library]
+    return [
+        (f"{root}/work/", ""),
+        (f"{root}/work", "."),
+        (f"{root}/", ""),
+        (f"{site}/", ""),
+        (f"{runtime}/", ""),
+        *library,
+    ]
 
 
 def _close(pipe: IO[bytes] | None) -> None:

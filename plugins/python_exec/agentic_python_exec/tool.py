@@ -15,7 +15,7 @@ from agentic_python_exec.examples import EXAMPLES
 from agentic_python_exec.media_types import media_type
 from agentic_python_exec.outcome import Outcome, Request
 from agentic_python_exec.pool import Pool
-from agentic_python_exec.report import not_kept, report
+from agentic_python_exec.report import not_given, not_kept, report
 from agentic_python_exec.session import Session
 from agentic_python_exec.settings import Settings
 
@@ -67,7 +67,8 @@ class PythonExec(Tool):
         notes: list[str] = []
         session = Session(ctx.conversation.blobs, self.pool.limits)
         try:
-            before = await session.load()
+            before, left_out = await session.load()
+            notes += [not_given(left_out, self.pool.limits)] if left_out else []
         except StorageError as error:
             before = {}
             notes.append(f"The files of earlier calls could not be read: {error.message}")

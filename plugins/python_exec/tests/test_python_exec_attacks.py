@@ -139,6 +139,8 @@ attempt('type into the terminal', lambda: __import__('fcntl').ioctl(0, 0x5412, b
 attempt('death signal', lambda: system_call(157, 1, 0, 0, 0, 0))
 """,
     "symlinks and hard links": """
+open('moved.txt', 'w').close()
+attempt('device in its place', lambda: system_call(316, -100, b'moved.txt', -100, b'there.txt', 4))
 attempt('symlink', lambda: os.symlink('/etc/passwd', 'shadow.txt'))
 attempt('hard link', lambda: os.link(SECRET, 'linked.txt'))
 attempt('fifo', lambda: os.mkfifo('pipe'))
@@ -263,6 +265,16 @@ print(asyncio.run(waited()), len(said), zoneinfo.ZoneInfo('Europe/Berlin'), fram
     assert dict(outcome.changed)["e.txt"] == b"given"
 
 
+HOARD = """
+import ctypes, threading, time
+libc = ctypes.CDLL(None, use_errno=True)
+def hoard():
+    held = []
+    for n in range(50):
+        held.append(os.open('x.bin', os.O_RDWR | os.O_CREAT)); os.unlink('x.bin'); os.write(held[-1], bytes(2**20))
+    time.sleep(9)
+"""
+
 ENDED = {
     "fork bomb": ("while True:\n    try: os.fork()\n    except OSError: pass", {"cpu", "timeout"}, {"cpu": 1}),
     "thread bomb": (
@@ -287,6 +299,31 @@ ENDED = {
         "import time\nheld = []\nfor n in range(50):\n"
         "    held.append(open('x.bin', 'wb')); held[-1].write(bytes(2**20)); held[-1].flush(); os.remove('x.bin')\n"
         "time.sleep(9)",
+        {"disk"},
+        {},
+    ),
+    "removed files held open when the first thread has ended": (
+        HOARD
+        + """
+def wait():
+    time.sleep(0.2)
+    try: hoard()
+    except OSError: os._exit(118)
+threading.Thread(target=wait).start()
+libc.syscall({'x86_64': 60, 'aarch64': 93}[os.uname().machine], 0)
+""",
+        {"disk", "killed"},
+        {},
+    ),
+    "removed files held open by a thread that would have a table of its own": (
+        HOARD
+        + """
+def hide():
+    try:
+        libc.syscall(436, 1000, 1000, 2); hoard()
+    except OSError: os._exit(118)
+threading.Thread(target=hide).start()
+""",
         {"disk"},
         {},
     ),
@@ -330,6 +367,21 @@ def test_runaway_is_ended_and_the_reason_told(bench: Any, name: str) -> None:
     assert bench.run("print('the next one')").output == "the next one\n"
 
 
+def test_disk_is_not_reserved_beyond_what_a_file_may_hold(bench: Any) -> None:
+    """One such call would take it all at once, and a limit of the size of files does not bind it."""
+    outcome = bench.run("""
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+file = os.open('x.bin', os.O_RDWR | os.O_CREAT)
+for mode in (0, 1):
+    libc.fallocate(file, mode, ctypes.c_long(0), ctypes.c_long(300 * 2**20))
+print(os.fstat(file).st_blocks)
+os.posix_fallocate(file, 0, 100_000)
+print(os.fstat(file).st_size)
+""")
+    assert outcome.output == "0\n100000\n", outcome
+
+
 def test_runaways_leave_others_untouched(bench: Any) -> None:
     """A fork bomb, a full disk and an endless loop beside a program that computes."""
     bad = [threading.Thread(target=bench.run, args=("import os\n" + ENDED[name][0],), kwargs={"cpu": 2})
@@ -358,6 +410,12 @@ for folder in ('.', tempfile.gettempdir()):
 def test_program_in_its_folder_shadows_no_module_of_the_keeper(bench: Any) -> None:
     outcome = bench.run("import json; print(json.dumps(1))", [("json.py", b"raise SystemExit(9)")])
     assert outcome.output == "1\n"
+
+
+def test_files_that_do_not_fit_are_told(bench: Any) -> None:
+    outcome = bench.run("print(1)", [("a", b"file"), ("a/b", b"in a folder of that name")])
+    assert (outcome.reason, outcome.output, outcome.changed, outcome.deleted) == ("disk", "", (), ())
+    assert "do not fit into the folder" in outcome.errors
 
 
 WRECKING = {

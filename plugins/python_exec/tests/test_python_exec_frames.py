@@ -137,6 +137,17 @@ def test_links_pipes_and_folders_of_an_unconfined_program_are_not_followed(tmp_p
     assert (found.changed, found.figures) == ([("good.txt", b"good")], [])
 
 
+def test_last_figures_are_left_out_where_they_are_too_many(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path / "run"))
+    Path(folder.root).mkdir()
+    folder.make()
+    for number in range(1, 13):
+        Path(folder.figures, f"figure_{number}.png").write_bytes(b"x")
+    found = folder.collect(Limits(out_files=10).as_json())
+    assert [name for name, _ in found.figures] == [f"figure_{number}.png" for number in range(1, 11)]
+    assert found.left_out == ["figure_11.png", "figure_12.png"]
+
+
 def run_filter(code: list[tuple[int, int, int, int]], number: int, arguments: list[int], architecture: int) -> int:
     """What the filter answers, by the rules of classic BPF."""
     data = struct.pack("=iIQ6Q", number, architecture, 0, *(arguments + [0] * 6)[:6])
@@ -172,7 +183,9 @@ def test_filter_allows_what_is_listed_with_the_right_arguments_alone(machine: st
     assert ask("read") == ask("exit_group") == ALLOW
     assert [ask("kill", pid) for pid in (77, 76, 0, 2**32 - 1)] == [ALLOW, EPERM, EPERM, EPERM]
     assert [ask("tgkill", pid, pid) for pid in (77, 78)] == [ALLOW, EPERM]
-    assert [ask("clone", flags) for flags in (0x3D0F00, 0x01200011, 0x10000000)] == [ALLOW, EPERM, EPERM]
+    assert [ask("clone", flags) for flags in (0x3D0F00, 0x3D0B00, 0x01200011, 0x10000000)] == [ALLOW] + [EPERM] * 3
+    assert [ask("renameat2", 3, 1, 3, 1, flags) for flags in (0, 1, 2, 4)] == [ALLOW] * 3 + [EPERM]
+    assert [ask("close_range", 3, 9, flags) for flags in (0, 4, 2, 6)] == [ALLOW, ALLOW, EPERM, EPERM]
     assert [ask("openat", 0, 0, flags) for flags in (0, 0o1000, 0o1001, 0o1101)] == [ALLOW, EPERM, ALLOW, ALLOW]
     assert [ask("socketpair", *pair) for pair in ((1, 1), (1, 0o2004001), (1, 2), (2, 1))] == [
         ALLOW,
@@ -187,7 +200,11 @@ def test_filter_allows_what_is_listed_with_the_right_arguments_alone(machine: st
     assert [ask("prlimit64", *four) for four in ((0, 7, 0), (77, 7, 0), (1, 7, 0), (0, 7, 8), (0, 7, 1 << 40))] == [
         ALLOW, ALLOW, EPERM, EPERM, EPERM
     ]  # fmt: skip
-    assert ask("fchmodat") == 0x00050000 and ask("clone3") == 0x00050026 and ask("getxattr") == 0x0005005F
+    assert (
+        ask("fchmodat") == 0x00050000
+        and ask("clone3") == 0x00050026
+        and ask("getxattr") == ask("fallocate") == 0x0005005F
+    )
     assert run_filter(code, 0, [], 0x40000003) == KILL
     assert run_filter(code, 0x40000000, [], architecture) == KILL
     assert run_filter(code, 999, [], architecture) == EPERM
@@ -214,7 +231,7 @@ def test_numbers_are_those_of_the_kernel(column: int) -> None:
 def test_every_listed_call_has_a_number_and_no_number_is_listed_for_nothing() -> None:
     lists = (
         system_calls.ALLOWED, system_calls.FILE_ATTRIBUTES, system_calls.EXTENDED_ATTRIBUTES, system_calls.UNKNOWN,
-        system_calls.CONDITIONAL,
+        system_calls.RESERVING, system_calls.CONDITIONAL,
     )  # fmt: skip
     named = [name for one in lists for name in one]
     assert sorted(named) == sorted(system_calls.NUMBERS)

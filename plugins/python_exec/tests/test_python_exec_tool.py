@@ -88,6 +88,34 @@ async def test_last_expression_is_echoed_and_none_is_not(light: PythonExec) -> N
     assert (await call(light, {"code": "x = 1"})).content.startswith("The program ended without any output")
 
 
+ENDS = [
+    ("f = open('a.txt', 'w'); f.write('abc')\nNone", "Files made or changed: a.txt (3 bytes)"),
+    (
+        "f = open('a.txt', 'w'); f.write('abc')\nraise SystemExit(3)",
+        "Exit code 3.\n\nFiles made or changed: a.txt (3 bytes)",
+    ),
+    ("import atexit; atexit.register(print, 'bye'); None", "bye"),
+    ("import time\nclass A:\n    def __del__(self): print('gone', time.time() > 0)\na = A()", "gone True"),
+    (
+        "from concurrent.futures import ThreadPoolExecutor\npool = ThreadPoolExecutor(2)\n"
+        "print(pool.submit(pow, 2, 3).result())",
+        "8",
+    ),
+    (
+        "import threading, time\nx = 3\ndef late(): time.sleep(0.1); print(x)\nthreading.Thread(target=late).start()",
+        "3",
+    ),
+    ("import sys\nsys.modules['__main__'] = None\nprint(1)", "1"),
+    ("def f(x: int): pass\nprint(f.__annotations__)", "{'x': <class 'int'>}"),
+]
+
+
+@pytest.mark.parametrize(("code", "told"), ENDS)
+async def test_end_of_a_program_is_as_python_ends_one(light: PythonExec, code: str, told: str) -> None:
+    """Open files are written, what was registered for the end is done, and idle pools of threads hold up nothing."""
+    assert (await call(light, {"code": code})).content == told
+
+
 async def test_long_output_is_cut_in_the_middle_with_a_note(light: PythonExec) -> None:
     content = (await call(light, {"code": "print('a' * 9000); print('z' * 9000)"})).content
     assert content.startswith("aaa") and content.endswith("zzz")
@@ -137,7 +165,7 @@ async def test_too_many_or_too_large_files_are_told(light: PythonExec) -> None:
     assert "(too many, too large, or misnamed): 32.txt, 33.txt" in many.content
     assert len(context.files) == 32
     more = await call(light, {"code": "open('more.txt', 'w').close()"}, context)
-    assert "Not kept for the next call (a conversation keeps at most 32 files and 32 MB): more.txt" in more.content
+    assert "Not kept for the next call (a conversation keeps at most 32 files and 4 MB): more.txt" in more.content
     assert context.files[-1][0] == "more.txt", "the user gets it all the same"
     assert len(await context.conversation.blobs.list("files/")) == 32
 
@@ -153,6 +181,34 @@ async def test_conversation_keeps_no_more_bytes_than_a_program_can_be_given(runt
     large = await call(tool, {"code": "open('c', 'wb').write(bytes(40_000_000)); None"}, context)
     assert "misnamed): c" in large.content
     await tool.aclose()
+
+
+async def test_folder_in_the_place_of_a_file_spoils_no_later_call(light: PythonExec) -> None:
+    context = FakeContext()
+    await call(light, {"code": "open('a', 'w').write('file')"}, context)
+    moved = await call(
+        light, {"code": "import os; os.remove('a'); os.mkdir('a'); open('a/b', 'w').write('x'); None"}, context
+    )
+    assert moved.content == "Files made or changed: a/b (1 bytes)\n\nFiles removed: a"
+    assert (await call(light, {"code": "open('a/b').read()"}, context)).content == "'x'"
+
+
+async def test_what_calls_side_by_side_have_kept_too_much_or_at_odds_spoils_no_later_call(light: PythonExec) -> None:
+    context = FakeContext()
+    blobs = context.conversation.blobs
+
+    async def content(size: int) -> AsyncIterator[bytes]:
+        yield b"x" * size
+
+    for name, size in (("a", 1), ("a/b", 1), ("c", 3_000_000), ("d", 3_000_000), ("e", 1)):
+        await blobs.put(f"files/{name}", content(size))
+    result = await call(light, {"code": "import os; print(sorted(os.listdir()))"}, context)
+    assert result.content == (
+        "['a', 'c', 'e']\n\nNot at hand for this program (a program gets at most 32 files and 4 MB, and no file in the "
+        "place of a folder): a/b, d"
+    )
+    more = await call(light, {"code": "open('f', 'wb').write(bytes(2_000_000)); None"}, context)
+    assert "Not kept for the next call" in more.content, "what it did not get counts too"
 
 
 async def test_hidden_and_misnamed_files_are_not_taken_over(light: PythonExec) -> None:
@@ -190,6 +246,14 @@ plt.plot([1])
         width, height = struct.unpack(">II", data[16:24])
         assert data.startswith(b"\x89PNG") and (width, height) == (640, 480)
     assert [blob.key for blob in await context.conversation.blobs.list("")] == ["files/own.png"]
+
+
+async def test_figure_that_cannot_be_drawn_takes_no_other_with_it(tool: PythonExec) -> None:
+    context = FakeContext()
+    code = "import matplotlib.pyplot as plt\nplt.plot([1]); plt.title('$\\\\frac$')\nplt.figure(); plt.plot([2])"
+    result = await call(tool, {"code": code}, context)
+    assert result.error and "Expected \\frac" in result.content
+    assert "figure_1.png" in [name for name, _, _ in context.files]
 
 
 async def test_preloaded_packages_are_at_hand_at_once(tool: PythonExec) -> None:

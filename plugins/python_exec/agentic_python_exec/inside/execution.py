@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import atexit
 import contextlib
 import errno
 import io
@@ -22,6 +23,7 @@ FAILED, OUT_OF_MEMORY, OUT_OF_DISK = 1, 117, 118
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FRAMES = 12
+_DEFINED = (types.ModuleType, types.FunctionType)
 
 
 def execute(code: str, folder: Folder) -> int:
@@ -30,16 +32,18 @@ def execute(code: str, folder: Folder) -> int:
     # By lines, so that what was said before a sudden end is not lost.
     sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8", "backslashreplace", line_buffering=True)
     sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", "backslashreplace", line_buffering=True)
-    status = 0
+    status, main = 0, types.ModuleType("__main__")
     try:
         try:
-            _run_as_main(code)
+            _run_as_main(code, main)
         except SystemExit as leaving:
             status = _exit_code(leaving)
-        _join_threads()
+        # As the interpreter does at its end: this has pools of threads end, and waits for the others.
+        threading._shutdown()  # type: ignore[attr-defined]
         save_figures(folder)
     except BaseException as error:  # noqa: BLE001 - told to whoever reads the output
         status = _told(error)
+    _let_go(main.__dict__)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
@@ -67,20 +71,28 @@ def watch_figures(folder: Folder) -> None:
 
 
 def save_figures(folder: Folder) -> None:
-    """Keep the figures that are open, hold something and were not saved, as ``figure_N.png``."""
+    """Keep the figures that are open, hold something and were not saved, as ``figure_N.png``.
+
+    Raises what the first one raises that cannot be drawn, after the others.
+    """
     pyplot: Any = sys.modules.get("matplotlib.pyplot")
     if pyplot is None:
         return
+    fault: Exception | None = None
     for number in pyplot.get_fignums():
         figure = pyplot.figure(number)
         if getattr(figure, "_is_saved", False) or not (figure.axes or figure.texts or figure.images):
             continue
         taken = sum(1 for _ in Path(folder.figures).iterdir())
-        figure.savefig(f"{folder.figures}/figure_{taken + 1}.png")
+        try:
+            figure.savefig(f"{folder.figures}/figure_{taken + 1}.png")
+        except Exception as error:  # noqa: BLE001 - raised below
+            fault = fault or error
+    if fault is not None:
+        raise fault
 
 
-def _run_as_main(code: str) -> None:
-    main = types.ModuleType("__main__")
+def _run_as_main(code: str, main: types.ModuleType) -> None:
     main.__dict__["__builtins__"] = __builtins__
     sys.modules["__main__"] = main
     sys.argv = [NAME]
@@ -88,9 +100,9 @@ def _run_as_main(code: str) -> None:
     linecache.cache[NAME] = (len(code), None, code.splitlines(keepends=True), NAME)
     tree = ast.parse(code, NAME)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, NAME, "exec"), main.__dict__)
+    exec(compile(tree, NAME, "exec", dont_inherit=True), main.__dict__)
     if isinstance(last, ast.Expr):
-        value = eval(compile(ast.Expression(last.value), NAME, "eval"), main.__dict__)
+        value = eval(compile(ast.Expression(last.value), NAME, "eval", dont_inherit=True), main.__dict__)
         if not _is_drawn(value):
             sys.displayhook(value)
 
@@ -110,10 +122,16 @@ def _exit_code(leaving: SystemExit) -> int:
     return FAILED
 
 
-def _join_threads() -> None:
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
+def _let_go(names: dict[str, Any]) -> None:
+    """Do what the program wished to have done at its end, and let its names go, so that its open files are written."""
+    # What goes wrong in any of these is printed where it happens, and changes no exit code.
+    with contextlib.suppress(BaseException):
+        atexit._run_exitfuncs()
+    values = [name for name, value in names.items() if not isinstance(value, (*_DEFINED, type))]
+    for name in values:
+        # First, since what they do at their end needs the others.
+        names.pop(name, None)
+    names.clear()
 
 
 def _told(error: BaseException) -> int:

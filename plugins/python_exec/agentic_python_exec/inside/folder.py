@@ -69,9 +69,10 @@ class Folder:
         present = _regular(self.work, limits["files"])
         changed = [(name, path) for name, path, status in present if self._given.get(name) != _mark(status)]
         return Collected(
-            figures=allowance.take(sorted(figures)),
+            # By their numbers, of which the last ones are left out.
+            figures=allowance.take(sorted(figures, key=lambda figure: (len(figure[0]), figure[0]))),
             changed=allowance.take(sorted(changed)),
-            deleted=sorted(name for name in self._given if not os.path.lexists(f"{self.work}/{name}")),
+            deleted=sorted(name for name in self._given if not _is_file(f"{self.work}/{name}")),
             left_out=allowance.left_out[: limits["out_files"]],
         )
 
@@ -93,6 +94,14 @@ class _Allowance:
             self._bytes -= len(content)
             taken.append((name, content))
         return taken
+
+
+def _is_file(path: str) -> bool:
+    """Whether there is a regular file, and not a folder that took its place."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _content(path: str, limit: int) -> bytes | None:

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from . import landlock
 from .execution import watch_figures
-from .folder import Folder
+from .folder import Collected, Folder
 from .frames import read_frame, write_frame
 from .kernel_calls import (
     CAP_DAC_READ_SEARCH,
@@ -50,10 +50,15 @@ def main() -> None:
     asked = read_frame(requests, max_files=plan["limits"]["in_files"], max_bytes=plan["limits"]["in_bytes"])
     if asked is not None:
         request, files = asked
-        folder.put(files)
         limits = {**plan["limits"], "processes": request["processes"]}
+        try:
+            folder.put(files)
+        except OSError as error:
+            said = f"The files of earlier calls do not fit into the folder: {error.strerror}"
+            _answer(Ending("disk", 1, b"", said.encode(), 0), Collected([], [], [], []), answers)
+            return
         ending = _run(request["code"], folder, limits, confinement, requests.fileno())
-        _answer(ending, folder, limits, answers)
+        _answer(ending, folder.collect(limits), answers)
 
 
 def _private_streams() -> tuple[IO[bytes], IO[bytes]]:
@@ -124,8 +129,7 @@ def _run(code: str, folder: Folder, limits: dict[str, Any], confinement: Confine
     return watch.until_end()
 
 
-def _answer(ending: Ending, folder: Folder, limits: dict[str, Any], answers: IO[bytes]) -> None:
-    collected = folder.collect(limits)
+def _answer(ending: Ending, collected: Collected, answers: IO[bytes]) -> None:
     header = {
         "reason": ending.reason,
         "code": ending.code,

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterable, Iterator
 
 from .kernel_calls import PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, prctl
-from .system_calls import ALLOWED, EXTENDED_ATTRIBUTES, FILE_ATTRIBUTES, NUMBERS, UNKNOWN
+from .system_calls import ALLOWED, EXTENDED_ATTRIBUTES, FILE_ATTRIBUTES, NUMBERS, RESERVING, UNKNOWN
 
 ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 """Machine → column of ``NUMBERS``, and the kernel's name for it (``AUDIT_ARCH_*``)."""
@@ -25,7 +25,11 @@ _EPERM, _ENOSYS, _ENOTSUP = 1, 38, 95
 _X32 = 0x40000000
 _MODE_FILTER = 2
 
-_CLONE_THREAD = 0x00010000
+_CLONE_FILES, _CLONE_THREAD = 0x00000400, 0x00010000
+_AS_A_THREAD = _CLONE_FILES | _CLONE_THREAD
+"""All threads share one table of open files, so that the keeper can count what they hold."""
+_CLOSE_RANGE = (0, 4)
+"""Closing now or at exec; not for a table of the thread's own."""
 _OPEN_TRUNCATING = os.O_TRUNC | os.O_ACCMODE
 _AF_UNIX, _SOCK_STREAM, _SOCK_TYPES = 1, 1, 0xF
 _FCNTL = (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1032)
@@ -34,6 +38,9 @@ _IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 """TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX: what Python asks of any file."""
 _PRCTL = (3, 15, 16)
 """Whether the process is dumpable; the name of a thread, to set and to get."""
+
+_RENAME = (0, 1, 2)
+"""Plainly, to a free name, in exchange; not leaving a device behind, which old versions of Landlock let pass too."""
 
 Instruction = tuple[int, int, int, int]
 
@@ -73,11 +80,13 @@ def _blocks(keep_attributes: bool, pid: int) -> Iterator[tuple[str, list[Instruc
     yield from ((name, [_return(_ALLOW)]) for name in ALLOWED)
     attributes = _errno(0) if keep_attributes else _return(_ALLOW)
     yield from ((name, [attributes]) for name in FILE_ATTRIBUTES)
-    yield from ((name, [_errno(_ENOTSUP)]) for name in EXTENDED_ATTRIBUTES)
+    yield from ((name, [_errno(_ENOTSUP)]) for name in (*EXTENDED_ATTRIBUTES, *RESERVING))
     yield from ((name, [_errno(_ENOSYS)]) for name in UNKNOWN)
     yield "openat", _not_truncating(2)
     yield "open", _not_truncating(1)
-    yield "clone", [_argument(0), (_AND, 0, 0, _CLONE_THREAD), *_allow_if([_CLONE_THREAD])]
+    yield "renameat2", [_argument(4), *_allow_if(_RENAME)]
+    yield "clone", [_argument(0), (_AND, 0, 0, _AS_A_THREAD), *_allow_if([_AS_A_THREAD])]
+    yield "close_range", [_argument(2), *_allow_if(_CLOSE_RANGE)]
     yield "kill", [_argument(0), *_allow_if([pid])]
     yield "tgkill", [_argument(0), *_allow_if([pid])]
     yield "fcntl", [_argument(1), *_allow_if(_FCNTL)]

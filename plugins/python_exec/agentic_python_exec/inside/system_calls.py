@@ -7,10 +7,10 @@ shmget, io_uring_setup, bpf, keyctl, link, symlink, mknod, truncate, inotify_add
 from __future__ import annotations
 
 ALLOWED = """
-    read write readv writev pread64 pwrite64 preadv pwritev lseek close close_range dup dup2 dup3 flock fsync
-    fdatasync ftruncate fallocate fadvise64 sendfile copy_file_range stat lstat fstat newfstatat statx statfs
+    read write readv writev pread64 pwrite64 preadv pwritev lseek close dup dup2 dup3 flock fsync
+    fdatasync ftruncate fadvise64 sendfile copy_file_range stat lstat fstat newfstatat statx statfs
     fstatfs access faccessat faccessat2 readlink readlinkat getcwd chdir fchdir getdents64 mkdir mkdirat rmdir
-    unlink unlinkat rename renameat renameat2 umask mmap munmap mprotect mremap madvise brk mincore msync
+    unlink unlinkat rename renameat umask mmap munmap mprotect mremap madvise brk mincore msync
     rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigsuspend rt_sigtimedwait sigaltstack futex
     set_robust_list get_robust_list rseq set_tid_address membarrier arch_prctl sched_yield sched_getaffinity
     sched_get_priority_max sched_get_priority_min getpriority getcpu nanosleep clock_nanosleep clock_gettime
@@ -33,11 +33,16 @@ EXTENDED_ATTRIBUTES = """
 """.split()
 """Answered as by a file system that has none: that is what ``shutil`` knows to deal with."""
 
+RESERVING = ("fallocate",)
+"""Answered as by a file system that cannot: one such call takes any amount of disk, beyond the limit of a file's size
+and before anybody looks. The C library writes zeros instead.
+"""
+
 UNKNOWN = "clone3 openat2".split()
 """Answered as by an older kernel: their arguments lie in memory, where a filter cannot see them."""
 
 CONDITIONAL = """
-    open openat clone kill tgkill fcntl ioctl prctl prlimit64 socketpair sendto
+    open openat renameat2 clone close_range kill tgkill fcntl ioctl prctl prlimit64 socketpair sendto
 """.split()
 """Allowed with some arguments: see ``seccomp.py``."""
 

@@ -65,6 +65,9 @@ class Watch:
                 looked = now
                 if self._folder.is_over(self._limits, self._held()):
                     self._end("disk")
+                if self._is_beheaded():
+                    # No reason: should it be at its end by itself, this changes nothing of how it ended.
+                    self._end("")
             ready = [descriptor for descriptor, _ in events]
             if self._lifeline in ready:
                 poll.unregister(self._lifeline)
@@ -123,6 +126,16 @@ class Watch:
             if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
                 held += status.st_blocks * 512
         return held
+
+    def _is_beheaded(self) -> bool:
+        """Whether the first thread has ended while others may go on: what they hold open cannot be seen then."""
+        try:
+            os.readlink(f"/proc/{self._pid}/cwd")  # noqa: PTH115 - it is not opened, which would not be allowed
+        except FileNotFoundError:
+            return os.path.exists(f"/proc/{self._pid}")  # noqa: PTH110
+        except OSError:
+            return False
+        return False
 
     def _ending(self, status: int, cpu: float, seconds: float) -> Ending:
         code = os.waitstatus_to_exitcode(status)
