@@ -1,6 +1,6 @@
 """``python -m agentic``: the command line, where no script is on the path."""
 
-from agentic_command import main
+from agentic.cli.main import app
 
 if __name__ == "__main__":
-    main()
+    app(prog_name="agentic")

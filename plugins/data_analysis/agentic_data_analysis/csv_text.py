@@ -156,7 +156,7 @@ def _fitted(body: Lines, names: Sequence[str], headed: bool) -> list[str]:
         if any(cell.strip() for cell in row[width:]):
             against = f"the header has {width} ({', '.join(names[:8])})" if headed else f"the first line has {width}"
             raise ToolRetry(
-                f"The CSV is malformed at line {line}: it has {len(row)} fields, {against}. "
+                f"The CSV is malformed at line {line}, column {width + 1}: there are {len(row)} fields, {against}. "
                 "Put double quotes around a field that holds the delimiter."
             )
         del row[width:]
