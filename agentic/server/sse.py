@@ -86,7 +86,7 @@ def _raise_failure(entries: Sequence[Entry]) -> None:
 def failure(event: Event) -> AgenticError | None:
     """The error to tell a client that still listens, if this last event is no proper end of an answer."""
     if isinstance(event, RunFinished) and event.reason == "cancelled":
-        return Cancelled("The run was ended before its answer was whole. What there is of it is stored.")
+        return Cancelled("The run was ended before its answer was whole.")
     if not isinstance(event, RunFailed):
         return None
     error = AgenticError(event.message, param=event.param, retry_after_s=event.retry_after_s)
