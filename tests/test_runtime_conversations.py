@@ -156,7 +156,7 @@ async def test_turn_that_comes_too_late_is_a_conflict_and_stores_nothing() -> No
     session_id = await begun(found, A)
     late = await found.turn(session_id, [C], new=False)
     await found.begin(session_id, late, new=False, run_id="first")
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="send the request again"):
         await found.begin(session_id, late, new=False, run_id="second")
     assert len((await found.read(session_id))["messages"]) == 2
 

@@ -94,7 +94,10 @@ class Conversations:
             writing: Awaitable[object] = self._storage.save(key, head, if_version=0)
         else:
             writing = self._rewrite(await self.head(session_id))
-        await asyncio.gather(self._storage.append(key, items, if_length=turn.length), writing)
+        try:
+            await asyncio.gather(self._storage.append(key, items, if_length=turn.length), writing)
+        except Conflict:
+            raise Conflict("The conversation has gone on in between: send the request again.") from None
 
     async def finish(self, session_id: str, items: Sequence[Json], *, length: int | None = None) -> None:
         """Store what a run has answered: messages from :func:`written`, at this ``length`` where nobody else has.
