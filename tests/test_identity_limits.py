@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from agentic.documents.record import pages_key
 from agentic.errors import BadRequest, QuotaExceeded, RateLimited, StorageError
 from agentic.identity.limits import Meter
 from agentic.identity.users import Users
@@ -163,6 +164,12 @@ async def test_files_are_counted_over_many_pages(
     for number in range(5):
         await blobs.put(f"spaces/u-anna/{number}", piece(3))
     assert await meter.stored("u-anna") == 15
+
+
+async def test_what_was_read_out_of_documents_is_not_counted(meter: Meter, blobs: MemoryBlobs) -> None:
+    await blobs.put("spaces/u-anna/uploads/d-1_report.pdf", piece(40))
+    await blobs.put(f"spaces/u-anna/{pages_key('d-1')}", piece(60))
+    assert await meter.stored("u-anna") == 40
 
 
 async def test_own_limits_take_the_place_of_the_servers_one_by_one(storage: MemoryStorage) -> None:

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 FILES = "spaces/{}/"
 """Where a user's files lie in the store of files."""
+DERIVED = f"{FILES}pages/"
+"""Where lies what was read out of them, which nobody has sent."""
 
 USAGE = "usage/"
 """Where the count of what a user has used today lies."""
@@ -120,10 +122,10 @@ class Meter:
 
     async def stored(self, user_id: str) -> int:
         """Bytes of the user's files: what was uploaded, and what runs have made. Raises StorageError."""
-        total, after = 0, None
+        total, after, derived = 0, None, DERIVED.format(user_id)
         while self._blobs is not None:
             page = await self._blobs.list(FILES.format(user_id), after=after, limit=_PAGE)
-            total += sum(blob.size for blob in page)
+            total += sum(blob.size for blob in page if not blob.key.startswith(derived))
             if len(page) < _PAGE:
                 break
             after = page[-1].key
