@@ -1,4 +1,4 @@
-"""CSV text to columns: delimiter and header are found out, and what is malformed is told with its line."""
+"""CSV text to columns: delimiter and header are found out, and what is malformed is told with its place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_csv(text: str) -> tuple[Table, list[str]]:
     """The table of CSV text, and what was odd in it.
 
     Delimiters are comma, semicolon, tab and ``|`` (Markdown tables too); without any, each line is one value. Raises
-    ToolRetry for what is malformed or has no rows, naming the line.
+    ToolRetry for what is malformed, naming line and column, or has no rows.
     """
     csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
     delimiter = delimiter_of(text)
@@ -104,16 +104,25 @@ def _rows(text: str, delimiter: str | None) -> Lines:
                 rows.append((begins, row))
             begins = reader.line_num + 1
     except csv.Error as error:
-        raise ToolRetry(_explained(begins, str(error))) from None
+        raise ToolRetry(_explained(_faulty(text, begins, delimiter), str(error))) from None
     return rows
 
 
-def _explained(line: int, said: str) -> str:
+def _faulty(text: str, begins: int, delimiter: str) -> str:
+    """The line and the column of the first field that is none, in the row that begins on this line."""
+    row = "".join(list(io.StringIO(text, newline=""))[begins - 1 :])
+    comma = re.escape(delimiter)
+    whole = re.match(rf"""(?: *(?:"(?:[^"]|"")*"|[^" {comma}\r\n][^{comma}\r\n]*)?{comma})* *""", row)
+    before = whole[0] if whole else ""
+    return f"line {begins + before.count(chr(10))}, column {len(before) - before.rfind(chr(10))}"
+
+
+def _explained(place: str, said: str) -> str:
     if "unexpected end" in said:
-        return f"The CSV is malformed at line {line}: a double quote is opened there and never closed."
+        return f"The CSV is malformed at {place}: a double quote is opened there and never closed."
     if "expected after" in said:
-        return f"The CSV is malformed at line {line}: {said}. Double the quotes within a quoted field."
-    return f"The CSV is malformed at line {line}: {said}."
+        return f"The CSV is malformed at {place}: {said}. Double the quotes within a quoted field."
+    return f"The CSV is malformed at {place}: {said}."
 
 
 def _without_frame(rows: Lines) -> Lines:
