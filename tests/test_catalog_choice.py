@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentic.catalog.catalog import Capability, Catalog, Origin, Plugin
+from agentic.catalog.catalog import Capability, Catalog, Plugin
 from agentic.errors import ConfigurationError
 
 
@@ -13,21 +13,15 @@ def storage(name: str, plugin: str, rank: int = 0, fix: str = "") -> Capability:
 def catalog() -> Catalog:
     return Catalog(
         [
-            Plugin("disk", lambda: Origin("agentic-plugin-disk", "1.0"), capabilities=[storage("disk", "disk")]),
-            Plugin("ram", capabilities=[storage("ram", "ram"), storage("fast", "ram", 5)]),
+            Plugin("disk", "agentic-plugin-disk", "1.0", capabilities=[storage("disk", "disk")]),
+            Plugin("ram", "agentic-plugin-ram", "1.0", capabilities=[storage("ram", "ram"), storage("fast", "ram", 5)]),
             Plugin(
                 "cloud",
                 state="not_configured",
                 cause="a setting is missing",
                 capabilities=[storage("cloud", "cloud", 9, "Set CLOUD_URL")],
             ),
-            Plugin(
-                "store_tape",
-                lambda: Origin("tape", "2"),
-                "quarantined",
-                "no module named 'tape'",
-                "Run: pip install tape",
-            ),
+            Plugin("store_tape", "tape", "2", "quarantined", "no module named 'tape'", "Run: pip install tape"),
         ]
     )
 

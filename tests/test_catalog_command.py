@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agentic.catalog.catalog import Origin, Plugin
+from agentic.catalog.catalog import Plugin
 from agentic.cli.plugins import plugins
 
 WORKS = '''
@@ -136,4 +136,4 @@ def test_disabled_plugin_is_shown_with_the_way_back(monkeypatch: pytest.MonkeyPa
 
 
 def test_active_plugin_reads_as_one_line() -> None:
-    assert str(Plugin("demo", lambda: Origin("plugin-demo", "1.0"))) == "plugin demo (plugin-demo 1.0): active"
+    assert str(Plugin("demo", "plugin-demo", "1.0")) == "plugin demo (plugin-demo 1.0): active"

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from agentic import BadRequest, File, Principal, Run, ToolResult, tool
-from agentic.catalog.catalog import Capability, Catalog, Origin, Plugin
+from agentic.catalog.catalog import Capability, Catalog, Plugin
 from agentic.cli.chat_answer import Screen
 from agentic.cli.chat_commands import COMMANDS, is_command, obey
 from agentic.cli.chat_talk import Talk
@@ -41,7 +41,7 @@ class Desk:
     def __init__(self, act: Callable[[Run], Any] = answer, who: Principal = ALICE, house: House | None = None) -> None:
         agents = [ActingAgent(act, "actor"), ActingAgent(act, "other")]
         self.house = house or House(agents, provider=ScriptedProvider(), tools=[lookup])
-        plugin = Plugin("one", lambda: Origin("agentic-plugin-one", "1.2"))
+        plugin = Plugin("one", "agentic-plugin-one", "1.2")
         plugin.capabilities += [Capability("agent", agent.name, "one", agent) for agent in agents]
         plugin.capabilities.append(Capability("tool", "lookup", "one", lookup))
         plugin.capabilities.append(Capability("tool", "search", "one", None, fix="Set SEARCH_KEY"))

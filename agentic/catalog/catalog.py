@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel
 
@@ -49,24 +49,17 @@ class Capability:
         return not self.fix
 
 
-class Origin(NamedTuple):
-    """The distribution that a plugin is part of: its name and its version."""
-
-    distribution: str = ""
-    version: str = ""
-
-
 @dataclass(slots=True)
 class Plugin:
     """An installed plugin. ``cause`` and ``fix`` say why it is not active, and what to do.
 
-    ``origin`` tells its distribution; a start asks nobody's, since each answer is a file to read. ``hooks`` are the
-    names of those it implements. ``settings`` are its settings as bound, None where it has none or they are wrong;
-    ``settings_type`` is their class.
+    ``hooks`` are the names of those it implements. ``settings`` are its settings as bound, None where it has none or
+    they are wrong; ``settings_type`` is their class.
     """
 
     name: str
-    origin: Callable[[], Origin] = Origin
+    distribution: str = ""
+    version: str = ""
     state: State = "active"
     cause: str = ""
     fix: str = ""
@@ -74,16 +67,6 @@ class Plugin:
     settings_type: type[BaseModel] | None = None
     settings: BaseModel | None = None
     hooks: frozenset[str] = frozenset()
-
-    @property
-    def distribution(self) -> str:
-        """The name of its distribution."""
-        return self.origin().distribution
-
-    @property
-    def version(self) -> str:
-        """The version of its distribution."""
-        return self.origin().version
 
     @property
     def title(self) -> str:

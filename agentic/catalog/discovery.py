@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, partial
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 
-from agentic.catalog.catalog import Origin, Plugin
+from agentic.catalog.catalog import Plugin
 from agentic.catalog.contract import NAME, NAME_RULE
 from agentic.catalog.fault import Fault
 
@@ -37,16 +35,13 @@ def discover() -> list[Found]:
         found = list(_one_by_one())
     else:
         found = [_found(entry) for entry in entries]
-    names = Counter(one.plugin.name for one in found)
-    return sorted(
-        found, key=lambda one: (one.plugin.name, one.plugin.distribution if names[one.plugin.name] > 1 else "")
-    )
+    return sorted(found, key=lambda one: (one.plugin.name, one.plugin.distribution))
 
 
 def _one_by_one() -> Iterator[Found]:
     seen: set[str] = set()
     for distribution in distributions():
-        name, version = _origin(distribution)
+        name, version = _identity(distribution)
         key = re.sub(r"[-_.]+", "-", name or "").lower()
         if key and key in seen:
             continue
@@ -57,31 +52,29 @@ def _one_by_one() -> Iterator[Found]:
             logger.debug("[Catalog] Discovery: %s has a damaged list of entry points", name, exc_info=error)
             if name and _may_be_ours(distribution):
                 fix = f"Run: pip install --force-reinstall {name}"
-                yield Found(Plugin(name, partial(Origin, name, version)), Fault(f"its {_FILE} cannot be read", fix))
+                yield Found(Plugin(name, name, version), Fault(f"its {_FILE} cannot be read", fix))
             continue
         yield from map(_found, entries)
 
 
 def _found(entry: EntryPoint) -> Found:
+    name, version = _identity(entry.dist)
     module = entry.value.partition(":")[0].partition(".")[0].strip()
-    plugin = Plugin(entry.name, cache(partial(_origin, entry.dist, module or entry.name)))
+    plugin = Plugin(entry.name, name or module or entry.name, version)
     if not NAME.fullmatch(entry.name):
         # What a plugin stores lies under its name, so no two names may run into each other there.
         return Found(plugin, Fault(f"the plugin name {entry.name[:80]!r} is not allowed", f"Rename it: {NAME_RULE}"))
     return Found(plugin, entry)
 
 
-def _origin(distribution: Distribution | None, unnamed: str = "") -> Origin:
-    """Name (``unnamed`` if unknown) and version, as the core metadata tell them (PEP 566).
+def _identity(distribution: Distribution | None) -> tuple[str, str]:
+    """Name (empty if unknown) and version, as the core metadata tell them (PEP 566).
 
     Only the fields are read: `Distribution.metadata` parses the whole README below them as well.
     """
-    try:
-        metadata = distribution and (distribution.read_text("METADATA") or distribution.read_text("PKG-INFO"))
-    except UnicodeDecodeError:
-        metadata = None
+    metadata = distribution and (distribution.read_text("METADATA") or distribution.read_text("PKG-INFO"))
     fields = dict(line.partition(": ")[::2] for line in (metadata or "").partition("\n\n")[0].splitlines())
-    return Origin(fields.get("Name") or unnamed, fields.get("Version", "of unknown version"))
+    return fields.get("Name", ""), fields.get("Version", "of unknown version")
 
 
 def _may_be_ours(distribution: Distribution) -> bool:
