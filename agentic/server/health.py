@@ -24,7 +24,7 @@ LIMIT_S = 2.0
 FRESH_S = 1.0
 
 
-@router.head("/health", include_in_schema=False)
+@router.head("/health", response_model=None, include_in_schema=False)
 @router.get("/health", response_model=None)
 async def health() -> dict[str, str]:
     """Whether the process answers."""
