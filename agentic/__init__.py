@@ -25,7 +25,7 @@ from agentic.errors import (
 )
 from agentic.events import Citation, File
 from agentic.hookspecs import hookimpl
-from agentic.messages import Json, Message, ToolCall, Usage
+from agentic.messages import Json, Message, ToolCall, Usage, tool_call
 from agentic.ports.agent import GENERAL, Agent, Bid, Fit, Shape, Task
 from agentic.ports.blobs import Blob, BlobStore
 from agentic.ports.documents import Document, DocumentReader, Documents, Indexer, Page, Passage
@@ -117,4 +117,5 @@ __all__ = [
     "encode_value",
     "hookimpl",
     "tool",
+    "tool_call",
 ]

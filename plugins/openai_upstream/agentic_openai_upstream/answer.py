@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from agentic import Json, ModelDelta, ModelError, ToolCall, Usage
+from agentic import Json, ModelDelta, ModelError, ToolCall, Usage, tool_call
 
 _WITHHELD = "content_filter"
 
@@ -104,25 +104,13 @@ def _begins_another(call: _Call, place: Any, call_id: str, arguments: str) -> bo
     """
     if place is None or (call_id and call.id and call_id != call.id):
         return True
-    return bool(arguments) and not (call_id and call.id) and _object(call.arguments) is not None
+    is_whole = bool(call.arguments) and not tool_call("", "", call.arguments).malformed
+    return bool(arguments) and not (call_id and call.id) and is_whole
 
 
 def _tokens(count: Any) -> int:
     """How many tokens a server counted; 0 where it tells something else."""
     return max(int(count), 0) if isinstance(count, int | float) and math.isfinite(count) else 0
-
-
-def _object(words: str) -> Json | None:
-    """The JSON object that arguments are, or None."""
-    try:
-        value = json.loads(words, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
 
 
 def _content(content: Any) -> tuple[str, str]:
@@ -141,8 +129,4 @@ def _content(content: Any) -> tuple[str, str]:
 
 def _finished(call: _Call) -> ToolCall:
     # Ids are needed to match results to calls; some servers give none.
-    call_id = call.id or f"call_{uuid.uuid4().hex}"
-    arguments = _object(call.arguments or "{}")
-    if arguments is None:
-        return ToolCall(call_id, call.name, {}, malformed=call.arguments)
-    return ToolCall(call_id, call.name, arguments)
+    return tool_call(call.id or f"call_{uuid.uuid4().hex}", call.name, call.arguments or "{}")
