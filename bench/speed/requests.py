@@ -101,27 +101,37 @@ def requests(
     yield "| | " + " | ".join(target.name for target in targets) + " | agentic / bare |"
     yield "|---|" + "---|" * (len(targets) + 1)
     for work in works:
-        one = Found(work.title, *in_turns(targets, work, rounds, work.requests))
+        one = Found(work.title, *_in_turns(targets, work, rounds, work.requests))
         found.append(one)
         ratios = ", ".join(f"{ratio:.2f}" for ratio in one.against_bare)
         yield f"| {one.title} | {one.floor} | {one.bare} | {one.ours} | {ratios} |"
         bounds += _bounds(one)
 
 
-def in_turns(targets: Sequence[Target], work: Work, rounds: int, count: int) -> list[Shown]:
+def _in_turns(targets: Sequence[Target], work: Work, rounds: int, count: int) -> list[Shown]:
     """The servers take turns, so that what slows the machine for a while slows all of them."""
-    shown = [Shown([], []) for _ in targets]
-    for target in targets:
-        asyncio.run(measure(target, work.name, stream=work.stream, clients=4, requests=40))
+    shown = warmed_up(targets, work)
     for _ in range(rounds):
-        for _ in range(TURNS):
-            for target, one in zip(targets, shown, strict=True):
-                alone = measure(target, work.name, stream=work.stream, clients=1, requests=count // TURNS)
-                one.alone.append(asyncio.run(alone))
+        alone_in_turns(targets, work, shown, count)
         for target, one in zip(targets, shown, strict=True):
             many = measure(target, work.name, stream=work.stream, clients=MANY, requests=count * 2)
             one.many.append(asyncio.run(many))
     return shown
+
+
+def warmed_up(targets: Sequence[Target], work: Work) -> list[Shown]:
+    """Nothing shown yet, of servers that have done this work before."""
+    for target in targets:
+        asyncio.run(measure(target, work.name, stream=work.stream, clients=4, requests=40))
+    return [Shown([], []) for _ in targets]
+
+
+def alone_in_turns(targets: Sequence[Target], work: Work, shown: Sequence[Shown], count: int) -> None:
+    """One client asks each server so many times, in short turns."""
+    for _ in range(TURNS):
+        for target, one in zip(targets, shown, strict=True):
+            alone = measure(target, work.name, stream=work.stream, clients=1, requests=count // TURNS)
+            one.alone.append(asyncio.run(alone))
 
 
 def _bounds(found: Found) -> Iterator[Bound]:
