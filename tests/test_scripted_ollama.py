@@ -20,6 +20,7 @@ from agentic.testing.ollama import (
     says,
     sends,
 )
+from agentic.testing.scripted_answers import instance
 
 HELLO = {"model": "qwen3:8b", "messages": [{"role": "user", "content": "hello"}]}
 
@@ -196,6 +197,34 @@ async def test_unscripted_answer_obeys_a_schema() -> None:
     }
     answer = json.loads(text_of(await chat(ScriptedOllama(), format=schema)))
     assert answer == {"kind": "a", "place": {"city": "text"}, "items": [3]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer"),
+    [
+        ({"properties": {"next": {"$ref": "#"}, "value": {"type": "integer"}}, "required": ["value"]}, {"value": 0}),
+        (
+            {
+                "$defs": {
+                    "tree": {"properties": {"left": {"anyOf": [{"$ref": "#/$defs/tree"}, {"type": "null"}]}}}
+                    | {"required": ["left"]}
+                },
+                "$ref": "#/$defs/tree",
+            },
+            {"left": None},
+        ),
+        ({"$defs": {"json": {"type": "array", "items": {"$ref": "#/$defs/json"}}}, "$ref": "#/$defs/json"}, []),
+    ],
+    ids=["itself", "tree", "list"],
+)
+async def test_unscripted_answer_to_a_schema_that_holds_itself_ends(schema: Any, answer: Any) -> None:
+    assert json.loads(text_of(await chat(ScriptedOllama(), format=schema))) == answer
+
+
+def test_schema_that_no_finite_value_fits_is_told() -> None:
+    endless = {"properties": {"again": {"$ref": "#"}}, "required": ["again"]}
+    with pytest.raises(ValueError, match="no finite value fits the schema: # always holds another of itself"):
+        instance(endless)
 
 
 async def test_raw_lines_are_sent_as_they_are() -> None:

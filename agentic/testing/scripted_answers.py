@@ -141,38 +141,68 @@ def sends(*lines: str | bytes) -> Answer:
 
 
 def instance(schema: Any, root: Any = None) -> Any:
-    """The smallest value that fits a JSON Schema, as far as types, required fields and choices go."""
-    root = schema if root is None else root
-    if not isinstance(schema, dict):
-        return {}
-    if "$ref" in schema:
-        return instance(_follow(schema["$ref"], root), root)
-    for key in ("const", "default"):
-        if key in schema:
-            return schema[key]
-    for key in ("anyOf", "oneOf", "allOf"):
-        if key in schema:
-            return instance(schema[key][0], root)
-    if "enum" in schema:
-        return schema["enum"][0]
-    kind = schema.get("type", "object")
-    return _empty(kind[0] if isinstance(kind, list) else kind, schema, root)
+    """A small value that fits a JSON Schema, as far as types, required fields and choices go.
+
+    ``root`` is what references lead into, the schema itself if it is None. Raises ValueError for a schema that no
+    finite value fits.
+    """
+    return _Instances(schema if root is None else root).of(schema, ())
 
 
-def _empty(kind: str, schema: Json, root: Any) -> Any:
-    if kind == "object":
-        properties = schema.get("properties", {})
-        return {name: instance(properties.get(name, {}), root) for name in schema.get("required", ())}
-    if kind == "array":
-        return [instance(schema.get("items", {}), root)] * schema.get("minItems", 0)
-    if kind in ("integer", "number"):
-        return schema.get("minimum", 0)
-    return {"string": "text", "boolean": False}.get(kind)
+class _Endless(ValueError):
+    """A schema leads back to itself, and nothing on the way lets it end."""
+
+
+class _Instances:
+    """Makes values for parts of one schema; ``within`` are the references that led to a part."""
+
+    def __init__(self, root: Any) -> None:
+        self._root = root
+
+    def of(self, schema: Any, within: tuple[str, ...]) -> Any:
+        if not isinstance(schema, dict):
+            return {}
+        if "$ref" in schema:
+            reference = schema["$ref"]
+            if reference in within:
+                raise _Endless(f"no finite value fits the schema: {reference} always holds another of itself")
+            return self.of(_follow(reference, self._root), (*within, reference))
+        for key in ("const", "default"):
+            if key in schema:
+                return schema[key]
+        for key in ("anyOf", "oneOf", "allOf"):
+            if key in schema:
+                return self._first(schema[key], within)
+        if "enum" in schema:
+            return schema["enum"][0]
+        kind = schema.get("type", "object")
+        return self._empty(kind[0] if isinstance(kind, list) else kind, schema, within)
+
+    def _first(self, choices: Sequence[Any], within: tuple[str, ...]) -> Any:
+        """A value of the first choice that has one."""
+        endless = _Endless("no finite value fits an empty choice")
+        for choice in choices:
+            try:
+                return self.of(choice, within)
+            except _Endless as error:
+                endless = error
+        raise endless
+
+    def _empty(self, kind: str, schema: Json, within: tuple[str, ...]) -> Any:
+        if kind == "object":
+            properties = schema.get("properties", {})
+            return {name: self.of(properties.get(name, {}), within) for name in schema.get("required", ())}
+        if kind == "array":
+            least = schema.get("minItems", 0)
+            return [self.of(schema.get("items", {}), within)] * least if least else []
+        if kind in ("integer", "number"):
+            return schema.get("minimum", 0)
+        return {"string": "text", "boolean": False}.get(kind)
 
 
 def _follow(reference: str, root: Any) -> Any:
     place = root
-    for part in reference.removeprefix("#/").split("/"):
+    for part in reference.split("/")[1:]:
         place = place[part]
     return place
 
