@@ -38,6 +38,8 @@ class Desk:
         self.begun.set()
         await self.go.wait()
         run.say("and more")
+        if self.checkpoints:
+            await run.checkpoint({"said": "and more"})
 
     async def waiting(self) -> LiveRun:
         """A run in mid-answer here, in a conversation that had a turn before."""
@@ -65,6 +67,7 @@ async def test_answer_to_a_conversation_that_was_deleted_elsewhere_leaves_nothin
     desk.go.set()
     last = events(await live.log())[-1]
     assert isinstance(last, RunFailed)
+    assert last.message == "The conversation was deleted meanwhile. Nothing of this answer is kept."
     # That a run was open is forgotten by whichever server next looks for such runs.
     assert [left async for left in left_runs(desk.there.everything, lambda _: False)] == []
     assert desk.left == []

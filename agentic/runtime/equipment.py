@@ -25,7 +25,7 @@ from agentic.runtime.history import Reader, Way, summarised
 from agentic.runtime.journal import Journal
 from agentic.runtime.reading import Reading
 from agentic.runtime.run import AgentRun, LiveRun
-from agentic.runtime.spaces import Scope, of_conversation, of_plugin, of_user
+from agentic.runtime.spaces import Scope, of_conversation, of_plugin
 from agentic.runtime.toolbox import Context, Toolbox
 
 
@@ -94,14 +94,17 @@ class Equipment:
         wishes = live.request.wishes
         offered = self._offered(live, task)
         window = Window(chosen.info, self._gauge, live.channel, answer=wishes.sampling.max_tokens)
-        messages = await self._messages(live, chosen, turn, window, offered)
+        messages: Sequence[Message] = turn.messages
+        if self._history == "summarise":
+            reader = self._reader(live, chosen, window, offered)
+            messages = await summarised(messages, live.session_id, journal.owned.storage, reader)
         tools = Toolbox(
             offered,
             self._installed.tools,
             channel=live.channel,
             budget=live.budget,
             gate=self._gate(live, turn),
-            context_of=self._contexts(live),
+            context_of=self._contexts(live, journal.owned),
             plugin_of=lambda tool: self._installed.tool_plugins[tool],
             hand_over=lambda: live.end("tool_calls", ""),
             claim=live.claim,
@@ -135,29 +138,23 @@ class Equipment:
             new_call_id=live.new_call_id,
         )
 
-    async def _messages(
-        self, live: LiveRun, chosen: Chosen, turn: Turn, window: Window, tools: Sequence[ToolSpec]
-    ) -> Sequence[Message]:
-        """What the agent sees of the conversation, see HISTORY."""
-        if self._history == "trim":
-            return turn.messages
+    def _reader(self, live: LiveRun, chosen: Chosen, window: Window, tools: Sequence[ToolSpec]) -> Reader:
+        """Who sums up what does not fit of the conversation; unheard, as a router is."""
         model = self.router_model(live, chosen)
-        reader = Reader(window=window, model=model, tools=tools, log=live.channel, is_stored=live.is_stored)
-        storage = of_user(self._everything, live.principal).storage
-        return await summarised(turn.messages, live.session_id, storage, reader)
+        return Reader(window=window, model=model, tools=tools, log=live.channel, is_stored=live.is_stored)
 
     def _gate(self, live: LiveRun, turn: Turn) -> Gate:
         """Who lets the run's calls through; what it read before a restart counts on."""
         source = source_in(turn.messages, self._untrusted) or live.replay.source
         return Gate(self._policy, live.approvals, live.channel, can_ask=live.request.approvals, source=source)
 
-    def _contexts(self, live: LiveRun) -> Callable[[str, str], Context]:
+    def _contexts(self, live: LiveRun, owned: Scope) -> Callable[[str, str], Context]:
         principal = live.principal
 
         @cache
         def files() -> RunFiles:
             room = partial(self._storing, principal) if self._storing else without_end
-            return RunFiles(of_user(self._everything, principal).blobs, live.id, live.channel, room)
+            return RunFiles(owned.blobs, live.id, live.channel, room)
 
         def context_of(call_id: str, plugin: str) -> Context:
             return Context(

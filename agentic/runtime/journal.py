@@ -47,15 +47,17 @@ class Past:
 class Journal:
     """Writes one run, into what is kept for its user, ``owned``; that it is open is told to all servers.
 
-    Its methods raise StorageError, and Cancelled where another server goes on with the run.
+    Its methods raise StorageError, Cancelled where another server goes on with the run, and SessionNotFound where its
+    conversation is gone.
     """
 
     def __init__(
         self, live: LiveRun, owned: Scope, everything: Scope, presence: Presence, past: Past | None = None
     ) -> None:
         self._live = live
-        self._owned = owned
+        self.owned = owned
         self._storage: StorageBackend = owned.storage
+        self._conversations = Conversations(owned, live.principal.id)
         self._everything = everything.storage
         self._presence = presence
         self._messages: Sequence[Message] = ()
@@ -94,7 +96,7 @@ class Journal:
         try:
             await self._store(last, finish)
         except (Conflict, SessionNotFound) as error:
-            await Conversations(self._owned, self._live.principal.id).forget_run(self._live.session_id, self._live.id)
+            await self._conversations.forget_run(self._live.session_id, self._live.id)
             await self._everything.delete(OPEN + self._live.id)
             if isinstance(error, SessionNotFound):
                 raise Cancelled("The conversation was deleted meanwhile. Nothing of this answer is kept.") from None
@@ -148,6 +150,7 @@ class Journal:
         try:
             self._length = await self._storage.append(PREFIX + self._live.id, log, if_length=self._length)
         except Conflict:
+            await self._conversations.head(self._live.session_id)
             raise Cancelled("Another server goes on with this run. Its answer will be in the conversation.") from None
         self._kept = end
 
