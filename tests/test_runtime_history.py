@@ -11,7 +11,7 @@ import pytest
 
 from agentic import Message, ModelDelta, ModelUnavailable, Run, ToolCall, Usage, hookimpl, tool
 from agentic.catalog.settings import read_settings
-from agentic.errors import StorageError
+from agentic.errors import ContextExceeded, ModelError, ModelNotFound, ModelTimeout, StorageError
 from agentic.events import ModelStarted, Notice, RunFinished, TextDelta
 from agentic.kernel import open_kernel
 from agentic.runtime.budget import Limits
@@ -123,14 +123,74 @@ async def test_edited_history_gets_a_summary_of_its_own() -> None:
     assert provider.summaries[1].startswith("user: other")
 
 
-@pytest.mark.parametrize("failing", [ModelUnavailable("away"), "", "  \n"], ids=["away", "empty", "blank"])
+END = ModelDelta(finish="stop", usage=Usage(1, 0))
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        ModelUnavailable("away"),
+        ModelError("500: out of memory"),
+        ModelTimeout("silent"),
+        ModelNotFound("gone"),
+        ContextExceeded("too long"),
+        RuntimeError("a bug"),
+        [ModelDelta("half of a summ")],
+        [ModelDelta("half of a summ"), ModelError("the line was cut")],
+        [ModelDelta(thinking="what have we said?"), END],
+        [END],
+        "  \n",
+    ],
+    ids=["away", "500", "silent", "gone", "too-long", "bug", "cut", "broken", "only-thinking", "empty", "blank"],
+)
 async def test_where_no_summary_can_be_had_the_conversation_is_trimmed_and_both_are_told(failing: Any) -> None:
-    provider = Writer(failing if failing != "" else [ModelDelta(finish="stop", usage=Usage(1, 0))])
-    log = events(await (await grown(house(provider), 8)).log())
+    kernel = house(Writer(failing))
+    live = await grown(kernel, 8)
+    log = events(await live.log())
     assert notices(log)[0] == "The beginning of the conversation could not be summarised."
     assert notices(log)[1].endswith("messages were left out.")
     assert said(log) == "fine"
     assert isinstance(log[-1], RunFinished)
+    stored = await kernel.conversation(live)
+    assert [message["content"] for message in stored[-2:]] == ["and now?", "fine"]
+
+
+class Hanging(Writer):
+    """Begins a summary and never ends it."""
+
+    async def stream(self, request: Any) -> Any:
+        if request.messages[0].text == INSTRUCTION:
+            yield ModelDelta("We have")
+            await asyncio.Event().wait()
+        async for delta in super().stream(request):
+            yield delta
+
+
+async def test_summary_that_never_comes_leaves_the_answer_half_of_the_runs_time() -> None:
+    log = events(await (await grown(house(Hanging(), limits=Limits(seconds=2)), 8)).log())
+    assert notices(log)[0] == "The beginning of the conversation could not be summarised."
+    assert said(log) == "fine"
+    assert isinstance(log[-1], RunFinished) and log[-1].reason == "stop"
+
+
+async def test_summary_is_asked_for_with_an_end() -> None:
+    provider = Writer()
+    await (await grown(house(provider), 8)).log()
+    lengths = [request.sampling.max_tokens for request in provider.requests]
+    assert lengths == [2000, None], "the summary's, and the answer's"
+
+
+async def test_kept_summary_that_cannot_be_read_is_written_anew() -> None:
+    storage = MemoryStorage()
+    kernel = house(storage=storage)
+    live = await grown(kernel, 8)
+    await live.log()
+    [kept] = await storage.list(f"spaces/{ALICE.id}/summaries/")
+    await storage.save(kept.key, {"of": "another version"})
+    log = events(await (await kernel.ask("next", session_id=live.session_id)).log())
+    assert notices(log)[0].endswith("messages were summarised.")
+    [again] = await storage.list(f"spaces/{ALICE.id}/summaries/")
+    assert again.value["text"] == "summary 2"
 
 
 async def test_storage_that_keeps_no_summary_does_not_keep_the_answer_back() -> None:

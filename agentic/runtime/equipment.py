@@ -15,7 +15,7 @@ from agentic.models.gauge import Gauge
 from agentic.models.handle import ModelHandle, Wishes
 from agentic.models.window import Window
 from agentic.ports.agent import Agent, Task
-from agentic.ports.model import ToolSpec
+from agentic.ports.model import Sampling, ToolSpec
 from agentic.ports.tool import Tool
 from agentic.runtime.approval import Gate, Policy, source_in
 from agentic.runtime.conversations import Turn
@@ -140,8 +140,15 @@ class Equipment:
 
     def _reader(self, live: LiveRun, chosen: Chosen, window: Window, tools: Sequence[ToolSpec]) -> Reader:
         """Who sums up what does not fit of the conversation; unheard, as a router is."""
-        model = self.router_model(live, chosen)
-        return Reader(window=window, model=model, tools=tools, log=live.channel, is_stored=live.is_stored)
+        wishes = Wishes(sampling=Sampling(max_tokens=(chosen.info.context or 0) // 2 or None))
+        return Reader(
+            window=window,
+            model=self._model(live, chosen, wishes, Window(chosen.info, self._gauge, _Unheard()), unheard=True),
+            tools=tools,
+            log=live.channel,
+            is_stored=live.is_stored,
+            patience_s=live.budget.limits.seconds / 2,
+        )
 
     def _gate(self, live: LiveRun, turn: Turn) -> Gate:
         """Who lets the run's calls through; what it read before a restart counts on."""

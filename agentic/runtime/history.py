@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from agentic.errors import BudgetExceeded, Conflict, ModelError, RunEnded, StorageError
+from agentic.errors import AgenticError, BudgetExceeded, Conflict, ModelError, ModelTimeout, RunEnded
 from agentic.events import Notice
 from agentic.messages import Message
 from agentic.models.gauge import size_of
@@ -52,7 +52,8 @@ class Summary:
 class Reader:
     """Who reads the conversation: its window, its model to be asked unheard, its tools, and the run's log.
 
-    ``is_stored`` waits until the request is stored: for a conversation that is not, nothing is kept.
+    ``is_stored`` waits until the request is stored: for a conversation that is not, nothing is kept. The model has
+    ``patience_s`` seconds: the run's other half is for the answer.
     """
 
     window: Window
@@ -60,6 +61,7 @@ class Reader:
     tools: Sequence[ToolSpec]
     log: Log
     is_stored: Callable[[], Awaitable[bool]]
+    patience_s: float
 
 
 async def summarised(
@@ -82,7 +84,7 @@ async def summarised(
         summary = await _summary(parted, turns_to_drop(parted, excess, room), session_id, storage, reader)
     except (BudgetExceeded, RunEnded):
         raise
-    except (ModelError, StorageError) as error:
+    except AgenticError as error:
         logger.warning("[History] No summary: session=%s code=%s", session_id, error.code)
         reader.log.emit(Notice("The beginning of the conversation could not be summarised."))
         return messages
@@ -115,7 +117,11 @@ async def _summary(parted: Parted, turns: int, session_id: str, storage: Storage
 
 async def _matching(parted: Parted, value: Any) -> Summary | None:
     """The kept summary, if it is one of this conversation's beginning: a client may have edited it."""
-    summary = Summary(**value)
+    try:
+        summary = Summary(**value)
+    except TypeError:
+        # Of another version, perhaps; it is written anew.
+        return None
     # The turn that is to be answered is never part of it.
     if summary.turns >= len(parted.turns) or summary.digest != await _digest(parted, summary.turns):
         return None
@@ -132,7 +138,11 @@ async def _written(before: str, record: Sequence[Message], reader: Reader) -> st
     room = reader.window.room(())
     assert room is not None
     text = "\n\n".join(_clipped(lines, room * 3 // 4))
-    reply = await reader.model.complete([Message("system", INSTRUCTION), Message("user", text)])
+    try:
+        async with asyncio.timeout(reader.patience_s):
+            reply = await reader.model.complete([Message("system", INSTRUCTION), Message("user", text)])
+    except TimeoutError:
+        raise ModelTimeout("The model took too long to write a summary.") from None
     written = reply.text.strip()[: room // _SUMMARY]
     if not written:
         raise ModelError("The model wrote no summary.")
