@@ -61,6 +61,8 @@ def term(value: Any, decimals: bool) -> str:
         return _rational(value, decimals)
     if isinstance(value, sympy.Float):
         return "≈ " + _float(value)
+    if value.is_number and value.has(sympy.Float):
+        return "≈ " + _floats_trimmed(value.evalf(_DIGITS, chop=True))
     value = _plain_complex(value)
     exact = str(value)
     approximate = _approximation(value, decimals)

@@ -61,7 +61,8 @@ def limit(values: list[Any]) -> Any:
     except ValueError as error:
         raise ToolError("The limit does not exist: the limits from the left and from the right differ.") from error
     if result.has(sympy.zoo, sympy.nan, sympy.AccumBounds):
-        raise ToolError("The limit does not exist. From one side it may: limit(1/x, x, 0, '+').")
+        one_sided = " From one side it may: limit(1/x, x, 0, '+')." if point.is_finite is not False else ""
+        raise ToolError(f"The limit does not exist.{one_sided}")
     if result.has(sympy.Limit):
         raise ToolError("This limit could not be found.")
     return result

@@ -33,7 +33,8 @@ def direct(name: str) -> Function:
 
 def of_whole(name: str) -> Function:
     """SymPy's function of this name, for whole numbers or unknowns of a size that can be computed."""
-    return lambda values: getattr(sympy, name)(*(_bounded(value, name) for value in values))
+    # Some of them give Python's own integers for great numbers.
+    return lambda values: sympy.sympify(getattr(sympy, name)(*(_bounded(value, name) for value in values)))
 
 
 def _bounded(value: Any, name: str) -> Any:

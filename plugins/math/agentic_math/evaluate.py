@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
@@ -176,8 +176,12 @@ def number(text: str) -> Any:
     """A number, exactly as written. Raises ToolRetry beyond 10^5000."""
     if text[:2].lower() in ("0x", "0b"):
         return sympy.Integer(int(text, 0))
-    exact = Decimal(text.replace("_", ""))
-    if exact and abs(exact.adjusted()) > 5000:
+    try:
+        exact = Decimal(text.replace("_", ""))
+    except InvalidOperation:
+        # Its exponent is longer than any that Decimal can hold.
+        exact = Decimal("Infinity")
+    if exact and (exact.is_infinite() or abs(exact.adjusted()) > 5000):
         raise ToolRetry("Numbers go up to 10^5000 here.")
     return sympy.Rational(*exact.as_integer_ratio())
 

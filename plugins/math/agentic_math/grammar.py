@@ -136,7 +136,8 @@ class _Reader(Cursor):
         if token.kind == "name":
             return self.named(token)
         if token.text in ("√", "∛"):
-            return nodes.Call("sqrt" if token.text == "√" else "cbrt", (self.power(),))
+            argument = self.signed() if self.peek().text == "-" else self.power()
+            return nodes.Call("sqrt" if token.text == "√" else "cbrt", (argument,))
         if token.text in ("(", "["):
             return self.bracketed(token.text)
         if token.kind == "side":
@@ -206,13 +207,13 @@ class _Reader(Cursor):
         return nodes.Conversion(arguments[0], arguments[1], label)
 
     def applied_bare(self, function: str) -> Node:
-        """``sin x``, ``sin 2x``, ``sin^2(x)``."""
+        """``sin x``, ``sin 2x``, ``sin^2(x)``; in ``sin x cos x`` the next function begins a factor of its own."""
         exponent = self.signed_exponent() if self.takes("^", "**") else None
         if self.peek() is END or (self.peek().kind == "sign" and self.peek().text not in ("(", "√", "-")):
             raise self.refusal(f"{function} needs an argument in parentheses: {function}(x)")
         in_parentheses = self.peek().text == "("
         argument = self.postfix() if in_parentheses else self.signed()
-        while not in_parentheses and self._begins_factor():
+        while not in_parentheses and self._begins_factor() and not self._begins_function():
             argument = nodes.Operation("*", argument, self.power(), implicit=True)
         value: Node = nodes.Call(function, (argument,))
         return value if exponent is None else nodes.Operation("^", value, exponent)
@@ -267,6 +268,9 @@ class _Reader(Cursor):
 
     def _begins_factor(self) -> bool:
         return (self._begins_operand(0) and self.peek().kind != "number") or self._is_inch()
+
+    def _begins_function(self) -> bool:
+        return self.peek().kind == "name" and names.function_named(self.peek().text) is not None
 
     def _begins_unit(self) -> bool:
         if self._is_inch():

@@ -51,6 +51,7 @@ ALIASES = {
     "Integral": "integrate",
     "int": "integrate",
     "Limit": "limit",
+    "lim": "limit",
     "Sum": "summation",
     "sum": "summation",
     "Product": "product",
@@ -94,7 +95,7 @@ FUNCTIONS = frozenset(
 
 RESERVED = frozenset(
     """and as assert async await class def del elif else except exec finally for from global if import in into is lambda
-    nonlocal not of or pass raise return the to try what while with yield""".split()
+    nonlocal not of or pass raise return the to try what while with yield at between over then when where""".split()
 )
 """Words that are no names: Python's own, and those of the grammar."""
 

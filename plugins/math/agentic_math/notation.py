@@ -27,6 +27,7 @@ _SIGNS = str.maketrans(
         "–": "-",
         "—": "-",
         "∞": " oo ",
+        "π": " pi ",
         "≤": "<=",
         "≥": ">=",
         "≠": "!=",
@@ -72,6 +73,9 @@ class Token:
 
 def normalise(text: str) -> str:
     """The same expression in plain characters: ``x²`` becomes ``x^(2)``, ``17 × 23`` becomes ``17 * 23``."""
+    text = re.sub(r"³\s?√", "∛", text)
+    # What stands between two numbers is no unknown.
+    text = re.sub(r"(?<=\d)\s+[xX]\s+(?=\d)", " * ", text)
     text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+", lambda found: f"^({found[0].translate(_SUPERSCRIPTS)})", text)
     text = re.sub(r"(\d*)\s?([½⅓⅔¼¾⅕⅛])", _mixed_fraction, text)
     text = text.translate(_SIGNS)

@@ -63,7 +63,21 @@ def _solutions(terms: list[Any], unknowns: tuple[Any, ...], given: bool) -> Any:
         return _by_number(terms, unknowns)
     if not found and len(terms) == 1 and not terms[0].is_polynomial(*unknowns) and len(unknowns) == 1:
         return _by_number(terms, unknowns, none_is_answer=True)
+    if single and not found and sympy.degree(terms[0], unknowns[0]) > 0:
+        raise ToolError(f"No closed form for {unknowns[0]} was found. Give numbers for the other unknowns.")
+    if single:
+        found = _with_numbers(found, unknowns[0])
     return Solutions(unknowns, tuple(found), _period_note(terms, unknowns))
+
+
+def _with_numbers(found: list[Any], unknown: Any) -> list[Any]:
+    """Solutions with numbers for the roots that have no radicals: all at once, since one by one takes seconds each."""
+    implicit = [solution[unknown] for solution in found if isinstance(solution[unknown], sympy.CRootOf)]
+    polynomials = list(dict.fromkeys(root.poly for root in implicit))
+    if len(implicit) != sum(polynomial.degree() for polynomial in polynomials):
+        return found
+    exact = [solution for solution in found if not isinstance(solution[unknown], sympy.CRootOf)]
+    return exact + [{unknown: root} for polynomial in polynomials for root in polynomial.nroots(n=15)]
 
 
 def _by_number(terms: list[Any], unknowns: tuple[Any, ...], none_is_answer: bool = False) -> Any:

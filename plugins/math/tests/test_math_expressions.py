@@ -18,6 +18,7 @@ ERRORS = [
     ("limit(1/x, x, 0)", "does not exist"),
     ("limit(sin(1/x), x, 0)", "does not exist"),
     ("sin(x) = y, cos(x) = x", "No way to solve"),
+    ("x^5 + a x + 1 = 0", "No closed form for x"),
     ("2^(10^9)", "about 301,029,996 digits"),
     ("9^9^9", "about 369,693,100 digits"),
 ]
@@ -44,6 +45,23 @@ ANSWERS = [
     ("5!", "120"),
     ("√2", "sqrt(2) ≈ 1.4142135623731"),
     ("√16 + 1", "5"),
+    ("√-4 + 1", "1 + 2*I"),
+    ("³√8 + ∛8", "4"),
+    ("πr²", "pi*r**2"),
+    ("e^(iπ) + 1", "0"),
+    ("2 x 3", "6"),
+    ("2 sin x cos x", "2*sin(x)*cos(x)"),
+    ("sin cos x", "sin(cos(x))"),
+    ("ln 2x ln 3", "log(3)*log(2*x)"),
+    ("lim((1 + 1/n)^n, n, oo)", "E ≈ 2.71828182845905"),
+    ("nextprime(10^16)", "10000000000000061"),
+    ("nextprime(10^40)", "10000000000000000000000000000000000000121"),
+    (
+        "x^6 - 2x + 1 = 0",
+        "x = 1 or x ≈ 0.508660391642004 or x ≈ -1.01183682743757 - 0.683958595642103*I or "
+        "x ≈ -1.01183682743757 + 0.683958595642103*I or x ≈ 0.257506631616569 - 1.11879031419897*I or "
+        "x ≈ 0.257506631616569 + 1.11879031419897*I (I is the imaginary unit)",
+    ),
     ("2π", "2*pi ≈ 6.28318530717959"),
     ("x² + 1", "x**2 + 1"),
     ("2⁻¹", "1/2 = 0.5"),
@@ -188,6 +206,22 @@ def test_what_cannot_be_computed_says_why(expression: str, reason: str) -> None:
 @pytest.mark.parametrize(("expression", "answer"), ANSWERS)
 def test_expression_has_its_answer(expression: str, answer: str) -> None:
     assert compute(expression) == {"answer": answer}
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("x^-2 at x=2", "the word 'at' does not belong here"),
+        ("lim x->0 sin(x)/x", "lim needs its arguments in parentheses"),
+        ("1e99999999999999999999", "Numbers go up to 10^5000"),
+    ],
+)
+def test_what_cannot_be_read_says_why(expression: str, reason: str) -> None:
+    assert reason in compute(expression)["retry"]
+
+
+def test_limit_at_infinity_names_no_side() -> None:
+    assert compute("limit(sin(x), x, oo)") == {"error": "The limit does not exist."}
 
 
 def test_long_number_is_shortened_and_its_digits_counted() -> None:
