@@ -154,7 +154,7 @@ class ToolConformance:
 
     def test_suggest_is_fast(self, tool: Tool) -> None:
         for text in tool.traits.examples:
-            assert _seconds(tool, text) < 0.001, f"suggest takes over a millisecond: {text!r}"
+            assert _seconds(tool, text) < 0.005, f"suggest takes over 5 ms: {text!r}"
         for text in ODD_TEXTS:
             assert _seconds(tool, text) < 0.05, f"suggest takes over 50 ms for {len(text)} characters"
 
