@@ -162,12 +162,12 @@ def test_text_of_any_alphabet_comes_as_it_is(ann: Api, ollama: SharedOllama) -> 
     assert ann.chat().json()["choices"][0]["message"]["content"] == text
 
 
-def test_empty_answer_is_a_whole_stream(ann: Api, ollama: SharedOllama) -> None:
+def test_answer_without_a_word_is_told_as_none(ann: Api, ollama: SharedOllama) -> None:
     ollama.script("", "")
     streamed = ann.chat_stream()
-    assert (streamed.text, streamed.finish) == ("", "stop")
+    assert (streamed.text, streamed.finish) == ("The model gave no answer.", "stop")
     assert streamed.deltas[0]["role"] == "assistant"
-    assert ann.chat().json()["choices"][0]["message"]["content"] == ""
+    assert ann.chat().json()["choices"][0]["message"]["content"] == "The model gave no answer."
 
 
 @asynccontextmanager

@@ -57,6 +57,30 @@ async def try_forever(run: Run) -> None:
             await run.tools.call([])
 
 
+async def ask_forever_unheard(run: Run) -> None:
+    while True:
+        await run.model.complete(run.messages)
+
+
+async def test_answer_that_is_held_back_is_given_where_a_limit_ends_the_run() -> None:
+    async def checks(run: Run) -> None:
+        run.draft("It is 42.")
+        await ask_forever_unheard(run)
+
+    log = await House(checks, provider=ScriptedProvider(*["no"] * 9), limits=Limits(model_calls=2)).log()
+    assert said(log) == "It is 42.\n\nStopped: the limit of 2 model calls a run (RUN_MAX_MODEL_CALLS) was reached."
+
+
+async def test_answer_that_is_held_back_gives_way_to_what_is_said_later() -> None:
+    async def checks(run: Run) -> None:
+        run.draft("It is 42.")
+        run.say("It is 43.\n\n")
+        await ask_forever_unheard(run)
+
+    log = await House(checks, provider=ScriptedProvider(*["no"] * 9), limits=Limits(model_calls=2)).log()
+    assert said(log).startswith("It is 43.\n\nStopped: the limit")
+
+
 LIMITS: list[tuple[Any, Limits, str]] = [
     (
         ask_forever,

@@ -10,7 +10,7 @@ import pytest
 
 from agentic import Citation, Message, ModelUnavailable, Principal, Run, ToolCall, tool
 from agentic.errors import ModelNotFound, NotFound, RunEnded, SessionNotFound, ToolError
-from agentic.events import RunFailed, RunFinished
+from agentic.events import Notice, RunFailed, RunFinished
 from agentic.ports.model import ModelDelta
 from agentic.runtime import run as run_module
 from tests.kernel_in_memory import ALICE, House, ScriptedProvider, events, said
@@ -249,3 +249,30 @@ async def test_closing_the_engine_cancels_what_runs_and_what_waits() -> None:
     for live in (first, second):
         assert events(live.channel.entries)[-1] == RunFinished("cancelled")
         assert (await house.engine.get_trace(live.id, ALICE))[-1]["reason"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("finish", "told"),
+    [
+        ("stop", "The model gave no answer."),
+        ("length", "The model gave no answer: its limit of length was reached before it began one."),
+    ],
+)
+async def test_answer_of_thoughts_alone_is_told_as_none(finish: str, told: str) -> None:
+    async def asks(run: Run) -> None:
+        await run.model.complete(run.messages, say=True)
+
+    thinks = [ModelDelta(thinking="Hm."), ModelDelta(finish=finish)]
+    house = House(asks, provider=ScriptedProvider(thinks))
+    live = await house.ask()
+    log = events(await live.log())
+    assert said(log) == told
+    assert log[-1] == RunFinished(finish)
+    assert [event.text for event in log if isinstance(event, Notice)] == [told]
+
+
+async def test_agent_that_asks_no_model_may_say_nothing() -> None:
+    async def rests(run: Run) -> None:
+        return None
+
+    assert said(await House(rests).log()) == ""

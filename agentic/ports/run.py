@@ -72,6 +72,10 @@ class Run(Protocol):
         It follows the answer where that is prose, and stands apart from one that the client will parse.
         """
 
+    def draft(self, text: str) -> None:
+        """Keep an answer that is held back: it is given where a limit ends the run before anything more is said."""
+        return None
+
     def progress(self, step: str, title: str, state: str) -> None:
         """Tell how a step of the agent's own is getting on."""
 

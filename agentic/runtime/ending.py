@@ -11,7 +11,7 @@ from typing import Any
 
 from agentic.errors import AgenticError, BudgetExceeded
 from agentic.events import Decided, EndReason, Event, ModelFinished, Notice, RunFailed, RunFinished
-from agentic.runtime.files import links
+from agentic.runtime.files import links, made_files
 from agentic.runtime.raised import raised
 from agentic.runtime.record import failed
 from agentic.runtime.run import LiveRun
@@ -36,11 +36,14 @@ async def outcome(live: LiveRun, working: Coroutine[Any, Any, None], limit_s: fl
         return finished(live, "length", error.message)
     if error is not None:
         return failure(live, error)
-    return finished(live, "length" if last_finish(live) == "length" else "stop", "")
+    reason: EndReason = "length" if last_finish(live) == "length" else "stop"
+    return finished(live, reason, _silence(live, reason))
 
 
 def finished(live: LiveRun, reason: EndReason, told: str) -> RunFinished:
     """The end of a run as it should be; ``told`` and the files it has made are said below its answer."""
+    if reason == "length":
+        live.give_draft()
     if told:
         live.channel.note(Notice(told))
         live.tell(told)
@@ -48,6 +51,14 @@ def finished(live: LiveRun, reason: EndReason, told: str) -> RunFinished:
     if reason in ("stop", "length") and (made := links(live.channel.entries, live.text)):
         live.tell(made)
     return RunFinished(reason, live.budget.usage)
+
+
+def _silence(live: LiveRun, reason: EndReason) -> str:
+    """What is said where the agent asked a model, and there is nothing to be read or opened; else empty."""
+    if live.text.strip() or made_files(live.channel.entries) or not last_finish(live):
+        return ""
+    cut = ": its limit of length was reached before it began one" if reason == "length" else ""
+    return f"The model gave no answer{cut}."
 
 
 def last_finish(live: LiveRun) -> str:

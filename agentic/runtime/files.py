@@ -113,8 +113,12 @@ def shown_as(name: str) -> str | None:
 
 def links(entries: Sequence[Entry], text: str) -> str:
     """Markdown links to the files that the answer does not name itself; empty if there are none."""
-    files = [entry.event.file for entry in entries if isinstance(entry.event, FileAdded)]
-    return "\n".join(_link(file) for file in files if not _is_named(file.url, text))
+    return "\n".join(_link(file) for file in made_files(entries) if not _is_named(file.url, text))
+
+
+def made_files(entries: Sequence[Entry]) -> list[File]:
+    """The files that a run has made."""
+    return [entry.event.file for entry in entries if isinstance(entry.event, FileAdded)]
 
 
 def _link(file: File) -> str:

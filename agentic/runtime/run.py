@@ -75,6 +75,10 @@ class AgentRun(Run):
         self._channel.emit(Notice(text))
         self._live.tell(text)
 
+    def draft(self, text: str) -> None:
+        """See :class:`agentic.ports.run.Run`."""
+        self._live.draft = (_checked(text), len(self._channel.entries))
+
     def progress(self, step: str, title: str, state: str) -> None:
         """See :class:`agentic.ports.run.Run`."""
         self._channel.emit(Progress(step, title, state))
@@ -89,7 +93,8 @@ class LiveRun:
 
     ``shortlist``: the server's tools that it is offered, where there are too many for all of them.
     ``is_open``: it has a checkpoint in storage. ``suspended``: it was ended here, to be gone on with after a restart;
-    ``restored``, ``replay`` and ``spent_s`` (seconds of work) are what one that goes on has of its past.
+    ``restored``, ``replay`` and ``spent_s`` (seconds of work) are what one that goes on has of its past. ``draft``: an
+    answer that is held back, and how long the log was then.
     """
 
     def __init__(self, run_id: str, request: RunRequest, principal: Principal, session_id: str, budget: Budget) -> None:
@@ -111,6 +116,7 @@ class LiveRun:
         self.channel = Channel()
         self.clock = Clock()
         self.approvals = Approvals(self.channel, self.clock)
+        self.draft = ("", 0)
         self.ended_early: tuple[EndReason, str] | None = None
         self.opening: Opening | None = None
         self.abandoned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -129,7 +135,19 @@ class LiveRun:
     def tell(self, text: str) -> None:
         """Add a remark below the answer, unless the client will parse the answer."""
         if self.request.wishes.answer_schema is None:
-            self.channel.note(TextDelta(f"\n\n{text}" if self.text else text))
+            self._add(text)
+
+    def give_draft(self) -> None:
+        """Give the answer that was held back, unless more has been said since."""
+        text, since = self.draft
+        if text and not any(isinstance(entry.event, TextDelta) for entry in self.channel.entries[since:]):
+            self._add(text)
+
+    def _add(self, text: str) -> None:
+        """Add a paragraph to the answer."""
+        said = self.text
+        blank = "\n\n"[: 2 - min(2, len(said) - len(said.rstrip("\n")))] if said else ""
+        self.channel.note(TextDelta(blank + text))
 
     async def is_stored(self) -> bool:
         """Wait until the request is stored; False if that has failed."""

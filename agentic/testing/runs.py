@@ -135,9 +135,9 @@ class FakeRun(Run):
     """One run for one agent, with everything in memory.
 
     ``replies`` are the model's, in order: see :class:`agentic.testing.scripted_model.ScriptedModel`. ``tools`` are
-    the server's, by name. Kept for the test: ``said``, ``thought``, ``citations``, ``steps`` as ``(step, title,
-    state)``, ``model.requests``, ``tools.called``, ``tools.handed_over``, ``checkpoints``. ``restored`` is the state
-    that the agent goes on from; :meth:`after` makes the run that goes on after one of the checkpoints.
+    the server's, by name. Kept for the test: ``said``, ``drafts``, ``thought``, ``citations``, ``steps`` as ``(step,
+    title, state)``, ``model.requests``, ``tools.called``, ``tools.handed_over``, ``checkpoints``. ``restored`` is the
+    state that the agent goes on from; :meth:`after` makes the run that goes on after one of the checkpoints.
     """
 
     def __init__(
@@ -165,6 +165,7 @@ class FakeRun(Run):
         self.model = ScriptedModel(self.replies, info=self.task.model, say=self.say, budget=self.budget)
         self.thought = ""
         self.pieces: list[str] = []
+        self.drafts: list[str] = []
         self.citations: list[Citation] = []
         self.steps: list[tuple[str, str, str]] = []
         self.checkpoints: list[FakeCheckpoint] = []
@@ -181,6 +182,10 @@ class FakeRun(Run):
     def notice(self, text: str) -> None:
         """Add it below the answer, as for a client that reads prose."""
         self.pieces.append(f"\n\n{text}" if self.pieces else text)
+
+    def draft(self, text: str) -> None:
+        """Keep it in ``drafts``."""
+        self.drafts.append(text)
 
     def think(self, text: str) -> None:
         """Add to ``thought``."""

@@ -49,6 +49,8 @@ class PlanExecute(Agent):
     async def _walk(self, state: State, run: Run) -> State:
         if self._workflow is None:
             self._workflow = await asyncio.to_thread(_workflow)
+        if state["final_output"] and not state["said"]:
+            run.draft(state["final_output"])
         try:
             async with aclosing(self._workflow.walk(state, run)) as states:
                 async for found in states:
@@ -57,7 +59,7 @@ class PlanExecute(Agent):
                         await run.checkpoint({**state})
         except AgenticError:
             if state["final_output"] and not state["said"]:
-                # A limit was reached, or the model went away, while a better answer was sought: this one is there.
+                # The model went away while a better answer was sought, and this one is there.
                 run.say(state["final_output"])
             raise
         return state

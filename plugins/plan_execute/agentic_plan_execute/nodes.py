@@ -104,6 +104,8 @@ async def reasoning(state: State, runtime: Runtime[Context]) -> Json:
         run.progress(f"answer-{state['iteration_count']}", "Answer written", "done")
         if said:
             run.say(text)
+        elif text.strip():
+            run.draft(text)
     return {"current_agent": "reasoning", "final_output": text, "said": said, "settled": settled}
 
 

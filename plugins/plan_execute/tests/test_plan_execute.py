@@ -351,6 +351,25 @@ async def test_draft_is_given_where_a_limit_is_reached_while_it_is_checked_or_a_
     assert run.said == ("Better." if asked == 5 else "Draft.")
 
 
+async def test_draft_is_left_with_the_run_for_a_limit_that_ends_it() -> None:
+    replies = [
+        plan(("s1", "lookup", {})),
+        "Draft.",
+        verdict("the year"),
+        plan(("s2", "lookup", {})),
+        "Better.",
+        verdict(),
+    ]
+    run = FakeRun(replies=replies, tools={"lookup": "42"})
+    await run.answer(PlanExecute(3))
+    assert run.drafts[0] == "Draft."
+    assert run.drafts[-1] == "Better."
+    kept = next(one for one in run.checkpoints if one.data["final_output"] == "Draft.")
+    again = run.after(kept)
+    await again.answer(PlanExecute(3))
+    assert again.drafts[0] == "Draft.", "also where it goes on after a restart"
+
+
 async def test_draft_keeps_to_the_shape_that_the_client_wants() -> None:
     schema = {"type": "object"}
     task = make_task("x", fit=(Fit("lookup", 1),), model=ModelInfo(id="m", schema=True))
