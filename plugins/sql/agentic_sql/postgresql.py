@@ -7,11 +7,14 @@ from typing import Any
 
 import psycopg
 import sqlalchemy
+from psycopg.types.string import TextLoader
 from sqlalchemy import Connection, Engine
 
 from agentic_sql.system import CONNECT_S, POOL_SIZE, System
 
 _STOP_S = 5
+_TIMES = ("date", "time", "timetz", "timestamp", "timestamptz", "interval")
+"""Shown as the database writes them: Python has no infinity, no year before 1 or after 9999, no 24:00, no months."""
 # Prepared statements would outlive the transaction, which poolers in between do not bear. A server that is gone
 # without a word is noticed by the keepalives, within a minute.
 _OPTIONS = {
@@ -59,10 +62,15 @@ class Postgresql(System):
         connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds * 2}")
         # The parser reads a backslash in a text as a backslash; so must the server.
         connection.exec_driver_sql("SET LOCAL standard_conforming_strings = on")
+        connection.exec_driver_sql("SET LOCAL datestyle = 'ISO'")
+        connection.exec_driver_sql("SET LOCAL intervalstyle = 'postgres'")
 
     def cursor(self, raw: Any) -> Any:
         """See :class:`System`: DECLARE takes one query that changes nothing, whatever is written there."""
-        return raw.cursor(name="agentic")
+        cursor = raw.cursor(name="agentic")
+        for kind in _TIMES:
+            cursor.adapters.register_loader(kind, TextLoader)
+        return cursor
 
     def leave(self, connection: Connection, cursor: Any, whole: bool) -> None:
         """See :class:`System`: the transaction's end closes it."""

@@ -121,9 +121,19 @@ def _plain(value: Any) -> str:
         return _binary(bytes(value))
     if isinstance(value, (datetime.datetime, datetime.time)):
         return value.isoformat(" ") if isinstance(value, datetime.datetime) else value.isoformat()
+    if isinstance(value, datetime.timedelta):
+        return _time(value)
     if isinstance(value, (dict, list, tuple)):
         return json.dumps(value, ensure_ascii=False, default=_plain)
     return str(value)
+
+
+def _time(value: datetime.timedelta) -> str:
+    """MySQL's TIME, which counts hours beyond a day and below zero."""
+    seconds = abs(value) // datetime.timedelta(seconds=1)
+    sign = "-" if value < datetime.timedelta() else ""
+    fraction = f".{abs(value).microseconds:06}".rstrip("0").rstrip(".")
+    return f"{sign}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{fraction}"
 
 
 def _binary(data: bytes) -> str:

@@ -54,11 +54,13 @@ def words_of(query: str, dialect: str) -> list[Token]:
         words.pop()
     if not words:
         raise ToolRetry(f"There is no statement. {READS_ONLY}")
+    first = words[0].token_type
+    if first not in (*_FIRST, TokenType.SEMICOLON):
+        # First of all: of a statement that it does not know the parser gives one word, and the rest looks like a gap.
+        raise ToolRetry(f"Statements that begin with {words[0].text[:20].upper()} are refused. {READS_ONLY}")
     _check_gaps(query, words)
     if any(word.token_type == TokenType.SEMICOLON for word in words):
         raise ToolRetry(f"There is more than one statement. {READS_ONLY}")
-    if words[0].token_type not in _FIRST:
-        raise ToolRetry(f"Statements that begin with {words[0].text[:20].upper()} are refused. {READS_ONLY}")
     for word, after in zip(words, [*words[1:], None], strict=True):
         _check_word(query, word, after, dialect)
     return words

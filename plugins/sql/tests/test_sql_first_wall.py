@@ -94,6 +94,13 @@ def test_honest_queries_of_one_system_pass(dialect: str, query: str) -> None:
     assert read(query, {}, dialect, ()).text.replace("%%", "%") == query
 
 
+@pytest.mark.parametrize("query", ["EXPLAIN SELECT 1", "CALL wipe()", "VACUUM INTO 'x'", "PREPARE p AS SELECT 1"])
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_statement_that_only_begins_otherwise_is_told_by_its_first_word(dialect: str, query: str) -> None:
+    with pytest.raises(ToolRetry, match=f"^Statements that begin with {query.split(maxsplit=1)[0]} are refused"):
+        read(query, {}, dialect, ())
+
+
 def test_unknown_function_passes_where_the_operator_allows_it() -> None:
     with pytest.raises(ToolRetry, match="not on the list"):
         read("SELECT net_pay(total) FROM orders", {}, "postgres", ())
