@@ -35,6 +35,8 @@ class FunctionTool(Tool):
 
 
 def tool(
+    function: None = None,
+    /,
     *,
     name: str | None = None,
     risk: Risk = "read",
@@ -48,9 +50,11 @@ def tool(
 
     A parameter's annotation is its type; ``Annotated[int, "faces per die"]`` describes it to the model as well. A
     parameter annotated with ``ToolContext`` receives the call's context and is not shown to the model. The other
-    arguments are those of :class:`Traits`. Raises TypeError if the function is not async or lacks a docstring, and if
-    ``examples`` is one text.
+    arguments are those of :class:`Traits`. Raises TypeError if the function is not async, lacks a docstring or takes
+    ``*args`` or ``**kwargs``, and if ``examples`` is one text.
     """
+    if function is not None:
+        raise TypeError("write @tool() with its parentheses")
     if isinstance(examples, str):
         raise TypeError(f"examples are requests, not one text: write examples=[{examples[:80]!r}]")
     traits = Traits(
@@ -79,6 +83,10 @@ def _arguments(function: ToolFunction) -> tuple[type[BaseModel], str]:
     fields: dict[str, Any] = {}
     context_name = ""
     for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise TypeError(
+                f"tool {function.__name__}: name each argument, a model cannot see what *{parameter.name} takes"
+            )
         hint = hints.get(parameter.name, Any)
         if hint is ToolContext:
             context_name = parameter.name

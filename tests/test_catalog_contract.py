@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
@@ -88,6 +89,37 @@ def test_sound_arguments_are_taken(args: type[BaseModel] | Json) -> None:
 def test_decorator_refuses_one_text_as_examples_and_says_what_to_write() -> None:
     with pytest.raises(TypeError, match=r"write examples=\['Greet Ann'\]"):
         tool(examples="Greet Ann")
+
+
+def test_decorator_without_parentheses_says_what_to_write() -> None:
+    with pytest.raises(TypeError, match=r"write @tool\(\) with its parentheses"):
+
+        @tool  # type: ignore[arg-type]
+        async def greet(name: str) -> str:
+            """Greet."""
+            return name
+
+
+def test_decorator_refuses_arguments_that_no_model_can_see() -> None:
+    with pytest.raises(TypeError, match=r"tool greet: name each argument, .* \*names takes"):
+
+        @tool()
+        async def greet(*names: str) -> str:
+            """Greet."""
+            return ""
+
+
+class Handing(Odd):
+    """Hands a call on without awaiting it, and takes what it does not need under other names."""
+
+    def run(self, given: Any, *rest: Any) -> Awaitable[str]:
+        """What the odd tool runs."""
+        return super().run(given, *rest)
+
+
+def test_method_that_works_in_another_way_is_taken() -> None:
+    [capability] = capabilities("agentic_tools", "plugin", Handing())
+    assert capability.offered
 
 
 class Named(Router):

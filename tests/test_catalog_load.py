@@ -145,6 +145,39 @@ FAULTS = {
         "tool u has no method run",
         "Write U.run",
     ),
+    "no_mark": (
+        "def agentic_tools(): return T()",
+        "its function agentic_tools is not marked as a hook",
+        "Put @hookimpl, from agentic, above agentic_tools",
+    ),
+    "bare_function": (
+        "async def roll(): ...\n@hookimpl\ndef agentic_tools(): return roll",
+        "agentic_tools returned a function",
+        "Put @tool() above it, or return instances of subclasses of agentic.Tool",
+    ),
+    "name_of_another_version": (
+        "from agentic import Toolbelt",
+        "its import failed with this version of agentic-server: cannot import name 'Toolbelt' from 'agentic'",
+        "Run: pip install --upgrade agentic-server agentic-plugin-broken",
+    ),
+    "sync_method": (
+        "class U(Tool):\n    name, description, args = 'u', 'U', {}\n    def run(self, args, ctx): ...\n"
+        "@hookimpl\ndef agentic_tools(): return U()",
+        "the method run of tool u is not async",
+        "Write it as `async def run`",
+    ),
+    "async_method": (
+        "class A(Agent):\n    name, description = 'a', 'A'\n    async def bid(self, task): ...\n"
+        "    async def run(self, run): ...\n@hookimpl\ndef agentic_agents(): return A()",
+        "the method bid of agent a is async",
+        "Write it as `def bid`",
+    ),
+    "other_parameters": (
+        "class U(Tool):\n    name, description, args = 'u', 'U', {}\n    async def run(self): ...\n"
+        "@hookimpl\ndef agentic_tools(): return U()",
+        "the method run of tool u does not take (self, args, ctx)",
+        "Write async def run(self, args, ctx)",
+    ),
     "bad_rank": (
         "T.name, T.description, T.rank = 't', 'T', 'top'\n@hookimpl\ndef agentic_tools(): return T()",
         "rank of tool t is no whole number",
@@ -175,7 +208,7 @@ FAULTS = {
 HEAD = """
 from collections.abc import Callable
 from pydantic import BaseModel
-from agentic import NotConfigured, Tool, hookimpl
+from agentic import Agent, NotConfigured, Tool, hookimpl
 
 class T(Tool):
     args = {"type": "object"}

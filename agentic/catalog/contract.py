@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from agentic.catalog.catalog import Capability, Kind
 from agentic.catalog.fault import Fault
+from agentic.catalog.methods import check_method
 from agentic.events import AUCTION, REQUEST
 from agentic.messages import Json
 from agentic.ports.agent import Agent
@@ -87,8 +88,7 @@ def _capability(hook: str, contract: Contract, plugin: str, item: Any) -> Capabi
     _check_name(contract, item)
     what = f"{contract.kind.replace('_', ' ')} {item.name}"
     for method in contract.methods:
-        if getattr(type(item), method, None) is getattr(contract.port, method):
-            raise Fault(f"{what} has no method {method}", f"Write {type(item).__name__}.{method}")
+        check_method(what, type(item), contract.port, method)
     if contract.described and not (isinstance(getattr(item, "description", None), str) and item.description.strip()):
         raise Fault(f"{what} has no description", "Give it one: models and people choose by it")
     if not isinstance(item.rank, int):
@@ -108,8 +108,9 @@ def _wrong_thing(hook: str, contract: Contract, item: Any) -> Fault:
         if close is not None:
             close()
         return Fault(f"its hook {hook} is async", "Write it with def; the methods of what it returns are async")
+    decorate = "Put @tool() above it, or return" if port == "Tool" and callable(item) else "Return"
     return Fault(
-        f"its hook {hook} returned a {type(item).__name__}", f"Return instances of subclasses of agentic.{port}"
+        f"its hook {hook} returned a {type(item).__name__}", f"{decorate} instances of subclasses of agentic.{port}"
     )
 
 

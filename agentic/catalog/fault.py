@@ -22,6 +22,13 @@ def import_fault(entry: EntryPoint, error: BaseException, distribution: str) -> 
     """The fault of a plugin whose module could not be imported."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         return _missing_fault(entry, error.name, distribution)
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "agentic":
+        # Where a name is taken from says nothing to an operator.
+        told = described(error).partition(" (")[0].removeprefix("ImportError: ")
+        return Fault(
+            f"its import failed with this version of agentic-server: {told}",
+            f"Run: pip install --upgrade agentic-server {distribution}",
+        )
     if isinstance(error, SyntaxError):
         place = f"{error.filename}, line {error.lineno}"
         return Fault(f"its source has a syntax error ({place})", f"Correct it, or update {distribution}")

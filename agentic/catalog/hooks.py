@@ -26,6 +26,8 @@ def read_hooks(manager: pluggy.PluginManager, module: Any, name: str) -> Hooks:
         raise _signature_fault(manager, error) from error
     except ValueError as error:
         raise Fault("its module is that of another plugin already loaded", "Give each entry point its own") from error
+    if not manager.get_hookcallers(module):
+        _check_marks(manager, module)
     try:
         return {caller.name: [_call(one) for one in _own(caller, module)] for caller in _callers(manager, module)}
     except Fault:
@@ -63,6 +65,16 @@ def _call(implementation: pluggy.HookImpl) -> Callable[[Mapping[str, Any]], Any]
         return implementation.function(*positional, **named)
 
     return call
+
+
+def _check_marks(manager: pluggy.PluginManager, module: Any) -> None:
+    """Raise Fault where a module without hooks has functions that bear the names of some."""
+    named = [name for name in _known(manager) if callable(getattr(module, name, None))]
+    if named:
+        manager.unregister(module)
+        raise Fault(
+            f"its function {named[0]} is not marked as a hook", f"Put @hookimpl, from agentic, above {', '.join(named)}"
+        )
 
 
 def _unknown_fault(manager: pluggy.PluginManager, unknown: list[str]) -> Fault:
