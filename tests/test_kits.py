@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import time
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -203,6 +205,23 @@ class IgnoresCancelling(SchemaTool):
         return "done"
 
 
+class ReturnsNoText(SchemaTool):
+    async def run(self, args: Any, ctx: Any) -> Any:
+        return {"text": args["text"]}
+
+
+class Sleeps(SchemaTool):
+    async def run(self, args: Any, ctx: Any) -> str:
+        time.sleep(0.001)  # noqa: ASYNC251 - what the kit is to find
+        return "done"
+
+
+class ConnectsByItself(SchemaTool):
+    async def run(self, args: Any, ctx: Any) -> str:
+        with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+            return "done"
+
+
 SAMPLE = [{"text": "hello"}]
 BROKEN_TOOLS = [
     (BadlyNamed, "test_name_can_be_called_by_any_model", ()),
@@ -211,6 +230,9 @@ BROKEN_TOOLS = [
     (SuggestsNonsense, "test_suggest_never_raises_and_fits_the_schema", ()),
     (SuggestRaises, "test_suggest_never_raises_and_fits_the_schema", ()),
     (LetsBugsOut, "test_garbage_is_refused_with_an_error_for_the_model", (SAMPLE, FakeContext())),
+    (ReturnsNoText, "test_run_finds_something_within_its_timeout", (SAMPLE, FakeContext())),
+    (Sleeps, "test_run_never_waits_in_the_event_loop", (SAMPLE, FakeContext())),
+    (ConnectsByItself, "test_run_never_waits_in_the_event_loop", (SAMPLE, FakeContext())),
     (SaysNothing, "test_run_finds_something_within_its_timeout", (SAMPLE, FakeContext())),
     (IgnoresCancelling, "test_cancelling_is_prompt", (SAMPLE, FakeContext())),
 ]
@@ -230,3 +252,17 @@ async def test_call_validates_as_the_kernel_does() -> None:
     assert context.told == [("repeating", 0.5)]
     with pytest.raises(ToolError):
         await call(repeat, {"text": " "})
+
+
+async def test_what_is_no_result_is_told_by_its_type() -> None:
+    with pytest.raises(AssertionError, match=r"tool \w+ returned a dict: return a text or an agentic.ToolResult"):
+        await call(ReturnsNoText(), {"text": "ab"})
+
+
+async def test_tool_that_waits_in_a_thread_passes_the_kit() -> None:
+    class Patient(SchemaTool):
+        async def run(self, args: Any, ctx: Any) -> str:
+            await asyncio.to_thread(time.sleep, 0.001)
+            return "done"
+
+    await ToolConformance().test_run_never_waits_in_the_event_loop(Patient(), SAMPLE, FakeContext())

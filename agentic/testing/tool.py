@@ -29,6 +29,7 @@ from agentic.events import File
 from agentic.messages import Json
 from agentic.ports.space import Principal, Space
 from agentic.ports.tool import Tool, ToolContext, ToolResult
+from agentic.testing.blocking import blocking_calls
 from agentic.testing.space import FakeSpace
 
 __all__ = ["FakeContext", "FakeSpace", "ToolConformance", "call", "schema_of"]
@@ -95,9 +96,13 @@ def schema_of(tool: Tool) -> Json:
 async def call(tool: Tool, arguments: Json, context: ToolContext | None = None) -> ToolResult:
     """Validate and run, as the kernel does.
 
-    Raises what the tool raises; pydantic's or jsonschema's ValidationError for arguments that do not fit the schema.
+    Raises what the tool raises; pydantic's or jsonschema's ValidationError for arguments that do not fit the schema;
+    AssertionError where it returns what is no result.
     """
     result = await tool.run(_validated(tool, arguments), context or FakeContext())
+    assert isinstance(result, (str, ToolResult)), (
+        f"tool {tool.name} returned a {type(result).__name__}: return a text or an agentic.ToolResult"
+    )
     return ToolResult(result) if isinstance(result, str) else result
 
 
@@ -166,6 +171,16 @@ class ToolConformance:
             assert isinstance(result, ToolResult)
             assert result.content.strip(), "the model needs something to read"
             assert not result.error, result.content
+
+    async def test_run_never_waits_in_the_event_loop(
+        self, tool: Tool, arguments: Sequence[Json], context: ToolContext
+    ) -> None:
+        with blocking_calls() as blocking:
+            for sample in arguments:
+                await call(tool, sample, context)
+        assert not blocking, (
+            f"{blocking[0]} stops the server for everybody: await what is async, or use asyncio.to_thread"
+        )
 
     async def test_runs_side_by_side(self, tool: Tool, arguments: Sequence[Json], context: ToolContext) -> None:
         if not tool.traits.parallel:
