@@ -178,6 +178,26 @@ FAULTS = {
         "the method run of tool u does not take (self, args, ctx)",
         "Write async def run(self, args, ctx)",
     ),
+    "reader_of_nothing": (
+        "class R(DocumentReader):\n    name = 'r'\n    def recognise(self, head, name): ...\n"
+        "    def read(self, path): ...\n@hookimpl\ndef agentic_document_readers(): return R()",
+        "the media_types of document reader r are no tuple of media types",
+        'Write media_types = ("text/x-recipe",)',
+    ),
+    "reader_within_a_function": (
+        "@hookimpl\ndef agentic_document_readers():\n    class R(DocumentReader):\n        name = 'r'\n"
+        "        media_types = ('text/x-r',)\n        def recognise(self, head, name): ...\n"
+        "        def read(self, path): ...\n    return R()",
+        "of document reader r does not lie at the top of its module",
+        "Move it there: a process of its own imports it",
+    ),
+    "reader_with_arguments": (
+        "class R(DocumentReader):\n    name, media_types = 'r', ('text/x-r',)\n    def __init__(self, size): ...\n"
+        "    def recognise(self, head, name): ...\n    def read(self, path): ...\n"
+        "@hookimpl\ndef agentic_document_readers(): return R(3)",
+        "the class R of document reader r cannot be made without arguments",
+        "Leave them out",
+    ),
     "bad_rank": (
         "T.name, T.description, T.rank = 't', 'T', 'top'\n@hookimpl\ndef agentic_tools(): return T()",
         "rank of tool t is no whole number",
@@ -208,7 +228,7 @@ FAULTS = {
 HEAD = """
 from collections.abc import Callable
 from pydantic import BaseModel
-from agentic import Agent, NotConfigured, Tool, hookimpl
+from agentic import Agent, DocumentReader, NotConfigured, Tool, hookimpl
 
 class T(Tool):
     args = {"type": "object"}

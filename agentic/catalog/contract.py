@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -95,6 +97,8 @@ def _capability(hook: str, contract: Contract, plugin: str, item: Any) -> Capabi
         raise Fault(f"the rank of {what} is no whole number", "Give it a rank such as 0")
     if contract.kind == "tool":
         _check_tool(what, item)
+    if contract.kind == "document_reader":
+        _check_reader(what, item)
     return Capability(contract.kind, item.name, plugin, item, item.rank)
 
 
@@ -136,6 +140,26 @@ def _check_tool(what: str, item: Any) -> None:
         raise Fault(
             f"the arguments of {what} are invalid: {wrong}", f"Use a pydantic model, or a schema like {example}"
         )
+
+
+def _check_reader(what: str, item: Any) -> None:
+    """It is made anew in a process of its own, from its class's place alone."""
+    types = getattr(item, "media_types", None)
+    if not isinstance(types, tuple) or not types or not all(isinstance(one, str) and "/" in one for one in types):
+        raise Fault(f"the media_types of {what} are no tuple of media types", 'Write media_types = ("text/x-recipe",)')
+    kind = type(item)
+    if getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is not kind:
+        raise Fault(
+            f"the class {kind.__qualname__} of {what} does not lie at the top of its module",
+            "Move it there: a process of its own imports it",
+        )
+    try:
+        inspect.signature(kind).bind()
+    except TypeError:
+        raise Fault(
+            f"the class {kind.__name__} of {what} cannot be made without arguments",
+            "Leave them out: a process of its own makes it",
+        ) from None
 
 
 def _check_traits(what: str, traits: Traits) -> None:
