@@ -49,9 +49,8 @@ def tool(
     """Make an async function a tool.
 
     A parameter's annotation is its type; ``Annotated[int, "faces per die"]`` describes it to the model as well. A
-    parameter annotated with ``ToolContext`` receives the call's context and is not shown to the model. The other
-    arguments are those of :class:`Traits`. Raises TypeError if the function is not async, lacks a docstring or takes
-    ``*args`` or ``**kwargs``, and if ``examples`` is one text.
+    parameter annotated with ``ToolContext`` receives the call's context, unseen by the model. The other arguments are
+    those of :class:`Traits`. Raises TypeError where the function or the examples are not what a tool can be made of.
     """
     if function is not None:
         raise TypeError("write @tool() with its parentheses")
