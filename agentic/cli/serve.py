@@ -54,11 +54,13 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
     import uvicorn
 
     from agentic.kernel import open_kernel
+    from agentic.runtime.copying import refuse_half_a_copy
     from agentic.server.app import create_app
     from agentic.server.endings import PatientServer
 
     async def work() -> bool:
         async with open_kernel(settings, only=only) as kernel:
+            await refuse_half_a_copy(kernel.storage)
             await _greet(kernel)
             server = PatientServer(config, kernel.engine.suspend_all)
             config.app = create_app(kernel)
