@@ -377,6 +377,7 @@ async def test_full_text_that_waits_leaves_connections_to_the_storage(
         opened(PostgresStorage, both) as storage,
     ):
         await write(index)
+        await write(storage)
         async with other.database.transaction() as connection:
             await connection.execute(f"LOCK TABLE {other.statements.schema}.text_documents IN ACCESS EXCLUSIVE MODE")
             searching = [asyncio.create_task(names(index)) for _ in range(both.connections)]
@@ -387,6 +388,22 @@ async def test_full_text_that_waits_leaves_connections_to_the_storage(
             assert await names(storage) == ["doc"]
         answers = await asyncio.gather(*searching, return_exceptions=True)
         assert [answer for answer in answers if not isinstance(answer, StorageError)] == [["doc"]] * 5
+
+
+async def test_full_text_alone_takes_all_connections_until_a_storage_comes(pooled: Pooled) -> None:
+    both = pooled()
+    async with opened(PostgresTextIndex, both) as index, opened(PostgresStorage, both) as storage:
+        async with AsyncExitStack() as at_work:
+            for _ in range(both.connections):
+                await at_work.enter_async_context(index.database.connection())
+        await write(storage)
+        async with AsyncExitStack() as at_work:
+            for _ in range(both.connections // 2):
+                await at_work.enter_async_context(index.database.connection())
+            more = asyncio.create_task(names(index))
+            assert await names(storage) == ["doc"]
+            assert not more.done()
+        assert await more == []
 
 
 async def test_storage_without_a_free_connection_says_so_and_goes_on_when_there_is_one(
