@@ -109,6 +109,14 @@ async def test_refusals_say_what_to_mend(store: S3Blobs, code: str, fix: str) ->
     assert fix in store._bucket._fault(code).message
 
 
+@pytest.mark.parametrize(
+    ("code", "again"),
+    [("SlowDown", True), ("InternalError", True), ("ConnectionClosedError", True), ("AccessDenied", False)],
+)
+async def test_faults_that_pass_by_themselves_say_when_to_ask_again(store: S3Blobs, code: str, again: bool) -> None:
+    assert (store._bucket._fault(code).retry_after_s is not None) == again
+
+
 async def test_big_file_that_fails_or_is_cancelled_leaves_no_parts(store: S3Blobs) -> None:
     async def broken() -> AsyncIterator[bytes]:
         yield b"x" * TWO_PARTS

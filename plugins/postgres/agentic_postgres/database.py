@@ -9,12 +9,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from agentic import StorageError
-from agentic_postgres.faults import Busy, is_lost, meaning, sqlstate
+from agentic_postgres.faults import Busy, is_lost, meaning, passes, sqlstate
 from agentic_postgres.pool import CONNECT_S, Pool
 
 logger = logging.getLogger(__name__)
 
 TOO_LARGE = "54000"
+AGAIN_S = 5
+"""When to ask again where the fault passes by itself."""
 
 
 class Database:
@@ -130,7 +132,7 @@ class Database:
             return self._closed_fault()
         logger.error("[Postgres] %s failed: %s %s", self._title, type(error).__name__, sqlstate(error))
         told = self._too_large if sqlstate(error) == TOO_LARGE else meaning(error, self.pool.url)
-        return StorageError(f"{self._title} failed: {told}")
+        return StorageError(f"{self._title} failed: {told}", retry_after_s=AGAIN_S if passes(error) else None)
 
     def _closed_fault(self) -> StorageError:
         return StorageError(f"{self._title} is closed: the server is shutting down.")

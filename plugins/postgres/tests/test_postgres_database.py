@@ -101,8 +101,9 @@ async def test_restarted_database_is_found_again_by_readers_writers_and_those_wh
             ):
                 with pytest.raises(
                     StorageError, match=r"does not answer\. Start the database, or correct POSTGRES_URL"
-                ):
+                ) as failure:
                     await doing
+                assert failure.value.retry_after_s == database.AGAIN_S
             assert "does not answer" in str(await storage.health())
             assert "does not answer" in str(await index.health())
             await asyncio.to_thread(postgres.start)
@@ -176,6 +177,7 @@ async def test_wrong_url_is_told_with_its_fix_and_without_the_password(
     async with opened(use, Pool(postgres.url.replace(*change))) as kept:
         with pytest.raises(StorageError, match=fix) as failure:
             await names(kept)
+        assert failure.value.retry_after_s is None, "somebody has to correct it first"
         assert fix in str(await kept.health())
         assert PASSWORD not in str(failure.value) + caplog.text
 
