@@ -32,12 +32,26 @@ def serve(
 ) -> None:
     """Serve the OpenAI API."""
     only = None if safe_mode is None else [name.strip() for name in safe_mode.split(",")]
+    _open_standard_streams()
     try:
         with _collecting_later():
             _start(host, port, only)
     except AgenticError as error:
         typer.echo(f"error: {error.message}", err=True)
         raise typer.Exit(1) from None
+
+
+def _open_standard_streams() -> None:
+    """Where a supervisor has closed one of the three, open it on nothing.
+
+    Files and sockets would else take their numbers, and whoever writes to stderr, a child process too, write into them.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free is this one.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def _start(host: str | None, port: int | None, only: Sequence[str] | None) -> None:
