@@ -10,13 +10,17 @@ from __future__ import annotations
 import atexit
 import copy
 import logging
+import os
 import queue
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
 from traceback import walk_tb
+from typing import Any
 
 from agentic import content
 from agentic.catalog.settings import Settings
@@ -123,15 +127,56 @@ class SafeQueueHandler(QueueHandler):
         super().close()
 
 
+class LogFile(RotatingFileHandler):
+    """The log file, for its owner alone. Where it was moved away, as logrotate and other servers do, it begins anew.
+
+    One that cannot be written is told once on stderr, and is written again once it can be.
+    """
+
+    _is_failing = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record to the file that has the name now."""
+        failed, self._is_failing = self._is_failing, False
+        if self.stream is not None and not self._is_in_place(self.stream.fileno()):
+            with suppress(OSError):
+                self.stream.close()
+            # What comes next opens it.
+            self.stream = None
+        super().emit(record)
+        if self._is_failing and not failed and sys.stderr is not None:
+            with suppress(OSError, ValueError):
+                sys.stderr.write(f"{self.baseFilename} cannot be written: the log goes on there once it can.\n")
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say nothing of the record: this is called for each while the disk is full."""
+        self._is_failing = True
+
+    def close(self) -> None:
+        """Let go of the file, also where its last lines cannot be written."""
+        with suppress(OSError):
+            super().close()
+
+    def _open(self) -> Any:
+        path = Path(self.baseFilename)
+        stream = path.open(self.mode, encoding=self.encoding, errors=self.errors)
+        path.chmod(0o600)
+        return stream
+
+    def _is_in_place(self, file: int) -> bool:
+        try:
+            return os.path.samestat(Path(self.baseFilename).stat(), os.fstat(file))
+        except OSError:
+            return False
+
+
 def _open_file(settings: Settings, targets: list[logging.Handler]) -> str:
     """Add the file to ``targets``, or say why there is none."""
     path = settings.log_file or settings.data_dir / "logs" / "app.log"
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        target = RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
-        path.chmod(0o600)
-        targets.append(target)
+        targets.append(LogFile(path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8"))
     except OSError as error:
         complaint = f"{path} cannot be written ({error.strerror})"
         if settings.log_file is not None:

@@ -42,7 +42,7 @@ def identity(monkeypatch, tmp_path):
 
     @asynccontextmanager
     async def open_kernel(_settings):
-        yield SimpleNamespace(identity=identity, departures=departures, everything=everything)
+        yield SimpleNamespace(storage=storage, identity=identity, departures=departures, everything=everything)
 
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     kernel = ModuleType("agentic.kernel")

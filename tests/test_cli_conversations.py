@@ -46,7 +46,7 @@ def storage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MemoryStorage:
     async def open_kernel(_settings: Any) -> AsyncIterator[Any]:
         users = SimpleNamespace(find=_nobody)
         identity = SimpleNamespace(users=users, sole_admin=_nobody)
-        yield SimpleNamespace(engine=House(_silent, storage=storage).engine, identity=identity)
+        yield SimpleNamespace(storage=storage, engine=House(_silent, storage=storage).engine, identity=identity)
 
     kernel: Any = ModuleType("agentic.kernel")
     kernel.open_kernel = open_kernel

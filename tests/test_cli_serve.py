@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -52,3 +54,12 @@ async def test_a_start_that_fails_leaves_the_collector_at_work() -> None:
     with pytest.raises(OSError, match="no such server"), _collecting_later():
         await _settle(kernel(probe))
     assert gc.isenabled()
+
+
+def test_standard_streams_that_were_closed_are_taken_by_nothing_else() -> None:
+    program = (
+        "import os, sys; from agentic.cli.serve import _open_standard_streams; _open_standard_streams(); "
+        "null = os.stat(os.devnull); sys.exit(0 if all(os.path.samestat(os.fstat(n), null) for n in range(3)) else 9)"
+    )
+    script = 'exec <&- >&- 2>&-; exec "$0" -c "$1"'
+    assert subprocess.run(["sh", "-c", script, sys.executable, program], check=False).returncode == 0

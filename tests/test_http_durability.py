@@ -163,16 +163,19 @@ def read_some(api: Api, then: Callable[[str], object], *, rest: list[str] | None
     return response.headers["x-session-id"]
 
 
-@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
 def test_answer_under_way_at_a_shutdown_ends_with_an_error_and_is_kept(
-    own: dict[str, str], key: str, ollama: SharedOllama, tmp_path: Path, stream: bool
+    own: dict[str, str], key: str, ollama: SharedOllama, tmp_path: Path, how: signal.Signals
 ) -> None:
-    """Of an answer that takes longer than the server waits, the client is told in the one shape."""
+    """Of an answer that takes longer than the server waits, the client is told in the one shape.
+
+    SIGHUP is what a server gets whose terminal is closed.
+    """
     ollama.script(says("word " * 400, delay_s=0.05))
     with running_server(own, data_dir=tmp_path / "data") as server, Api(server, key) as ann:
-        ending = threading.Timer(1.0, server.process.send_signal, [signal.SIGTERM])
+        ending = threading.Timer(1.0, server.process.send_signal, [how])
         ending.start()
-        if stream:
+        if how == signal.SIGTERM:
             answer = ann.chat_stream()
             assert answer.error is not None
             assert answer.error["code"] == "cancelled"

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from agentic.errors import BadRequest, Conflict, NotFound
+from agentic.errors import BadRequest, Conflict, NotFound, StorageError
 from agentic.identity.users import Users
 from agentic.testing.storage import MemoryStorage
 
@@ -170,3 +170,13 @@ async def test_a_new_role_raises_the_token_version_and_must_be_one(users):
         await users.set_role("anna", "root")
     with pytest.raises(NotFound):
         await users.set_role("nobody", "admin")
+
+
+@pytest.mark.parametrize("edited", [{"a": 1}, ["anna"], "anna", None])
+async def test_a_record_that_somebody_has_edited_into_no_user_is_named(users, storage, edited):
+    """Where storage is files that people can edit."""
+    user = await users.add("anna", PASSWORD, "user")
+    await storage.save(f"users/{user.id}", edited)
+    for asking in (users.list(), users.get(user.id), users.find("anna")):
+        with pytest.raises(StorageError, match=f"What is stored at users/{user.id} is no user: restore it"):
+            await asking

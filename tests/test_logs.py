@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import logging
+import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -215,3 +217,46 @@ def test_file_is_rotated(monkeypatch: pytest.MonkeyPatch) -> None:
         f"app.log.{n}" for n in range(1, 6)
     ]
     assert "line 39" in found[0]
+
+
+def test_log_moved_away_is_begun_anew_for_its_owner_alone() -> None:
+    """As logrotate does, and any other process that writes to the same log."""
+    file, old = Path("data/logs/app.log"), Path("data/logs/app.log.old")
+    file.parent.mkdir(parents=True)
+    target = logs.LogFile(file, maxBytes=10_000, encoding="utf-8")
+    for number in range(3):
+        target.emit(logging.makeLogRecord({"msg": f"line {number}"}))
+        if number == 1:
+            file.rename(old)
+    target.close()
+    assert (old.read_text(), file.read_text()) == ("line 0\nline 1\n", "line 2\n")
+    assert {stat.S_IMODE(one.stat().st_mode) for one in (file, old)} == {0o600}
+
+
+def test_log_that_cannot_be_written_is_told_once_and_goes_on_when_it_can(capsys: pytest.CaptureFixture[str]) -> None:
+    file = Path("data/logs/app.log")
+    found: list[str] = []
+    with logging_to(found):
+        log = logging.getLogger("agentic")
+        log.error("before")
+        (handler,) = [one for one in logging.getLogger().handlers if isinstance(one, logs.SafeQueueHandler)]
+        flush(handler)
+        shutil.rmtree(file.parent)
+        file.parent.write_text("in the way")
+        for _ in range(3):
+            log.error(SECRET)
+        flush(handler)
+        file.parent.unlink()
+        file.parent.mkdir()
+        log.error("after")
+    assert "after" in found[0]
+    said = capsys.readouterr().err
+    assert said.count("app.log cannot be written") == 1
+    assert SECRET not in said and "Traceback" not in said
+
+
+def flush(handler: logs.SafeQueueHandler) -> None:
+    """Have written what was logged so far."""
+    assert handler.writer is not None
+    handler.writer.stop()
+    handler.writer.start()

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from agentic import StorageError, Stored
-from agentic.runtime.copying import MARKER, Copied, copy_blobs, copy_storage, count_files, count_keys
+from agentic.runtime.copying import (
+    MARKER,
+    Copied,
+    copy_blobs,
+    copy_storage,
+    count_files,
+    count_keys,
+    finish,
+    refuse_half_a_copy,
+)
 from agentic.testing.blobs import MemoryBlobs, pieces_of, whole
 from agentic.testing.storage import MemoryStorage
 
@@ -62,6 +71,7 @@ def contents(storage: MemoryStorage) -> tuple[Any, Any]:
 async def test_documents_keep_version_and_time_and_logs_without_a_document_come_along(source: Named) -> None:
     target, copied, told = Named("new"), Copied(), []
     await copy_storage(source, target, copied, told.append)
+    await finish(target)
     assert contents(target) == contents(source)
     assert (copied.documents, copied.items) == (2, 451)
     assert len(told) == 2 * await count_keys(source) == 6
@@ -79,8 +89,35 @@ async def test_copy_that_was_cut_goes_on_where_it_was(source: Named) -> None:
     await source.delete("spaces/1/note")
     await source.append("spaces/1/note", ["anew"])
     await copy_storage(source, target, Copied(), ignored)
+    await finish(target)
     assert contents(target) == contents(source)
     assert target.restored == ["users/1"]
+
+
+async def test_log_that_was_written_anew_in_the_same_length_is_copied_once_more(source: Named) -> None:
+    target = Named("new", fails_at="users/1")
+    with pytest.raises(StorageError, match="cut"):
+        await copy_storage(source, target, Copied(), ignored)
+    target.fails_at = ""
+    await source.delete("spaces/1/only-a-log")
+    await source.append("spaces/1/only-a-log", [{"b": 2}])
+    copied = Copied()
+    await copy_storage(source, target, copied, ignored)
+    await finish(target)
+    assert contents(target) == contents(source)
+    assert (copied.documents, copied.items) == (2, 451)
+
+
+async def test_half_a_copy_is_refused_until_it_is_finished(source: Named) -> None:
+    target = Named("new")
+    await refuse_half_a_copy(target)
+    await copy_storage(source, target, Copied(), ignored)
+    with pytest.raises(StorageError, match=r"a copy of old that is not at its end\. Run the same .*--to new' again"):
+        await refuse_half_a_copy(target)
+    # What was compared already is no hindrance: files may have been cut off after it.
+    await copy_storage(source, target, Copied(), ignored)
+    await finish(target)
+    await refuse_half_a_copy(target)
 
 
 async def test_storage_that_holds_something_else_is_left_alone(source: Named) -> None:

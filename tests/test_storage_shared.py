@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from agentic.catalog.load import load
 from agentic.catalog.settings import read_settings
 from agentic.cli.main import app
-from agentic.runtime.copying import Copied, copy_storage
+from agentic.runtime.copying import Copied, copy_storage, finish
 from agentic.testing.postgres import postgres_programs, running_postgres
 from agentic.testing.s3 import ACCESS_KEY, SECRET_KEY, running_s3
 from agentic.testing.server import PASSWORD, running_server
@@ -216,6 +216,33 @@ def test_what_a_server_keeps_moves_to_another_storage(
     assert "and this" in log.read_text("utf-8"), "people can read it"
 
 
+def test_copy_that_is_cut_off_among_the_files_is_gone_on_with_and_used_by_nobody_until_then(
+    stores: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a server wrote to half a copy, the rest of the copy would remove."""
+    monkeypatch.chdir(tmp_path)
+    settings = {**stores, "STORAGE": "sqlite", "BLOBS": "files", "S3_PREFIX": "moved/", "DATA_DIR": f"{tmp_path}/data"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+    def agentic(*arguments: str, code: int = 0, **changed: str) -> str:
+        done = CliRunner().invoke(app, arguments, input=f"{PASSWORD}\n", env=changed)
+        assert done.exit_code == code, done.output
+        return done.output
+
+    agentic("users", "add", "ann")
+    file = tmp_path / "data" / "files" / "spaces" / "1" / "a"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"kept")
+    command = ("storage", "copy", "--to", "files", "--blobs-to", "s3")
+    assert "does not answer" in agentic(*command, code=1, S3_ENDPOINT="http://127.0.0.1:1")
+    said = "a copy of sqlite that is not at its end. Run the same 'agentic storage copy --to files' again"
+    for refused in (("users", "add", "bob"), ("serve",)):
+        assert said in agentic(*refused, code=1, STORAGE="files")
+    assert "Now set STORAGE=files and BLOBS=s3" in agentic(*command)
+    assert "ann" in agentic("users", "list", STORAGE="files")
+
+
 async def test_copy_there_and_back_gives_what_was_there(tmp_path: Path) -> None:
     first, files, last = (
         SqliteStorage(tmp_path / "first.db"),
@@ -226,8 +253,9 @@ async def test_copy_there_and_back_gives_what_was_there(tmp_path: Path) -> None:
         await first.save(key, VALUES)
         await first.append(key, VALUES * 40)
     copied = Copied()
-    await copy_storage(first, files, copied, lambda _key: None)
-    await copy_storage(files, last, copied, lambda _key: None)
+    for source, target in ((first, files), (files, last)):
+        await copy_storage(source, target, copied, lambda _key: None)
+        await finish(target)
     keys = list(await first.keys(""))
     assert list(await last.keys("")) == keys
     for key in keys:

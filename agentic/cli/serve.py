@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
+import os
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentic.errors import AgenticError, BadRequest
+from agentic.errors import AgenticError, BadRequest, ConfigurationError
 
 if TYPE_CHECKING:
     from agentic.catalog.settings import Settings
@@ -29,12 +32,26 @@ def serve(
 ) -> None:
     """Serve the OpenAI API."""
     only = None if safe_mode is None else [name.strip() for name in safe_mode.split(",")]
+    _open_standard_streams()
     try:
         with _collecting_later():
             _start(host, port, only)
     except AgenticError as error:
         typer.echo(f"error: {error.message}", err=True)
         raise typer.Exit(1) from None
+
+
+def _open_standard_streams() -> None:
+    """Where a supervisor has closed one of the three, open it on nothing.
+
+    Files and sockets would else take their numbers, and whoever writes to stderr, a child process too, write into them.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free is this one.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def _start(host: str | None, port: int | None, only: Sequence[str] | None) -> None:
@@ -54,11 +71,14 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
     import uvicorn
 
     from agentic.kernel import open_kernel
+    from agentic.runtime.copying import refuse_half_a_copy
     from agentic.server.app import create_app
     from agentic.server.endings import PatientServer
 
     async def work() -> bool:
+        await _refuse_address(settings.server_host, settings.server_port)
         async with open_kernel(settings, only=only) as kernel:
+            await refuse_half_a_copy(kernel.storage)
             await _greet(kernel)
             server = PatientServer(config, kernel.engine.suspend_all)
             config.app = create_app(kernel)
@@ -89,6 +109,24 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         if not runner.run(work()):
             raise typer.Exit(1)
+
+
+async def _refuse_address(host: str, port: int) -> None:
+    """Raises ConfigurationError where nothing can listen there: before anything is opened, and in words."""
+    try:
+        trial = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)
+    except OSError as error:
+        raise ConfigurationError(_refused(host, port, error)) from error
+    trial.close()
+    await trial.wait_closed()
+
+
+def _refused(host: str, port: int, error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"SERVER_HOST: this machine has no address {host!r}. Example: SERVER_HOST=127.0.0.1, or ::1, or 0.0.0.0"
+    told = os.strerror(error.errno).lower() if error.errno else type(error).__name__
+    fix = "End what listens there, or choose another" if error.errno == errno.EADDRINUSE else "Choose another"
+    return f"SERVER_PORT: {host} port {port}: {told}. {fix}. Example: agentic serve --port {max(port, 7999) + 1}"
 
 
 @contextmanager

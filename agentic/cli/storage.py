@@ -35,7 +35,7 @@ def copy(
 
     No server may be at work meanwhile. The source stays as it is; afterwards set STORAGE or BLOBS, and start it again.
     """
-    copied = with_kernel(lambda kernel: _copy(kernel, (source, to), (blobs_source, blobs_to)))
+    copied = with_kernel(lambda kernel: _copy(kernel, (source, to), (blobs_source, blobs_to)), half_a_copy=True)
     if to:
         typer.echo(f"Copied and compared {copied.documents} documents and {copied.items} items of logs.", err=True)
     if blobs_to:
@@ -52,25 +52,37 @@ async def _copy(
     copied = copying.Copied()
     if not (storages[1] or blobs[1]):
         raise BadRequest("Say where to: --to NAME for documents and logs, --blobs-to NAME for files.")
-    if storages[1]:
-        async with _both(kernel, "storage_backend", kernel.storage, storages) as (source, target):
-            for one in (source, target):
-                await _refuse_company(kernel, one)
-            await _shown(
-                f"{source.name} to {target.name}",
-                copying.count_keys(source),
-                lambda tell: copying.copy_storage(source, target, copied, tell),
-            )
-    if blobs[1]:
-        # Files are written by the servers of the storage that is in use.
-        await _refuse_company(kernel, kernel.storage)
-        async with _both(kernel, "blob_store", kernel.blobs, blobs) as (source, target):
-            await _shown(
-                f"files of {source.name} to {target.name}",
-                copying.count_files(source),
-                lambda tell: copying.copy_blobs(source, target, copied, tell),
-            )
+    if not storages[1]:
+        await _copy_files(kernel, blobs, copied)
+        return copied
+    async with _both(kernel, "storage_backend", kernel.storage, storages) as (source, target):
+        for one in (source, target):
+            await _refuse_company(kernel, one)
+        await _shown(
+            f"{source.name} to {target.name}",
+            copying.count_keys(source),
+            lambda tell: copying.copy_storage(source, target, copied, tell),
+        )
+        if blobs[1]:
+            await _copy_files(kernel, blobs, copied)
+        # One that has begun meanwhile may have changed what was compared already.
+        await _refuse_company(kernel, source)
+        await copying.finish(target)
     return copied
+
+
+async def _copy_files(kernel: Kernel, blobs: tuple[str | None, str | None], copied: Copied) -> None:
+    from agentic.runtime import copying
+
+    # Files are written by the servers of the storage that is in use.
+    await _refuse_company(kernel, kernel.storage)
+    async with _both(kernel, "blob_store", kernel.blobs, blobs) as (source, target):
+        await _shown(
+            f"files of {source.name} to {target.name}",
+            copying.count_files(source),
+            lambda tell: copying.copy_blobs(source, target, copied, tell),
+        )
+    await _refuse_company(kernel, kernel.storage)
 
 
 @asynccontextmanager

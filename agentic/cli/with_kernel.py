@@ -17,17 +17,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def with_kernel(work: Callable[[Kernel], Awaitable[T]]) -> T:
+def with_kernel(work: Callable[[Kernel], Awaitable[T]], *, half_a_copy: bool = False) -> T:
     """What ``work`` returns. What it logs goes to the log file alone.
 
-    An AgenticError is printed on stderr, and the command ends with exit code 1.
+    An AgenticError is printed on stderr, and the command ends with exit code 1. ``half_a_copy``: do it also over a
+    storage to which a copy is not at its end.
     """
     from agentic import logs
     from agentic.catalog.settings import read_settings
     from agentic.kernel import open_kernel
+    from agentic.runtime.copying import refuse_half_a_copy
 
     async def run(settings: Settings) -> T:
         async with open_kernel(settings) as kernel:
+            if not half_a_copy:
+                await refuse_half_a_copy(kernel.storage)
             return await work(kernel)
 
     try:

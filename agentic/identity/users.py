@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
-from agentic.errors import BadRequest, Conflict, NotFound
+from agentic.errors import BadRequest, Conflict, NotFound, StorageError
 from agentic.identity.leases import Leases
 from agentic.identity.listing import every
 from agentic.identity.passwords import Passwords
@@ -96,7 +96,7 @@ class Users:
     async def list(self) -> list[User]:
         """All users by name."""
         ids = {stored.value["id"] async for stored in every(self._storage, "user_names/")}
-        users = [_from_json(stored.value) async for stored in every(self._storage, "users/")]
+        users = [_of(stored) async for stored in every(self._storage, "users/")]
         return sorted((user for user in users if user.id in ids), key=lambda user: user.name)
 
     async def set_disabled(self, name: str, disabled: bool) -> User:
@@ -155,7 +155,7 @@ class Users:
         matches = await self._passwords.matches(password, stored.value["password_hash"] if stored else None)
         if stored is None or not matches:
             return None
-        user = _from_json(stored.value)
+        user = _of(stored)
         return None if user.disabled else user
 
     async def _load(self, name: str) -> Stored | None:
@@ -185,7 +185,15 @@ def _check_role(role: str) -> None:
 
 
 def _user(stored: Stored | None) -> User | None:
-    return _from_json(stored.value) if stored else None
+    return _of(stored) if stored else None
+
+
+def _of(stored: Stored) -> User:
+    """The user. Raises StorageError for what is none: where people may edit it, somebody has."""
+    try:
+        return _from_json(stored.value)
+    except (TypeError, KeyError) as error:
+        raise StorageError(f"What is stored at {stored.key} is no user: restore it from a backup.") from error
 
 
 def _from_json(value: Any) -> User:

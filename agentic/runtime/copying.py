@@ -13,7 +13,7 @@ from typing import Any
 
 from agentic.errors import StorageError
 from agentic.ports.blobs import Blob, BlobStore
-from agentic.ports.storage import StorageBackend
+from agentic.ports.storage import StorageBackend, Stored
 from agentic.runtime.presence import PREFIX as SERVERS
 
 MARKER = "copying"
@@ -42,7 +42,8 @@ async def count_keys(storage: StorageBackend) -> int:
 async def copy_storage(source: StorageBackend, target: StorageBackend, copied: Copied, tell: Tell) -> None:
     """Copy and compare all documents and logs. Both must be at rest.
 
-    Raises StorageError where the target holds something else, where storage fails, and where they differ at the end.
+    The target counts as half a copy until ``finish``, and can be gone on with. Raises StorageError where it holds
+    something else, where storage fails, and where both differ at the end.
     """
     await _begin(source, target)
     async for key in _keys(source):
@@ -56,7 +57,27 @@ async def copy_storage(source: StorageBackend, target: StorageBackend, copied: C
     async for key in _keys(source):
         await _compare(source, target, key, copied)
         tell(key)
+
+
+async def finish(target: StorageBackend) -> None:
+    """Say of a storage that the copy in it is whole. Raises StorageError."""
     await target.delete(MARKER)
+
+
+async def refuse_half_a_copy(storage: StorageBackend) -> None:
+    """Raises StorageError where a copy to the storage is not at its end: going on with that would undo what is changed.
+
+    A storage that does not answer is not refused: whoever needs it is told so.
+    """
+    try:
+        marker = await storage.load(MARKER)
+    except StorageError:
+        return
+    if marker is not None:
+        raise StorageError(
+            f"The storage {storage.name} holds a copy of {_source_in(marker)} that is not at its end. Run the same "
+            f"'agentic storage copy --to {storage.name}' again, which goes on with it."
+        )
 
 
 async def count_files(blobs: BlobStore) -> int:
@@ -93,10 +114,13 @@ async def _begin(source: StorageBackend, target: StorageBackend) -> None:
             )
         await target.save(MARKER, {"from": source.name})
     elif marker.value != {"from": source.name}:
-        other = marker.value.get("from") if isinstance(marker.value, dict) else None
         raise StorageError(
-            f"The storage {target.name} holds a copy of {other} that is not at its end. Finish that one."
+            f"The storage {target.name} holds a copy of {_source_in(marker)} that is not at its end. Finish that one."
         )
+
+
+def _source_in(marker: Stored) -> str:
+    return str(marker.value.get("from")) if isinstance(marker.value, dict) else "another"
 
 
 async def _copy_document(source: StorageBackend, target: StorageBackend, key: str) -> None:
@@ -122,19 +146,31 @@ async def _copy_log(source: StorageBackend, target: StorageBackend, key: str) ->
 
 
 async def _compare(source: StorageBackend, target: StorageBackend, key: str, copied: Copied) -> None:
-    stored = await source.load(key)
-    if stored != await target.load(key):
+    """One that differs is copied once more, as a whole: it may be of an earlier key of the same name."""
+    items = await _equal_items(source, target, key)
+    if items is None:
+        await target.delete(key)
+        await _copy_document(source, target, key)
+        await _copy_log(source, target, key)
+        items = await _equal_items(source, target, key)
+    if items is None:
         raise _differs(target.name, key)
-    copied.documents += stored is not None
+    copied.documents += await source.load(key) is not None
+    copied.items += items
+
+
+async def _equal_items(source: StorageBackend, target: StorageBackend, key: str) -> int | None:
+    """How many items the log of the key has; None where document or log differ."""
+    if await source.load(key) != await target.load(key):
+        return None
     at = 0
     while True:
         items: list[Any] = list(await source.read(key, after=at, limit=ITEMS))
         if items != list(await target.read(key, after=at, limit=ITEMS)):
-            raise _differs(target.name, key)
-        copied.items += len(items)
+            return None
         at += len(items)
         if not items:
-            return
+            return at
 
 
 async def _compare_file(source: BlobStore, target: BlobStore, blob: Blob, copied: Copied) -> None:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 import uvicorn
 
-ENDING = (signal.SIGINT, signal.SIGTERM)
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The last is sent where the terminal is closed; with ``nohup`` it is ignored, and stays so."""
 
 
 PATIENCE_S = 8.0
@@ -18,7 +19,7 @@ PATIENCE_S = 8.0
 
 
 class PatientServer(uvicorn.Server):
-    """Ends at SIGINT or SIGTERM, at a second SIGINT without waiting for answers on their way.
+    """Ends at SIGINT, SIGTERM or SIGHUP, at a second SIGINT without waiting for answers on their way.
 
     uvicorn's own raises the signal again once it has ended, which would end the process before the kernel has stored
     partial answers and ended its child processes.
@@ -40,10 +41,11 @@ class PatientServer(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         """Take the signals for as long as the server runs."""
         loop = asyncio.get_running_loop()
-        for one in ENDING:
+        taken = [one for one in ENDING if signal.getsignal(one) != signal.SIG_IGN]
+        for one in taken:
             loop.add_signal_handler(one, self.handle_exit, one, None)
         try:
             yield
         finally:
-            for one in ENDING:
+            for one in taken:
                 loop.remove_signal_handler(one)

@@ -18,6 +18,8 @@ CONNECTIONS = 32
 CONNECT_S = 10
 READ_S = 60
 TRIES = 3
+AGAIN_S = 5
+"""When to ask again where the fault passes by itself."""
 CLOSED = "The store of files is closed."
 
 FAULTS = {
@@ -77,13 +79,16 @@ class Bucket:
         """The error that callers see, with what to do."""
         logger.error("[S3] Failed: %s", code)
         if meaning := FAULTS.get(code):
-            return StorageError(f"The store of files (s3) refused: {meaning}")
+            again_s = AGAIN_S if code == "SlowDown" else None
+            return StorageError(f"The store of files (s3) refused: {meaning}", retry_after_s=again_s)
         if code in ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"):
             return StorageError("The store of files (s3) has no key: set S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY.")
         where = self._settings.s3_endpoint or "Amazon S3"
         if code.endswith(("ConnectionError", "TimeoutError", "ConnectionClosedError", "PayloadError", "ReadError")):
-            return StorageError(f"The store of files (s3) does not answer: start {where}, or correct S3_ENDPOINT.")
-        return StorageError(f"The store of files (s3) failed: {code or 'no reason given'}.")
+            told = f"The store of files (s3) does not answer: start {where}, or correct S3_ENDPOINT."
+            return StorageError(told, retry_after_s=AGAIN_S)
+        again_s = AGAIN_S if code in ("InternalError", "ServiceUnavailable", "500", "503") else None
+        return StorageError(f"The store of files (s3) failed: {code or 'no reason given'}.", retry_after_s=again_s)
 
     async def _open(self) -> Any:
         async with self._opening:

@@ -137,5 +137,6 @@ class S3Blobs(BlobStore):
 
 def _is_beyond(error: BaseException | None) -> bool:
     """Whether what was asked for begins behind the file's end."""
-    answer = getattr(error, "response", {})
+    # Where the line was cut there is the attribute, and no response in it.
+    answer = getattr(error, "response", None) or {}
     return answer.get("Error", {}).get("Code") in ("InvalidRange", "416")

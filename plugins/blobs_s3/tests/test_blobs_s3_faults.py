@@ -65,6 +65,26 @@ async def test_server_that_dies_in_mid_upload_fails_the_put_and_nothing_hangs(se
         await store.aclose()
 
 
+@pytest.mark.usefixtures("tried_once")
+@pytest.mark.parametrize(
+    "answered", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\nhalf"], ids=["at once", "later"]
+)
+async def test_line_that_is_cut_is_told_whatever_was_asked(settings: Settings, answered: bytes) -> None:
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answered)
+        await writer.drain()
+        writer.transport.abort() if not answered else writer.close()
+
+    async with await asyncio.start_server(cut, "127.0.0.1", 0) as server:
+        store = S3Blobs(changed(settings, s3_endpoint=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+        doings = [whole(store, "k"), whole(store, "k", 3), store.list("")]
+        for doing in doings if answered else [*doings, store.put("k", pieces_of(b"x")), store.size("k")]:
+            with pytest.raises(StorageError, match="does not answer"):
+                await doing
+        await store.aclose()
+
+
 async def test_bucket_that_is_not_there_is_told_with_its_setting(settings: Settings) -> None:
     store = S3Blobs(changed(settings, s3_bucket="nowhere"))
     for doing in (store.put("k", pieces_of(b"x")), store.list("")):
@@ -87,6 +107,14 @@ async def test_bucket_that_is_not_there_is_told_with_its_setting(settings: Setti
 )
 async def test_refusals_say_what_to_mend(store: S3Blobs, code: str, fix: str) -> None:
     assert fix in store._bucket._fault(code).message
+
+
+@pytest.mark.parametrize(
+    ("code", "again"),
+    [("SlowDown", True), ("InternalError", True), ("ConnectionClosedError", True), ("AccessDenied", False)],
+)
+async def test_faults_that_pass_by_themselves_say_when_to_ask_again(store: S3Blobs, code: str, again: bool) -> None:
+    assert (store._bucket._fault(code).retry_after_s is not None) == again
 
 
 async def test_big_file_that_fails_or_is_cancelled_leaves_no_parts(store: S3Blobs) -> None:

@@ -9,26 +9,30 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from agentic import StorageError
-from agentic_postgres.faults import Busy, is_lost, meaning, sqlstate
+from agentic_postgres.faults import Busy, is_lost, meaning, passes, sqlstate
 from agentic_postgres.pool import CONNECT_S, Pool
 
 logger = logging.getLogger(__name__)
 
 TOO_LARGE = "54000"
+AGAIN_S = 5
+"""When to ask again where the fault passes by itself."""
 
 
 class Database:
     """A pool as one of its uses has it, which may be closed while the others go on.
 
-    ``most``: connections that it takes at once, so that others have some left. ``too_large``: what it means where
-    PostgreSQL says that something is too large. ``utf8``: whether it needs a database of this encoding.
+    ``modest``: it takes half of the connections at most while others use the pool, so that these have some left.
+    ``too_large``: what it means where PostgreSQL says that something is too large. ``utf8``: whether it needs a
+    database of this encoding.
     """
 
-    def __init__(self, pool: Pool, title: str, *, most: int, too_large: str, utf8: bool = False) -> None:
+    def __init__(self, pool: Pool, title: str, *, too_large: str, modest: bool = False, utf8: bool = False) -> None:
         self.pool = pool
         self._title = f"{title} (postgres)"
-        self._turns = asyncio.Semaphore(most)
-        self._most = most
+        self._modest = modest
+        self._most = pool.connections
+        self._turns = asyncio.Semaphore(self._most)
         self._too_large = too_large
         self._utf8 = utf8
         self._closed = False
@@ -96,15 +100,20 @@ class Database:
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
+        most = self.pool.connections // 2 if self._modest and self.pool.is_shared else self.pool.connections
+        if most != self._most:
+            # Those that have a turn give it back to where they got it, so for a moment there are more.
+            self._most, self._turns = most, asyncio.Semaphore(most)
+        turns = self._turns
         try:
             async with asyncio.timeout(CONNECT_S):
-                await self._turns.acquire()
+                await turns.acquire()
         except TimeoutError as error:
-            raise Busy(self._most) from error
+            raise Busy(most) from error
         try:
             yield
         finally:
-            self._turns.release()
+            turns.release()
 
     async def _join(self) -> Any:
         pool = None if self._closed else await self.pool.join(self)
@@ -123,7 +132,7 @@ class Database:
             return self._closed_fault()
         logger.error("[Postgres] %s failed: %s %s", self._title, type(error).__name__, sqlstate(error))
         told = self._too_large if sqlstate(error) == TOO_LARGE else meaning(error, self.pool.url)
-        return StorageError(f"{self._title} failed: {told}")
+        return StorageError(f"{self._title} failed: {told}", retry_after_s=AGAIN_S if passes(error) else None)
 
     def _closed_fault(self) -> StorageError:
         return StorageError(f"{self._title} is closed: the server is shutting down.")

@@ -54,3 +54,8 @@ def is_lost(error: BaseException | None) -> bool:
         return False
     lost = type(error).__name__ in ("InterfaceError", "InternalClientError") or isinstance(error, OSError)
     return lost or sqlstate(error).startswith(("08", "57P"))
+
+
+def passes(error: BaseException) -> bool:
+    """Whether it may be over soon, with nobody changing a setting: the database restarts, or has much to do."""
+    return is_lost(error) or isinstance(error, TimeoutError) or sqlstate(error) in ("53300", "57014")

@@ -33,6 +33,11 @@ class Pool:
         self._users: set[object] = set()
         self._opening: asyncio.Task[Any] | None = None
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether there is more than one user."""
+        return len(self._users) > 1
+
     async def library(self) -> Any:
         """asyncpg, imported at the first use, and in a thread: that reads files."""
         if self._asyncpg is None:

@@ -34,7 +34,7 @@ class Settings(BaseModel):
         description="The schema that holds the tables; several installations may share a database",
     )
     postgres_connections: int = Field(
-        10, ge=2, le=1000, description="Most connections of one server, of which full text takes half"
+        10, ge=2, le=1000, description="Most connections of one server; beside a storage, full text takes half"
     )
 
     @cached_property

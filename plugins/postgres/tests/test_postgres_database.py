@@ -101,8 +101,9 @@ async def test_restarted_database_is_found_again_by_readers_writers_and_those_wh
             ):
                 with pytest.raises(
                     StorageError, match=r"does not answer\. Start the database, or correct POSTGRES_URL"
-                ):
+                ) as failure:
                     await doing
+                assert failure.value.retry_after_s == database.AGAIN_S
             assert "does not answer" in str(await storage.health())
             assert "does not answer" in str(await index.health())
             await asyncio.to_thread(postgres.start)
@@ -176,6 +177,7 @@ async def test_wrong_url_is_told_with_its_fix_and_without_the_password(
     async with opened(use, Pool(postgres.url.replace(*change))) as kept:
         with pytest.raises(StorageError, match=fix) as failure:
             await names(kept)
+        assert failure.value.retry_after_s is None, "somebody has to correct it first"
         assert fix in str(await kept.health())
         assert PASSWORD not in str(failure.value) + caplog.text
 
@@ -377,6 +379,7 @@ async def test_full_text_that_waits_leaves_connections_to_the_storage(
         opened(PostgresStorage, both) as storage,
     ):
         await write(index)
+        await write(storage)
         async with other.database.transaction() as connection:
             await connection.execute(f"LOCK TABLE {other.statements.schema}.text_documents IN ACCESS EXCLUSIVE MODE")
             searching = [asyncio.create_task(names(index)) for _ in range(both.connections)]
@@ -387,6 +390,22 @@ async def test_full_text_that_waits_leaves_connections_to_the_storage(
             assert await names(storage) == ["doc"]
         answers = await asyncio.gather(*searching, return_exceptions=True)
         assert [answer for answer in answers if not isinstance(answer, StorageError)] == [["doc"]] * 5
+
+
+async def test_full_text_alone_takes_all_connections_until_a_storage_comes(pooled: Pooled) -> None:
+    both = pooled()
+    async with opened(PostgresTextIndex, both) as index, opened(PostgresStorage, both) as storage:
+        async with AsyncExitStack() as at_work:
+            for _ in range(both.connections):
+                await at_work.enter_async_context(index.database.connection())
+        await write(storage)
+        async with AsyncExitStack() as at_work:
+            for _ in range(both.connections // 2):
+                await at_work.enter_async_context(index.database.connection())
+            more = asyncio.create_task(names(index))
+            assert await names(storage) == ["doc"]
+            assert not more.done()
+        assert await more == []
 
 
 async def test_storage_without_a_free_connection_says_so_and_goes_on_when_there_is_one(

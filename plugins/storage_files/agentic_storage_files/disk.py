@@ -31,6 +31,11 @@ def write_whole(path: Path, data: bytes, updated_ns: int | None = None) -> None:
             raise
 
 
+def shown(path: Path) -> str:
+    """What a person finds the file by: its name, and the folders next above it."""
+    return str(Path(*path.parts[-3:]))
+
+
 def write_all(file: int, data: bytes) -> None:
     """Write all of it where the file stands."""
     left = memoryview(data)

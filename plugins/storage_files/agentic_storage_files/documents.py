@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agentic import StorageError, Stored, decode_value
-from agentic_storage_files.disk import write_whole
+from agentic_storage_files.disk import shown, write_whole
 
 _HEAD = re.compile(rb'\{"version": (\d+),\s"value": ')
 _LONGEST_HEAD = 64
@@ -25,7 +25,10 @@ def load(path: Path, key: str) -> Stored | None:
         return None
     head = _HEAD.match(data)
     if head and data.endswith(b"}\n"):
-        return Stored(key, decode_value(data[head.end() : -2]), int(head[1]), updated)
+        try:
+            return Stored(key, decode_value(data[head.end() : -2]), int(head[1]), updated)
+        except StorageError as error:
+            raise _damaged(path) from error
     version, value = _edited(path, data)
     return Stored(key, value, version, updated)
 
@@ -53,7 +56,11 @@ def _edited(path: Path, data: bytes) -> tuple[int, Any]:
         found = json.loads(data)
         return int(found["version"]), found["value"]
     except (ValueError, KeyError, TypeError) as error:
-        raise StorageError(
-            f'Storage (files) failed: {path.name} is damaged. Mend it ({{"version": …, "value": …}}), or restore it '
-            "from a backup."
-        ) from error
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> StorageError:
+    return StorageError(
+        f'Storage (files) failed: {shown(path)} is damaged. Mend it ({{"version": …, "value": …}}), or restore it from '
+        "a backup."
+    )

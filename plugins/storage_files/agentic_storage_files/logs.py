@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from agentic import Conflict, StorageError, decode_value
-from agentic_storage_files.disk import write_all, write_whole
+from agentic_storage_files.disk import shown, write_all, write_whole
 
 MARK_EVERY = 64
 KNOWN_LOGS = 1000
@@ -46,7 +46,7 @@ class LogIndex:
         file.seek(0)
         head = file.read(_HEAD_SIZE)
         if len(head) != _HEAD_SIZE or not head.startswith(_HEAD[:_ID_AT]):
-            raise StorageError("Storage (files) failed: a log is damaged. Restore it from a backup.")
+            raise _damaged(Path(file.name))
         if head != self.head or os.fstat(file.fileno()).st_size < self.end:
             self.clear(head)
         file.seek(self.end)
@@ -94,7 +94,10 @@ class Logs:
         except (FileNotFoundError, NotADirectoryError):
             return []
         skipped = after - first * MARK_EVERY
-        return [decode_value(line) for line in lines[skipped : skipped + limit]]
+        try:
+            return [decode_value(line) for line in lines[skipped : skipped + limit]]
+        except StorageError as error:
+            raise _damaged(path) from error
 
     def append(self, path: Path, items: Sequence[bytes], if_length: int | None) -> int:
         """Have the items on the disk; the new length. Raises Conflict. The caller holds the lock of the key."""
@@ -134,6 +137,13 @@ class Logs:
             if len(self._known) > KNOWN_LOGS:
                 self._known.popitem(last=False)
             return index
+
+
+def _damaged(path: Path) -> StorageError:
+    return StorageError(
+        f"Storage (files) failed: {shown(path)} is damaged. Mend it (a line of JSON for each item), or restore it from "
+        "a backup."
+    )
 
 
 def _lines(items: Sequence[bytes]) -> bytes:

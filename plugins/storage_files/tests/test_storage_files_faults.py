@@ -124,11 +124,12 @@ async def test_file_that_a_person_has_edited_is_read_and_a_damaged_one_is_named(
     stored = await storage.load("users/u1")
     assert stored is not None and (stored.value, stored.version) == ({"name": "Anna"}, 7)
     assert await storage.save("users/u1", {}, if_version=7) == 8
-    edit(data / "users/u1.json", '{"version": 1, "value": {"na')
-    with pytest.raises(StorageError, match=r"u1\.json is damaged"):
-        await storage.load("users/u1")
+    for damaged in ('{"version": 1, "value": {"na', '{"version": 1,\n"value": {"na}\n', "", "[]"):
+        edit(data / "users/u1.json", damaged)
+        with pytest.raises(StorageError, match=r"data/users/u1\.json is damaged"):
+            await storage.load("users/u1")
     edit(data / "users/u2.jsonl", "what is this?\n")
-    with pytest.raises(StorageError, match="a log is damaged"):
+    with pytest.raises(StorageError, match=r"data/users/u2\.jsonl is damaged"):
         await storage.read("users/u2")
 
 

@@ -107,7 +107,7 @@ class SqliteStorage(StorageBackend):
     async def health(self) -> str | None:
         """None if the file takes a write, else what is wrong with it."""
         try:
-            await self._write(partial(_probe, path=self.path))
+            await self._write(statements.touch)
         except AgenticError as error:
             return error.message
         return None
@@ -147,10 +147,3 @@ class SqliteStorage(StorageBackend):
             if self._threads is None:
                 self._threads = Writer(self.path, self._waiting, self._busy_s), Readers(self.path, self._busy_s)
             return self._threads
-
-
-def _probe(connection: sqlite3.Connection, path: Path) -> None:
-    """Write, unless the file was taken away: SQLite would go on writing where nobody can find it."""
-    if not path.exists():
-        raise StorageError(f"Storage ({path.name}) is gone: put the file back and restart the server.")
-    statements.touch(connection)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from agentic import StorageError
 from agentic_storage_sqlite.database import is_locked, open_database, storage_error
+from agentic_storage_sqlite.files import Files, files_of, taken_away
 
 logger = logging.getLogger(__name__)
 
@@ -116,12 +117,31 @@ class Connection:
         self._path = path
         self._busy_s = busy_s
         self._open: sqlite3.Connection | None = None
+        self._files: Files = (None, None)
 
     def get(self) -> sqlite3.Connection:
         """The open connection. Raises StorageError if it cannot be opened."""
         if self._open is None:
             self._open = open_database(self._path, self._busy_s)
+            self._files = files_of(self._path)
         return self._open
+
+    def get_in_place(self) -> sqlite3.Connection:
+        """The open connection, for writing. Raises StorageError also where the files are no longer those it has open.
+
+        SQLite would go on writing to them, and all of it be lost with the process.
+        """
+        connection = self.get()
+        now = files_of(self._path)
+        if now == self._files:
+            return connection
+        if now[0] == self._files[0]:
+            # The log alone was taken away. It is still open here: what it holds is saved into the file.
+            try:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.Error as error:
+                raise storage_error(self._path, error) from error
+        raise taken_away(self._path, self._files, now)
 
     def failed(self, error: sqlite3.Error) -> StorageError:
         """Undo what was begun and say what is wrong; but for a full disk and a lock, the next use opens anew."""

@@ -99,7 +99,7 @@ class Writer:
 
     def _commit(self, batch: Sequence[Work]) -> list[Outcome]:
         """Write all in one transaction. Raises what goes wrong, the transaction open, and StorageError unopened."""
-        connection = self._connection.get()
+        connection = self._connection.get_in_place()
         connection.execute("BEGIN IMMEDIATE")
         outcomes = []
         for work in batch:

@@ -7,7 +7,8 @@ import sqlite3
 import stat
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -119,10 +120,43 @@ async def test_lock_held_too_long_is_told_and_gone_with_the_lock(path: Path, sto
     assert await storage.save("x", 2) == 2
 
 
-async def test_file_taken_away_is_found_by_health(path: Path, storage: SqliteStorage) -> None:
+def _replace(path: Path) -> None:
+    """As who puts a backup back."""
+    backup = path.with_name("backup.db")
+    with closing(sqlite3.connect(backup)) as database:
+        database.execute("CREATE TABLE other (x)")
+    backup.replace(path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"), [(_remove, "is gone: put the file back"), (_replace, "was replaced while the server runs")]
+)
+async def test_file_taken_away_takes_no_writes_that_would_be_lost(
+    path: Path, storage: SqliteStorage, damage: Callable[[Path], None], said: str
+) -> None:
     await storage.save("x", 1)
-    _remove(path)
-    assert "gone" in str(await storage.health())
+    damage(path)
+    with pytest.raises(StorageError, match=f"{said}.*[Rr]estart the server|{said} and restart the server"):
+        await storage.save("x", 2)
+    assert said in str(await storage.health())
+
+
+async def test_log_file_taken_away_loses_nothing(path: Path, storage: SqliteStorage) -> None:
+    """Whoever tidies up may take it for a leftover. A kill would follow: nothing is closed in order here."""
+    for n in range(3):
+        await storage.append("log", [n])
+    for ending in ("-wal", "-shm"):
+        path.with_name(path.name + ending).unlink()
+    with pytest.raises(StorageError, match=r"has lost its agentic\.db-wal .* What that held is saved: restart"):
+        await storage.append("log", [3])
+    assert "agentic.db-wal" in str(await storage.health())
+    copied = path.with_name("as-it-is-on-the-disk.db")
+    # By another process: this one would give up its locks on a file with closing it.
+    copying = await asyncio.create_subprocess_exec("cp", path, copied)
+    assert await copying.wait() == 0
+    later = SqliteStorage(copied)
+    assert await later.read("log") == [0, 1, 2]
+    await later.aclose()
 
 
 async def test_conflicts_in_one_batch_spoil_nobody_else(storage: SqliteStorage) -> None:

@@ -33,7 +33,7 @@ class PostgresStorage(StorageBackend):
     def __init__(self, pool: Pool) -> None:
         too_large = "the value is too large for PostgreSQL (1 GB)."
         self.statements = Statements(pool.schema)
-        self.database = Database(pool, "Storage", most=pool.connections, too_large=too_large)
+        self.database = Database(pool, "Storage", too_large=too_large)
         self._waiting = Waiting(self.database, self.statements.channel)
         self._closed = False
 

@@ -27,8 +27,8 @@ Prepared = tuple[list[int], list[int], list[str]]
 class PostgresTextIndex(TextIndex):
     """The texts of all scopes in two tables of a database, which any number of servers may share.
 
-    It takes half of the connections at most: storage has some left whatever is searched for and indexed. Every method
-    raises StorageError when the database is away, and works again once it is back.
+    Beside a storage it takes half of the connections at most: that has some left whatever is searched for and indexed.
+    Every method raises StorageError when the database is away, and works again once it is back.
     """
 
     name = "postgres"
@@ -41,7 +41,7 @@ class PostgresTextIndex(TextIndex):
     def __init__(self, pool: Pool) -> None:
         too_large = "a piece of the document has more different words than PostgreSQL indexes (1 MB)."
         self.statements = Statements(pool.schema)
-        self.database = Database(pool, "Full text", most=pool.connections // 2, too_large=too_large, utf8=True)
+        self.database = Database(pool, "Full text", modest=True, too_large=too_large, utf8=True)
 
     def collection(self, scope: str) -> Texts:
         """The index of a scope. Raises ValueError for what is no scope."""
