@@ -170,6 +170,13 @@ def test_answer_without_a_word_is_told_as_none(ann: Api, ollama: SharedOllama) -
     assert ann.chat().json()["choices"][0]["message"]["content"] == "The model gave no answer."
 
 
+def test_model_that_is_asked_by_its_own_name_may_say_nothing(ann: Api, ollama: SharedOllama) -> None:
+    ollama.script("", "")
+    streamed = ann.chat_stream(model="qwen3:8b")
+    assert (streamed.text, streamed.finish) == ("", "stop")
+    assert ann.chat(model="qwen3:8b").json()["choices"][0]["message"]["content"] == ""
+
+
 @asynccontextmanager
 async def app_over(ollama: ScriptedOllama, folder: Path, patch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
     """The application in this process over a scripted Ollama, and a client of it that is signed in."""

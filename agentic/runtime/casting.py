@@ -41,7 +41,7 @@ class Casting:
         chosen = await patiently(lambda: self._model(live.request, route, turn), patience_s)
         task = await self._equipment.task(live, chosen, turn, bidding=route.bidding)
         agent, decided = await self._router.choose(route, task, partial(self._equipment.router_model, live, chosen))
-        live.agent = decided.agent
+        live.agent, live.is_plain = decided.agent, route.plain
         live.model_id = chosen.id
         live.channel.emit(decided)
         # A stranger's agent may put the user's words into its reason.

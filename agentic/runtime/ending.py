@@ -55,7 +55,7 @@ def finished(live: LiveRun, reason: EndReason, told: str) -> RunFinished:
 
 def _silence(live: LiveRun, reason: EndReason) -> str:
     """What is said where the agent asked a model, and there is nothing to be read or opened; else empty."""
-    if live.text.strip() or made_files(live.channel.entries) or not last_finish(live):
+    if live.is_plain or live.text.strip() or made_files(live.channel.entries) or not last_finish(live):
         return ""
     cut = ": its limit of length was reached before it began one" if reason == "length" else ""
     return f"The model gave no answer{cut}."

@@ -91,6 +91,7 @@ class AgentRun(Run):
 class LiveRun:
     """One request being answered, as the server holds it: its events as they come, and the means to stop it.
 
+    ``is_plain``: only a model was named, and what it says is the answer, be it nothing.
     ``shortlist``: the server's tools that it is offered, where there are too many for all of them.
     ``is_open``: it has a checkpoint in storage. ``suspended``: it was ended here, to be gone on with after a restart;
     ``restored``, ``replay`` and ``spent_s`` (seconds of work) are what one that goes on has of its past. ``draft``: an
@@ -105,6 +106,7 @@ class LiveRun:
         self.budget = budget
         self.started_at = time.time()
         self.agent = ""
+        self.is_plain = False
         self.model_id = ""
         self.shortlist: frozenset[str] | None = None
         self.is_open = False
