@@ -12,7 +12,8 @@ import pytest
 
 import agentic
 from agentic.catalog.load import load
-from agentic.catalog.settings import Settings, environment_name, read_settings
+from agentic.catalog.environment import environment_name
+from agentic.catalog.settings import Settings, read_settings
 
 ROOT = Path(__file__).parents[1]
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
