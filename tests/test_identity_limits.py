@@ -160,7 +160,7 @@ async def test_afterwards_the_files_are_counted_anew(meter: Meter, blobs: Memory
 async def test_files_are_counted_over_many_pages(
     meter: Meter, blobs: MemoryBlobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agentic.identity.limits._PAGE", 2)
+    monkeypatch.setattr("agentic.ports.paging.PAGE", 2)
     for number in range(5):
         await blobs.put(f"spaces/u-anna/{number}", piece(3))
     assert await meter.stored("u-anna") == 15

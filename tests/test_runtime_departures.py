@@ -9,9 +9,9 @@ import numpy
 import pytest
 
 from agentic.errors import NotFound, StorageError
-from agentic.identity.erasure import erase
 from agentic.ports.space import Principal
 from agentic.runtime.departures import DEPARTED, Departures
+from agentic.runtime.erasure import erase
 from agentic.runtime.indexes import Embedders, Indexes
 from agentic.runtime.spaces import Scope, of_plugin
 from agentic.testing.memory_blobs import MemoryBlobs

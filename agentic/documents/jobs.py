@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agentic.errors import Conflict
-from agentic.identity.listing import every
+from agentic.ports.paging import every
 from agentic.ports.storage import StorageBackend, Stored
 from agentic.runtime.presence import Presence
 

@@ -14,6 +14,7 @@ from agentic.documents.jobs import Jobs
 from agentic.documents.record import FILES, ID, PAGES, PREFIX
 from agentic.identity.limits import USAGE
 from agentic.ports.blobs import BlobStore
+from agentic.ports.paging import every, every_key
 from agentic.ports.storage import StorageBackend
 from agentic.ports.texts import TextIndex, Texts
 from agentic.ports.vectors import Vectors, VectorStore
@@ -22,7 +23,6 @@ from agentic.runtime.journal import OPEN
 from agentic.runtime.owners import Owners
 from agentic.runtime.spaces import Scope
 
-PAGE = 500
 _SPACES = "spaces/"
 _PARTS = re.compile(rf"{_SPACES}(?P<user>[^/]+)/(?P<rest>.*)", re.DOTALL)
 
@@ -55,7 +55,7 @@ class Orphans:
             async for key in self._left(_names(storage, prefix)):
                 kind = "log" if await storage.load(key) is None else "document"
                 yield Orphan(kind, key)
-        async for key in self._left(_keys(blobs, _SPACES)):
+        async for key in self._left(_files(blobs, _SPACES)):
             yield Orphan("file", key)
         indexes = self._everything.indexes
         for kind, store in (("vectors", indexes.vector_store), ("texts", indexes.text_index)):
@@ -141,23 +141,14 @@ def _collection(indexes: Indexes, kind: str, scope: str) -> Vectors | Texts:
 
 async def _names(storage: StorageBackend, prefix: str) -> AsyncIterator[str]:
     """The keys of documents and logs; of documents alone where a storage cannot name the others."""
-    if type(storage).keys is StorageBackend.keys:
-        async for key in _keys(storage, prefix):
+    if type(storage).keys is not StorageBackend.keys:
+        async for key in every_key(storage, prefix):
             yield key
-        return
-    after: str | None = None
-    while page := await storage.keys(prefix, after=after, limit=PAGE):
-        for key in page:
-            yield key
-        after = page[-1]
+    else:
+        async for stored in every(storage, prefix):
+            yield stored.key
 
 
-async def _keys(medium: StorageBackend | BlobStore, prefix: str) -> AsyncIterator[str]:
-    after: str | None = None
-    while True:
-        page = await medium.list(prefix, after=after, limit=PAGE)
-        for one in page:
-            yield one.key
-        if len(page) < PAGE:
-            return
-        after = page[-1].key
+async def _files(blobs: BlobStore, prefix: str) -> AsyncIterator[str]:
+    async for blob in every(blobs, prefix):
+        yield blob.key

@@ -20,6 +20,7 @@ from weakref import WeakValueDictionary
 
 from agentic.errors import Conflict, QuotaExceeded, RateLimited, StorageError
 from agentic.ports.blobs import BlobStore
+from agentic.ports.paging import every
 from agentic.ports.space import UNLIMITED, Allowance, Principal
 from agentic.ports.storage import StorageBackend, Stored
 
@@ -35,7 +36,6 @@ DERIVED = f"{FILES}pages/"
 
 USAGE = "usage/"
 """Where the count of what a user has used today lies."""
-_PAGE = 1000
 _TRIES = 20
 _DAY_S = 86_400
 _BUSY_S = 5
@@ -122,14 +122,10 @@ class Meter:
 
     async def stored(self, user_id: str) -> int:
         """Bytes of the user's files: what was uploaded, and what runs have made. Raises StorageError."""
-        total, after, derived = 0, None, DERIVED.format(user_id)
-        while self._blobs is not None:
-            page = await self._blobs.list(FILES.format(user_id), after=after, limit=_PAGE)
-            total += sum(blob.size for blob in page if not blob.key.startswith(derived))
-            if len(page) < _PAGE:
-                break
-            after = page[-1].key
-        return total
+        if self._blobs is None:
+            return 0
+        files, derived = every(self._blobs, FILES.format(user_id)), DERIVED.format(user_id)
+        return sum([blob.size async for blob in files if not blob.key.startswith(derived)])
 
     @asynccontextmanager
     async def storing(self, principal: Principal) -> AsyncIterator[Callable[[int], None]]:

@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 
 from agentic.errors import Conflict, SessionNotFound
 from agentic.messages import Json, Message, message_to_json
+from agentic.ports.paging import whole_log
 from agentic.ports.storage import Stored
 from agentic.runtime.joining import answered, join, named
-from agentic.runtime.spaces import Scope, whole_log
+from agentic.runtime.spaces import Scope
 
 SESSION_ID = re.compile(r"[0-9a-f]{24}")
 PREFIX = "conversations/"

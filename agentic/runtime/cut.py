@@ -13,12 +13,12 @@ from datetime import datetime
 from agentic.errors import Cancelled, Conflict
 from agentic.events import Entry, Event, RunFailed, RunFinished, RunStarted, entry_from_json, entry_to_json
 from agentic.messages import Json, Message
+from agentic.ports.paging import whole_log
 from agentic.ports.storage import StorageBackend
 from agentic.runtime.conversations import PREFIX as CONVERSATIONS
 from agentic.runtime.conversations import unanswered, written
 from agentic.runtime.record import PREFIX as RUNS
 from agentic.runtime.record import failed
-from agentic.runtime.spaces import whole_log
 
 logger = logging.getLogger(__name__)
 

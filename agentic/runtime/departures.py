@@ -14,13 +14,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
 from agentic.errors import StorageError
-from agentic.identity.erasure import erase
 from agentic.identity.identity import Identity
-from agentic.identity.listing import every
 from agentic.identity.users import User
 from agentic.messages import Json
+from agentic.ports.paging import every
 from agentic.ports.storage import Stored
 from agentic.runtime.engine import Engine
+from agentic.runtime.erasure import erase
 from agentic.runtime.spaces import Scope
 
 logger = logging.getLogger(__name__)

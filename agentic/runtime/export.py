@@ -19,17 +19,16 @@ from pathlib import Path
 
 from agentic.errors import BadRequest, NotFound, SessionNotFound, StorageError
 from agentic.identity.identity import Identity
-from agentic.identity.listing import every
 from agentic.identity.users import User
 from agentic.messages import Json
+from agentic.ports.paging import every, whole_log
 from agentic.ports.space import Principal
 from agentic.runtime.conversations import PREFIX as CONVERSATIONS
 from agentic.runtime.conversations import Conversations, timestamp
 from agentic.runtime.record import PREFIX as RUNS
 from agentic.runtime.record import Records
-from agentic.runtime.spaces import Scope, of_user, whole_log
+from agentic.runtime.spaces import Scope, of_user
 
-_PAGE = 1000
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f%\\:*?\"<>|]")
 
 
@@ -107,11 +106,9 @@ class _Export:
         return count, runs
 
     async def _files(self) -> int:
-        count, after = 0, None
-        while page := await self._owned.blobs.list("", after=after, limit=_PAGE):
-            for blob in page:
-                count += await self._add_file(f"files/{_safe(blob.key)}", self._owned.blobs.open(blob.key))
-            after = page[-1].key
+        count = 0
+        async for blob in every(self._owned.blobs, ""):
+            count += await self._add_file(f"files/{_safe(blob.key)}", self._owned.blobs.open(blob.key))
         return count
 
     async def _records(self) -> int:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from agentic.errors import AgenticError, NotFound
 from agentic.events import Entry, HandedOver, RunFailed, RunFinished, TextDelta, ThinkingDelta, entry_to_json
 from agentic.messages import Json, Message, ToolCall, Usage
+from agentic.ports.paging import whole_log
 from agentic.ports.storage import StorageBackend
 from agentic.runtime.conversations import written
 from agentic.runtime.replay import Replay
 from agentic.runtime.run import LiveRun
-from agentic.runtime.spaces import whole_log
 
 PREFIX = "runs/"
 

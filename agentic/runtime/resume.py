@@ -26,8 +26,8 @@ from agentic.events import (
     ToolCallStarted,
     entry_from_json,
 )
-from agentic.identity.listing import every
 from agentic.messages import Message, message_from_json
+from agentic.ports.paging import every, whole_log
 from agentic.ports.space import Principal
 from agentic.ports.storage import Stored
 from agentic.runtime.budget import Budget
@@ -38,7 +38,7 @@ from agentic.runtime.record import PREFIX
 from agentic.runtime.replay import Replay, last_call_number, standing, without_said
 from agentic.runtime.request import RunRequest, request_from_json
 from agentic.runtime.run import LiveRun
-from agentic.runtime.spaces import Scope, of_user, whole_log
+from agentic.runtime.spaces import Scope, of_user
 
 logger = logging.getLogger(__name__)
 

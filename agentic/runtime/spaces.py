@@ -17,8 +17,6 @@ from agentic.ports.texts import Texts
 from agentic.ports.vectors import Vectors
 from agentic.runtime.indexes import NO_INDEXES, Indexes
 
-PAGE = 1000
-
 
 class ScopedStorage(StorageBackend):
     """The part of a storage that lies under one prefix, as if there were nothing else."""
@@ -253,16 +251,6 @@ class Scope(Space):
         if not self.name:
             raise StorageError("Nothing is indexed here: what is to be found is kept in a user's space of a plugin.")
         return self.name
-
-
-async def whole_log(storage: StorageBackend, key: str) -> list[Any]:
-    """All items of a log, however many; read a page at a time."""
-    items: list[Any] = []
-    while True:
-        found = await storage.read(key, after=len(items), limit=PAGE)
-        items += found
-        if len(found) < PAGE:
-            return items
 
 
 def of_user(everything: Scope, principal: Principal) -> Scope:

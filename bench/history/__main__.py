@@ -24,10 +24,11 @@ import orjson
 from agentic.catalog.load import load
 from agentic.catalog.settings import read_settings
 from agentic.messages import Message
+from agentic.ports.paging import whole_log
 from agentic.ports.storage import StorageBackend
 from agentic.runtime.conversations import PREFIX, Conversations, written
 from agentic.runtime.joining import join
-from agentic.runtime.spaces import NoBlobs, Scope, whole_log
+from agentic.runtime.spaces import NoBlobs, Scope
 
 Load = Callable[[int], Awaitable[object]]
 
