@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentic.cli.with_kernel import with_kernel
+from agentic.cli.with_kernel import on_kernel, with_kernel
 from agentic.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -36,17 +36,15 @@ def delete(
     typer.echo(f"Deleted {name}: {counts}.", err=True)
 
 
-def export(
+@on_kernel
+async def export(
+    kernel: Kernel,
     name: Name,
     to: Annotated[Path | None, typer.Option(help="The file to write; left out, NAME.zip in this folder.")] = None,
 ) -> None:
     """Write all that is a user's into a ZIP file: profile, conversations, runs, files and documents."""
+    from agentic.runtime.export import export as write
+
     target = to or Path(f"{name}.zip")
-
-    async def work(kernel: Kernel) -> Json:
-        from agentic.runtime.export import export as write
-
-        return await write(kernel.everything, kernel.identity, name, target)
-
-    counts = with_kernel(work)
+    counts = await write(kernel.everything, kernel.identity, name, target)
     typer.echo(f"Wrote {target}: {', '.join(f'{count} {thing}' for thing, count in counts.items())}.", err=True)

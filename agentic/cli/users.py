@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agentic.cli.output import day
 from agentic.cli.user_data import delete, export
-from agentic.cli.with_kernel import with_kernel
+from agentic.cli.with_kernel import on_kernel, with_kernel
 from agentic.errors import BadRequest
 from agentic.ports.space import Role
 
@@ -32,11 +32,13 @@ def add(name: Name, role: Annotated[Role, typer.Option(help="What the user may d
 
 
 @users.command("list")
-def show(
+@on_kernel
+async def show(
+    kernel: Kernel,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON; times in seconds since 1970.")] = False,
 ) -> None:
     """List all users."""
-    found = with_kernel(lambda kernel: kernel.identity.users.list())
+    found = await kernel.identity.users.list()
     if as_json:
         fields = ("id", "name", "role", "disabled", "created_at")
         typer.echo(json.dumps([{field: asdict(user)[field] for field in fields} for user in found], indent=2))
@@ -45,8 +47,8 @@ def show(
         typer.echo("No users yet. Add one: agentic users add NAME --role admin", err=True)
     width = max((len(user.name) for user in found), default=0)
     for user in found:
-        created = datetime.fromtimestamp(user.created_at, UTC).date().isoformat()
-        typer.echo(f"{user.name:{width}}  {user.role:5}  {'disabled' if user.disabled else 'enabled':8}  {created}")
+        state = "disabled" if user.disabled else "enabled"
+        typer.echo(f"{user.name:{width}}  {user.role:5}  {state:8}  {day(user.created_at)}")
 
 
 @users.command("disable")
@@ -82,8 +84,11 @@ Most = Annotated[str | None, typer.Option(metavar="N", help="A number, `none` fo
 
 
 @users.command("limits")
-def limits(
+@on_kernel
+async def limits(
+    kernel: Kernel,
     name: Name,
+    *,
     requests_per_minute: Most = None,
     runs_at_once: Most = None,
     tokens_per_day: Most = None,
@@ -96,36 +101,30 @@ def limits(
         "tokens_per_day": tokens_per_day,
         "storage_bytes": storage_bytes,
     }
-
-    async def work(kernel: Kernel) -> dict[str, int | None]:
-        identity = kernel.identity
-        user = await identity.user(name)
-        own = dict(user.limits)
-        for limit, most in given.items():
-            if most == "default":
-                own.pop(limit, None)
-            elif most is not None:
-                own[limit] = _number(limit, most)
-        if own != user.limits:
-            user = await identity.users.set_limits(name, own)
-        return asdict(identity.meter.allowance(user.limits))
-
-    for limit, most in with_kernel(work).items():
-        typer.echo(f"{limit}  {'none' if most is None else most}")
+    identity = kernel.identity
+    user = await identity.user(name)
+    own = dict(user.limits)
+    for limit, most in given.items():
+        if most == "default":
+            own.pop(limit, None)
+        elif most is not None:
+            own[limit] = _number(limit, most)
+    if own != user.limits:
+        user = await identity.users.set_limits(name, own)
+    for limit, held in asdict(identity.meter.allowance(user.limits)).items():
+        typer.echo(f"{limit}  {'none' if held is None else held}")
 
 
 @users.command("link")
-def link(
+@on_kernel
+async def link(
+    kernel: Kernel,
     name: Name,
     issuer: Annotated[str, typer.Argument(help="The provider's address, as its tokens name it.", show_default=False)],
     subject: Annotated[str, typer.Argument(help="The person's id there.", show_default=False)],
 ) -> None:
     """Let a person who signs in elsewhere be this user."""
-
-    async def work(kernel: Kernel) -> None:
-        await kernel.identity.outsiders.link(await kernel.identity.user(name), issuer, subject)
-
-    with_kernel(work)
+    await kernel.identity.outsiders.link(await kernel.identity.user(name), issuer, subject)
     typer.echo(f"Linked {name}.", err=True)
 
 

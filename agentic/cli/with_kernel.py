@@ -1,10 +1,12 @@
-"""One command's work on an open kernel, its errors told in one line."""
+"""Commands on an open kernel, their errors told in one line."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
 
@@ -15,6 +17,26 @@ if TYPE_CHECKING:
     from agentic.kernel import Kernel
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def on_kernel(work: Callable[Concatenate[Kernel, P], Awaitable[None]]) -> Callable[P, None]:
+    """Make a command of what is done on an open kernel: its first argument is the kernel, the others are typed.
+
+    It runs as :func:`with_kernel` runs ``work``.
+    """
+
+    @functools.wraps(work)
+    def command(*arguments: P.args, **options: P.kwargs) -> None:
+        with_kernel(lambda kernel: work(kernel, *arguments, **options))
+
+    # Typer reads from the signature what may be typed; the kernel is none of it, and its class is not imported here.
+    kernel, *_ = inspect.signature(work).parameters
+    del work.__annotations__[kernel]
+    typed = inspect.signature(work, eval_str=True)
+    signature: Any = typed.replace(parameters=[*typed.parameters.values()][1:])
+    command.__signature__ = signature  # type: ignore[attr-defined]
+    return command
 
 
 def with_kernel(work: Callable[[Kernel], Awaitable[T]]) -> T:
