@@ -53,7 +53,7 @@ class Equipment:
         policy: Policy,
         rank: Ranker | None = None,
         history: Way = "trim",
-        storing: Storing | None = None,
+        storing: Storing = without_end,
     ) -> None:
         self._installed = installed
         self._everything = everything
@@ -156,8 +156,8 @@ class Equipment:
 
         @cache
         def files() -> RunFiles:
-            room = partial(self._storing, principal) if self._storing else without_end
-            return RunFiles(of_user(self._everything, principal).blobs, live.id, live.channel, room)
+            blobs = of_user(self._everything, principal).blobs
+            return RunFiles(blobs, live.id, live.channel, partial(self._storing, principal))
 
         def context_of(call_id: str, plugin: str) -> Context:
             return Context(

@@ -61,7 +61,7 @@ async def chunks(live: LiveRun, renderer: Renderer) -> AsyncGenerator[bytes, Non
     clock = asyncio.get_running_loop().time
     held: list[Entry] | None = []
     written_at = clock()
-    async for batch in live.batches(first_quiet_s=TICK_S, quiet_s=TICK_S):
+    async for batch in live.batches(quiet_s=TICK_S):
         if held is None:
             data = renderer.render(batch)
             is_quiet = not data and clock() - written_at >= PING_S
