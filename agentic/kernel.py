@@ -89,7 +89,7 @@ async def open_kernel(
         identity=identity,
         directory=directory,
         engine=engine,
-        restart=Restart(engine, everything, presence, identity.users, settings.run_max_seconds, meter=identity.meter),
+        restart=Restart(engine, everything, presence, identity.users, identity.meter, settings.run_max_seconds),
         departures=departures_of(settings, engine, everything, identity, documents),
         documents=documents,
         everything=everything,

@@ -9,6 +9,7 @@ from typing import Any
 
 from agentic import Agent, Run, StorageError
 from agentic.events import Entry, Event, RunFailed, RunFinished, entry_from_json
+from agentic.identity.limits import Meter
 from agentic.identity.users import Users
 from agentic.runtime.journal import OPEN
 from agentic.runtime.presence import PREFIX as SERVERS
@@ -59,7 +60,9 @@ class Server:
         self.storage = Killable(beside.storage if beside else None)
         self.house = House(act, storage=self.storage, lease_s=LEASE_S, **more)
         everything = Scope(self.storage, self.house.blobs)
-        self.restart = Restart(self.house.engine, everything, self.house.presence, Users(self.storage), 600)
+        self.restart = Restart(
+            self.house.engine, everything, self.house.presence, Users(self.storage), Meter(self.storage), 600
+        )
 
     def kill(self) -> None:
         """End it as SIGKILL would: it writes nothing any more, and gives no sign of life."""

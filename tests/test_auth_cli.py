@@ -19,6 +19,7 @@ from agentic.runtime.departures import Departures
 from agentic.runtime.spaces import Scope
 from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.storage import MemoryStorage
+from tests.served_users import no_documents
 
 PASSWORD = "correct horse battery"
 
@@ -38,7 +39,7 @@ def identity(monkeypatch, tmp_path):
     storage = MemoryStorage()
     identity = Identity(storage, secret="0123456789abcdef0123456789abcdef", token_hours=24, rounds=4)
     everything = Scope(storage, MemoryBlobs())
-    departures = Departures(NoRuns(), everything, identity, linger_s=0)
+    departures = Departures(NoRuns(), everything, identity, 0, no_documents)
 
     @asynccontextmanager
     async def open_kernel(_settings):

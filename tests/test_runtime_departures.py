@@ -18,7 +18,7 @@ from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_indexes import MemoryTextIndex, MemoryVectorStore
 from agentic.testing.memory_storage import MemoryStorage
 from tests.kernel_in_memory import House
-from tests.served_users import Served, chat
+from tests.served_users import Served, chat, no_documents
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ async def test_runs_at_work_are_ended_and_leave_nothing_behind(served: Served) -
 
 
 async def test_another_server_ends_its_runs_and_clears_up_after_them(served: Served) -> None:
-    command = Departures(House([]).engine, served.house.everything, served.identity, linger_s=60)
+    command = Departures(House([]).engine, served.house.everything, served.identity, 60, no_documents)
     async with await served.add("ben") as ben:
         asking = asyncio.create_task(ben.post("/v1/chat/completions", json=chat("wait MARKER-BEN")))
         await served.begun.wait()
@@ -140,7 +140,7 @@ async def test_the_sign_goes_once_no_server_can_have_missed_it(served: Served) -
     await served.departures.delete("ben")
     await served.departures.look()
     assert await served.storage.list(DEPARTED)
-    later = Departures(served.house.engine, served.house.everything, served.identity, linger_s=-1)
+    later = Departures(served.house.engine, served.house.everything, served.identity, -1, no_documents)
     await later.look()
     assert await served.storage.list(DEPARTED) == []
 
@@ -156,7 +156,7 @@ async def test_the_watch_outlives_what_fails(served: Served, caplog: pytest.LogC
         async def list(self, *_: Any, **__: Any) -> Any:
             raise RuntimeError("a bug")
 
-    broken = Departures(served.house.engine, Scope(Broken(), MemoryBlobs()), served.identity, linger_s=60)
+    broken = Departures(served.house.engine, Scope(Broken(), MemoryBlobs()), served.identity, 60, no_documents)
     await broken.look()
     assert "[Departures] Not looked through" in caplog.text
 

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
@@ -99,7 +100,7 @@ async def _open(kernel: Kernel, user: str | None, choice: Choice, session: str |
 
     principal = await principal_of(kernel, user)
     screen = Screen(Console(highlight=False, force_terminal=is_terminal), Console(stderr=True, highlight=False))
-    talk = Talk(kernel, principal, screen, None if is_terminal else lambda live: print_answer(live, steps=False))
+    talk = Talk(kernel, principal, screen, screen.show if is_terminal else partial(print_answer, steps=False))
     await talk.choose(choice)
     messages = await talk.go_on(session) if session is not None else []
     if is_terminal:

@@ -15,6 +15,7 @@ from agentic.cli.output import minute, write_new
 from agentic.cli.steps import step
 from agentic.errors import BadRequest, NotFound
 from agentic.events import ThinkingDelta, entry_from_json
+from agentic.messages import message_from_json
 
 if TYPE_CHECKING:
     from agentic.cli.chat_talk import Talk
@@ -147,8 +148,6 @@ async def _quit(talk: Talk, _: str) -> None:
 
 def tell_last(talk: Talk, messages: list[dict[str, str]]) -> None:
     """Tell where a conversation stands: its last question and answer."""
-    from agentic.messages import message_from_json
-
     said = [message_from_json(one) for one in messages]
     talk.screen.tell(f"Going on with {talk.session_id}, {len(said)} messages.", "dim")
     last = max((n for n, message in enumerate(said) if message.role == "user"), default=0)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agentic.cli.choice import Choice
 from agentic.errors import AgenticError, NotFound
-from agentic.messages import Message
+from agentic.messages import Message, message_from_json
 
 if TYPE_CHECKING:
     from agentic.cli.chat_answer import Screen
@@ -18,29 +19,23 @@ if TYPE_CHECKING:
     from agentic.runtime.run import LiveRun
 
 
+@dataclass(slots=True)
 class Talk:
     """One principal's conversation. ``session_id`` is None, and ``run_id`` empty, before the first answer.
 
     ``answers`` shows a run and tells whether it was answered. ``is_over`` once the person has taken leave.
     """
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        principal: Principal,
-        screen: Screen,
-        answers: Callable[[LiveRun], Awaitable[bool]] | None = None,
-    ) -> None:
-        self.kernel = kernel
-        self.principal = principal
-        self.screen = screen
-        self.choice = Choice()
-        self.session_id: str | None = None
-        self.run_id = ""
-        self.is_over = False
-        self._answers = answers or screen.show
-        self._live: LiveRun | None = None
-        self._work: asyncio.Task[bool] | None = None
+    kernel: Kernel
+    principal: Principal
+    screen: Screen
+    answers: Callable[[LiveRun], Awaitable[bool]]
+    choice: Choice = field(default_factory=Choice)
+    session_id: str | None = None
+    run_id: str = ""
+    is_over: bool = False
+    _live: LiveRun | None = None
+    _work: asyncio.Task[bool] | None = None
 
     @property
     def model(self) -> str:
@@ -105,7 +100,7 @@ class Talk:
             approvals=self.screen.is_terminal,
         )
         self._live = live = await self.kernel.engine.start(request, self.principal)
-        answered = await self._answers(live)
+        answered = await self.answers(live)
         if _is_stored(live):
             self.session_id, self.run_id = live.session_id, live.id
         return answered
@@ -135,6 +130,4 @@ def _is_stored(live: LiveRun) -> bool:
 
 def _text(message: dict[str, str]) -> str:
     """A stored message's text; its content may have parts."""
-    from agentic.messages import message_from_json
-
     return message_from_json(message).text

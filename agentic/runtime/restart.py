@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from agentic.errors import StorageError
 from agentic.identity.limits import Meter
@@ -20,35 +20,29 @@ from agentic.runtime.spaces import Scope, of_user
 logger = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
 class Restart:
-    """Looks for what other servers have left behind. One a server; commands that only ask do without."""
+    """Looks for what other servers have left behind. One a server; commands that only ask do without.
 
-    def __init__(
-        self,
-        engine: Engine,
-        everything: Scope,
-        presence: Presence,
-        users: Users,
-        run_s: float,
-        *,
-        meter: Meter | None = None,
-    ) -> None:
-        self._engine = engine
-        self._everything = everything
-        self._presence = presence
-        self._users = users
-        self._meter = meter or Meter(everything.storage)
-        self._run_s = run_s
+    ``run_s``: the longest run.
+    """
+
+    engine: Engine
+    everything: Scope
+    presence: Presence
+    users: Users
+    meter: Meter
+    run_s: float
 
     async def watch(self) -> None:
         """Look again and again, until cancelled."""
         while True:
-            await asyncio.sleep(self._presence.lease_s / 2)
+            await asyncio.sleep(self.presence.lease_s / 2)
             await self.look()
 
     async def look(self) -> None:
         """Set going what was left open, and tell of what was cut. What fails is tried again at the next look."""
-        self._presence.begin()
+        self.presence.begin()
         try:
             await self._go_on()
             await self._tell_of_cut()
@@ -59,35 +53,35 @@ class Restart:
             logger.exception("[Restart] Not looked through")
 
     async def _go_on(self) -> None:
-        async for left in left_runs(self._everything, skip=self._engine.is_running):
-            user = await self._users.get(left.principal.id)
+        async for left in left_runs(self.everything, skip=self.engine.is_running):
+            user = await self.users.get(left.principal.id)
             if user is not None:
-                principal = replace(left.principal, allowance=self._meter.allowance(user.limits))
+                principal = replace(left.principal, allowance=self.meter.allowance(user.limits))
                 left = replace(left, principal=principal, shut_out=user.disabled)  # noqa: PLW2901
-            self._engine.go_on(left)
+            self.engine.go_on(left)
 
     async def _tell_of_cut(self) -> None:
-        gone = await self._presence.gone()
+        gone = await self.presence.gone()
         if not gone:
             return
         # No run of theirs can be opened any more, so that this list holds until the end.
-        open_runs = {run_id async for run_id in open_run_ids(self._everything)}
-        users = await self._users.list()
+        open_runs = {run_id async for run_id in open_run_ids(self.everything)}
+        users = await self.users.list()
         for server, last_sign in gone.items():
-            since = last_sign - self._run_s - self._presence.lease_s
+            since = last_sign - self.run_s - self.presence.lease_s
             told = [await self._tell_user(user, server, since, open_runs) for user in users]
             if all(told):
-                await self._presence.forget(server)
+                await self.presence.forget(server)
 
     async def _tell_user(self, user: User, server: str, since: float, open_runs: Collection[str]) -> bool:
         """False where a session is at work, which is not waited for here."""
         principal = Principal(user.id, user.name, user.role)
-        storage = of_user(self._everything, principal).storage
+        storage = of_user(self.everything, principal).storage
         is_whole = True
         async for session_id in sessions_since(storage, since):
-            if self._engine.is_at_work(session_id, principal):
+            if self.engine.is_at_work(session_id, principal):
                 is_whole = False
                 continue
-            async with self._engine.turn(session_id, principal):
+            async with self.engine.turn(session_id, principal):
                 await mark_cut(storage, session_id, server, open_runs)
         return is_whole
