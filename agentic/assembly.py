@@ -90,7 +90,6 @@ def engine_of(
     fitness = Fitness(specs, embedding)
     rank = ClientFitness(fitness.near, embedding).near
     installed = Installed(
-        agents=catalog.agents(),
         tools=catalog.tools(),
         specs=specs,
         agent_plugins={name: catalog.owner("agent", name) for name in catalog.agents()},

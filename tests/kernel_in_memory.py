@@ -154,7 +154,6 @@ class House:
         self.provider: Any = provider or ScriptedProvider()
         specs = [spec_of(tool) for tool in tools]
         installed = Installed(
-            agents=agents,
             tools={tool.name: tool for tool in tools},
             specs=specs,
             agent_plugins={name: name for name in agents},

@@ -12,7 +12,7 @@ from agentic.events import Entry, Event, RunFailed, RunFinished, entry_from_json
 from agentic.identity.limits import Meter
 from agentic.identity.users import Users
 from agentic.runtime.journal import OPEN
-from agentic.runtime.presence import PREFIX as SERVERS
+from agentic.runtime.presence import SERVERS
 from agentic.runtime.restart import Restart
 from agentic.runtime.run import LiveRun
 from agentic.runtime.spaces import Scope

@@ -201,7 +201,7 @@ def test_limits_are_given_shown_lifted_and_taken_back(agentic, anna, identity):
 
 def test_a_user_is_deleted_after_typing_the_name_again(agentic, anna, identity, monkeypatch):
     agentic("keys", "create", "anna", "--name", "laptop")
-    monkeypatch.setattr("agentic.cli.user_data.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
+    monkeypatch.setattr("agentic.cli.users.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
     assert agentic("users", "delete", "anna", typed="ann\n").exit_code == 1
     assert asyncio.run(identity.users.find("anna"))
     result = agentic("users", "delete", "anna", typed="anna\n")

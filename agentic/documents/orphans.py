@@ -9,8 +9,7 @@ import re
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
-from agentic.documents.jobs import PREFIX as JOBS
-from agentic.documents.jobs import Jobs
+from agentic.documents.jobs import JOBS, Jobs
 from agentic.documents.record import FILES, ID, PAGES, PREFIX
 from agentic.identity.limits import USAGE
 from agentic.ports.blobs import BlobStore
@@ -18,13 +17,17 @@ from agentic.ports.paging import every, every_key
 from agentic.ports.storage import StorageBackend
 from agentic.ports.texts import TextIndex, Texts
 from agentic.ports.vectors import Vectors, VectorStore
+from agentic.runtime.conversations import CONVERSATIONS, SUMMARIES
 from agentic.runtime.indexes import Indexes
 from agentic.runtime.journal import OPEN
-from agentic.runtime.owners import Owners
+from agentic.runtime.presence import SERVERS
+from agentic.runtime.record import PREFIX as RUNS
 from agentic.runtime.spaces import Scope
 
 _SPACES = "spaces/"
 _PARTS = re.compile(rf"{_SPACES}(?P<user>[^/]+)/(?P<rest>.*)", re.DOTALL)
+_TALK = re.compile(rf"(?:{CONVERSATIONS}|{SUMMARIES}|sessions/)([^/]+)(?:/.*)?", re.DOTALL)
+_RUN = re.compile(rf"{RUNS}(run_(?P<server>[0-9a-f]{{8}})[0-9a-f]{{12}})(?:/.*)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Orphans:
         self._jobs = jobs
         self._user_ids = user_ids
         self._there: set[str] = set()
-        self._owners = Owners(everything.storage)
+        self._owners = _Owners(everything.storage)
 
     async def find(self) -> AsyncIterator[Orphan]:
         """Every leftover. Raises StorageError."""
@@ -113,6 +116,41 @@ class Orphans:
                 return False
             self._there.add(place)
         return True
+
+
+class _Owners:
+    """Looks up the conversations of all users. What was found once is not looked up again."""
+
+    def __init__(self, storage: StorageBackend) -> None:
+        self._storage = storage
+        self._there: set[str] = set()
+
+    async def is_lost(self, space: str, rest: str) -> bool:
+        """Whether ``rest``, a key within a user's ``space``, is of a conversation that is gone. Raises StorageError.
+
+        False for what is of no conversation at all.
+        """
+        if (talk := _TALK.fullmatch(rest)) is not None:
+            return not await self._is_there(space, talk[1])
+        if (run := _RUN.fullmatch(rest)) is not None:
+            return await self._is_lost_run(space, run[1], run["server"])
+        return False
+
+    async def _is_lost_run(self, space: str, run_id: str, server: str) -> bool:
+        [began] = await self._storage.read(f"{space}{RUNS}{run_id}", limit=1) or [None]
+        if began is not None:
+            return not await self._is_there(space, str(began["session_id"]))
+        # At work, or cut off by the end of a server that nobody has seen to yet: its log is still to come.
+        for key in (OPEN + run_id, SERVERS + server):
+            if await self._storage.load(key) is not None:
+                return False
+        return True
+
+    async def _is_there(self, space: str, session_id: str) -> bool:
+        key = f"{space}{CONVERSATIONS}{session_id}"
+        if key not in self._there and await self._storage.load(key) is not None:
+            self._there.add(key)
+        return key in self._there
 
 
 async def remove(everything: Scope, orphan: Orphan) -> None:

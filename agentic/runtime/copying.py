@@ -15,7 +15,7 @@ from agentic.errors import StorageError
 from agentic.ports.blobs import Blob, BlobStore
 from agentic.ports.paging import every, every_key
 from agentic.ports.storage import StorageBackend
-from agentic.runtime.presence import PREFIX as SERVERS
+from agentic.runtime.presence import SERVERS
 
 MARKER = "copying"
 """The document in the target that tells of a copy which is not at its end."""

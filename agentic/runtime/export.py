@@ -23,8 +23,7 @@ from agentic.identity.users import User
 from agentic.messages import Json
 from agentic.ports.paging import every, whole_log
 from agentic.ports.space import Principal
-from agentic.runtime.conversations import PREFIX as CONVERSATIONS
-from agentic.runtime.conversations import Conversations, timestamp
+from agentic.runtime.conversations import CONVERSATIONS, Conversations, timestamp
 from agentic.runtime.record import PREFIX as RUNS
 from agentic.runtime.record import Records
 from agentic.runtime.spaces import Scope, of_user
