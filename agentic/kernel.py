@@ -76,7 +76,7 @@ async def open_kernel(
     directory = Directory(catalog.model_providers(), withheld=withheld_provider(catalog))
     http = GuardedClient(settings.fetch_allow)
     indexes = indexes_of(settings, catalog)
-    everything = Scope(storage, blobs, http, indexes=indexes, shelve=Shelf)
+    everything = Scope(storage, blobs, http, Shelf(storage, blobs), indexes, Shelf)
     presence = Presence(storage, lease_s=settings.server_lease_seconds)
     identity = await identity_of(settings, storage, blobs)
     engine = engine_of(settings, catalog, directory, everything, presence=presence, meter=identity.meter)

@@ -15,9 +15,9 @@ from agentic.runtime.journal import OPEN
 from agentic.runtime.presence import SERVERS
 from agentic.runtime.restart import Restart
 from agentic.runtime.run import LiveRun
-from agentic.runtime.spaces import Scope
 from agentic.testing.memory_storage import MemoryStorage
 from tests.kernel_in_memory import ALICE, House
+from tests.scopes import scope_over
 
 LEASE_S = 0.2
 Act = Callable[[Run], Awaitable[None]]
@@ -59,7 +59,7 @@ class Server:
     def __init__(self, act: Act | Sequence[Agent], beside: Server | None = None, **more: Any) -> None:
         self.storage = Killable(beside.storage if beside else None)
         self.house = House(act, storage=self.storage, lease_s=LEASE_S, **more)
-        everything = Scope(self.storage, self.house.blobs)
+        everything = scope_over(self.storage, self.house.blobs)
         self.restart = Restart(
             self.house.engine, everything, self.house.presence, Users(self.storage), Meter(self.storage), 600
         )

@@ -16,9 +16,9 @@ from agentic.errors import Unauthorized
 from agentic.identity.identity import Identity
 from agentic.ports.space import Allowance
 from agentic.runtime.departures import Departures
-from agentic.runtime.spaces import Scope
 from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.storage import MemoryStorage
+from tests.scopes import scope_over
 from tests.served_users import no_documents
 
 PASSWORD = "correct horse battery"
@@ -38,7 +38,7 @@ class NoRuns:
 def identity(monkeypatch, tmp_path):
     storage = MemoryStorage()
     identity = Identity(storage, secret="0123456789abcdef0123456789abcdef", token_hours=24, rounds=4)
-    everything = Scope(storage, MemoryBlobs())
+    everything = scope_over(storage, MemoryBlobs())
     departures = Departures(NoRuns(), everything, identity, 0, no_documents)
 
     @asynccontextmanager

@@ -22,10 +22,11 @@ from agentic.cli.conversations import _once, conversations
 from agentic.cli.output import write_new
 from agentic.errors import BadRequest
 from agentic.runtime.conversations import Conversations, written
-from agentic.runtime.spaces import Scope, of_user
+from agentic.runtime.spaces import of_user
 from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_storage import MemoryStorage
 from tests.kernel_in_memory import House
+from tests.scopes import scope_over
 
 Agentic = Callable[..., Result]
 LOCAL = Principal("local", "local")
@@ -68,7 +69,7 @@ def session_id(storage: MemoryStorage) -> str:
     """A conversation about a red house."""
 
     async def talk() -> str:
-        mine = Conversations(of_user(Scope(storage, MemoryBlobs()), LOCAL), LOCAL.id)
+        mine = Conversations(of_user(scope_over(storage, MemoryBlobs()), LOCAL), LOCAL.id)
         session_id = mine.new_id()
         turn = await mine.turn(session_id, [Message("user", "Where is the \x1b[31mred house?")], new=True)
         await mine.begin(session_id, turn, new=True, run_id="run")

@@ -13,11 +13,12 @@ from agentic.ports.space import Principal
 from agentic.runtime.departures import DEPARTED, Departures
 from agentic.runtime.erasure import erase
 from agentic.runtime.indexes import Embedders, Indexes
-from agentic.runtime.spaces import Scope, of_plugin
+from agentic.runtime.spaces import of_plugin
 from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_indexes import MemoryTextIndex, MemoryVectorStore
 from agentic.testing.memory_storage import MemoryStorage
 from tests.kernel_in_memory import House
+from tests.scopes import scope_over
 from tests.served_users import Served, chat, no_documents
 
 
@@ -156,14 +157,14 @@ async def test_the_watch_outlives_what_fails(served: Served, caplog: pytest.LogC
         async def list(self, *_: Any, **__: Any) -> Any:
             raise RuntimeError("a bug")
 
-    broken = Departures(served.house.engine, Scope(Broken(), MemoryBlobs()), served.identity, 60, no_documents)
+    broken = Departures(served.house.engine, scope_over(Broken(), MemoryBlobs()), served.identity, 60, no_documents)
     await broken.look()
     assert "[Departures] Not looked through" in caplog.text
 
 
 async def test_vectors_and_texts_of_all_plugins_are_dropped_and_those_of_others_stay() -> None:
     vectors, texts, row = MemoryVectorStore(), MemoryTextIndex(), numpy.array([[1.0, 0.0]], "float32")
-    everything = Scope(MemoryStorage(), MemoryBlobs(), indexes=Indexes(Embedders({}), vectors, texts))
+    everything = scope_over(MemoryStorage(), indexes=Indexes(Embedders({}), vectors, texts))
     for scope in ("u1.notes", "u1.rag", "u11.notes", "u2.notes"):
         await texts.collection(scope).add("d", ["some text", "more"])
         await vectors.collection(scope, embedder="e", dimensions=2).add("d", [0], row)
@@ -177,5 +178,5 @@ async def test_open_runs_of_the_user_are_not_gone_on_with() -> None:
     storage = MemoryStorage()
     for run_id, user_id in (("r1", "u1"), ("r2", "u2")):
         await storage.save(f"open_runs/{run_id}", {"user": {"id": user_id}})
-    await erase(Scope(storage, MemoryBlobs()), "u1")
+    await erase(scope_over(storage, MemoryBlobs()), "u1")
     assert [stored.key for stored in await storage.list("open_runs/")] == ["open_runs/r2"]

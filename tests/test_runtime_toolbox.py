@@ -16,12 +16,12 @@ from agentic.runtime.approval import Approvals, Gate, Policy
 from agentic.runtime.budget import Budget, Clock, Limits
 from agentic.runtime.channel import Channel
 from agentic.runtime.files import RunFiles
-from agentic.runtime.spaces import Scope, of_conversation, of_plugin
+from agentic.runtime.spaces import of_conversation, of_plugin
 from agentic.runtime.toolbox import Context, Toolbox
-from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_storage import MemoryStorage
 from agentic.testing.runs import client_tool
 from tests.kernel_in_memory import ALICE, spec_of
+from tests.scopes import scope_over
 
 
 @tool(examples=["Repeat hello"])
@@ -65,7 +65,7 @@ class Bench:
         self.refused: list[AgenticError] = []
         self.approvals = Approvals(self.channel, Clock())
         self.gate = Gate(policy or Policy(), self.approvals, self.channel, can_ask=can_ask, source=source)
-        self.everything = Scope(MemoryStorage(), MemoryBlobs())
+        self.everything = scope_over(MemoryStorage())
         self.box = Toolbox(
             [*(spec_of(tool) for tool in tools if tool.name != hidden), *client],
             {tool.name: tool for tool in tools},

@@ -29,6 +29,7 @@ from agentic.ports.storage import StorageBackend
 from agentic.runtime.conversations import CONVERSATIONS, Conversations, written
 from agentic.runtime.joining import join
 from agentic.runtime.spaces import NoBlobs, Scope
+from tests.scopes import scope_over
 
 Load = Callable[[int], Awaitable[object]]
 
@@ -53,7 +54,7 @@ async def _measure(options: argparse.Namespace) -> None:
     async with AsyncExitStack() as stack:
         for name in options.storage:
             storage = await stack.enter_async_context(_storage(name))
-            scope, ids = Scope(storage, NoBlobs()), [f"{n:024x}" for n in range(KEPT)]
+            scope, ids = scope_over(storage, NoBlobs()), [f"{n:024x}" for n in range(KEPT)]
             for session_id in ids:
                 await storage.delete(CONVERSATIONS + session_id)
                 await storage.append(CONVERSATIONS + session_id, _messages(options.messages))
