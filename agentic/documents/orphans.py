@@ -49,7 +49,6 @@ class Orphans:
         self._jobs = jobs
         self._user_ids = user_ids
         self._there: set[str] = set()
-        self._owners = _Owners(everything.storage)
 
     async def find(self) -> AsyncIterator[Orphan]:
         """Every leftover. Raises StorageError."""
@@ -84,7 +83,7 @@ class Orphans:
             return True
         if rest.startswith(PREFIX):
             return False
-        if await self._owners.is_lost(f"{_SPACES}{user_id}/", rest):
+        if await self._is_lost(f"{_SPACES}{user_id}/", rest):
             return True
         named = ID.search(rest) if rest.startswith((FILES, PAGES, "plugins/")) else None
         return named is not None and not await self._is_known(user_id, named[0])
@@ -108,47 +107,28 @@ class Orphans:
 
     async def _is_known(self, user_id: str, document_id: str) -> bool:
         """Whether the user has this document, or it is being received or removed now."""
-        place = f"{user_id}/{document_id}"
-        if place not in self._there:
-            key = f"{_SPACES}{user_id}/{PREFIX}{document_id}"
-            is_there = await self._everything.storage.load(key) is not None
-            if not is_there and await self._jobs.find(user_id, document_id) is None:
-                return False
-            self._there.add(place)
-        return True
+        is_there = await self._is_there(f"{_SPACES}{user_id}/{PREFIX}{document_id}")
+        return is_there or await self._jobs.find(user_id, document_id) is not None
 
-
-class _Owners:
-    """Looks up the conversations of all users. What was found once is not looked up again."""
-
-    def __init__(self, storage: StorageBackend) -> None:
-        self._storage = storage
-        self._there: set[str] = set()
-
-    async def is_lost(self, space: str, rest: str) -> bool:
-        """Whether ``rest``, a key within a user's ``space``, is of a conversation that is gone. Raises StorageError.
+    async def _is_lost(self, space: str, rest: str) -> bool:
+        """Whether ``rest``, a key within a user's ``space``, is of a conversation that is gone.
 
         False for what is of no conversation at all.
         """
         if (talk := _TALK.fullmatch(rest)) is not None:
-            return not await self._is_there(space, talk[1])
-        if (run := _RUN.fullmatch(rest)) is not None:
-            return await self._is_lost_run(space, run[1], run["server"])
-        return False
-
-    async def _is_lost_run(self, space: str, run_id: str, server: str) -> bool:
-        [began] = await self._storage.read(f"{space}{RUNS}{run_id}", limit=1) or [None]
+            return not await self._is_there(f"{space}{CONVERSATIONS}{talk[1]}")
+        if (run := _RUN.fullmatch(rest)) is None:
+            return False
+        storage = self._everything.storage
+        [began] = await storage.read(f"{space}{RUNS}{run[1]}", limit=1) or [None]
         if began is not None:
-            return not await self._is_there(space, str(began["session_id"]))
+            return not await self._is_there(f"{space}{CONVERSATIONS}{began['session_id']}")
         # At work, or cut off by the end of a server that nobody has seen to yet: its log is still to come.
-        for key in (OPEN + run_id, SERVERS + server):
-            if await self._storage.load(key) is not None:
-                return False
-        return True
+        return await storage.load(OPEN + run[1]) is None and await storage.load(SERVERS + run["server"]) is None
 
-    async def _is_there(self, space: str, session_id: str) -> bool:
-        key = f"{space}{CONVERSATIONS}{session_id}"
-        if key not in self._there and await self._storage.load(key) is not None:
+    async def _is_there(self, key: str) -> bool:
+        """Whether storage has this document. What was found once is not looked up again."""
+        if key not in self._there and await self._everything.storage.load(key) is not None:
             self._there.add(key)
         return key in self._there
 
