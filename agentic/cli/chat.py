@@ -6,9 +6,9 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,26 +17,15 @@ from agentic.cli.principal import principal_of
 from agentic.cli.with_kernel import with_kernel
 
 if TYPE_CHECKING:
+    from agentic.cli.chat_pipe import Pipe
+    from agentic.cli.chat_prompt import Prompt
     from agentic.cli.chat_talk import Talk
     from agentic.kernel import Kernel
 
-_LEAVE_ON = (signal.SIGTERM, signal.SIGHUP)
-
-
-class Lines(Protocol):
+    Lines = Pipe | Prompt
     """Where the lines of a conversation come from."""
 
-    async def next(self) -> str | None:
-        """The next line; None when there are no more."""
-
-    def interrupt(self) -> None:
-        """Do what ctrl-C does while a line is waited for."""
-
-    def end(self) -> None:
-        """Give no more lines."""
-
-    def busy(self) -> AbstractContextManager[None]:
-        """Held while something is being answered."""
+_LEAVE_ON = (signal.SIGTERM, signal.SIGHUP)
 
 
 def chat(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from agentic.runtime.run import LiveRun
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Talk:
     """One principal's conversation. ``session_id`` is None, and ``run_id`` empty, before the first answer.
 

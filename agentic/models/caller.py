@@ -17,7 +17,7 @@ from agentic.ports.model import ModelDelta, ModelRequest, Sampling, ToolSpec
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Caller:
     """Calls one model for one run; ``whole``: nobody reads the run along.
 

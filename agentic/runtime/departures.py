@@ -35,7 +35,7 @@ EraseDocuments = Callable[[str], Awaitable[Mapping[str, int]]]
 """Removes the documents of the user with this id; what was removed, counted."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Departures:
     """Deletes users. ``linger_s``: how long after that another server may still store something of a user's."""
 

@@ -35,7 +35,7 @@ PAGE = 100
 CUT = "The server ended while it was answering, and this run has kept nothing from which it could go on. Ask again."
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Restart:
     """Looks for what other servers have left behind. One a server; commands that only ask do without.
 

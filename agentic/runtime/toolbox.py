@@ -7,7 +7,6 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from agentic import content
 from agentic.errors import AgenticError, BudgetExceeded, RunEnded
@@ -27,24 +26,33 @@ from agentic.runtime.replay import Replay
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
 class Context(ToolContext):
     """What a tool is given: the call, and the spaces of the plugin that ships it, bound to the user."""
 
-    call_id: str
-    principal: Principal
-    space: Space
-    conversation: Space
-    files: RunFiles
-    channel: Channel
+    def __init__(
+        self,
+        call_id: str,
+        principal: Principal,
+        *,
+        space: Space,
+        conversation: Space,
+        files: RunFiles,
+        channel: Channel,
+    ) -> None:
+        self.call_id = call_id
+        self.principal = principal
+        self.space = space
+        self.conversation = conversation
+        self._files = files
+        self._channel = channel
 
     async def save_file(self, name: str, media_type: str, data: bytes) -> File:
         """See :class:`agentic.ports.tool.ToolContext`."""
-        return await self.files.save(name, media_type, data)
+        return await self._files.save(name, media_type, data)
 
     def progress(self, text: str, done: float | None = None) -> None:
         """See :class:`agentic.ports.tool.ToolContext`."""
-        self.channel.emit(Progress(self.call_id, text, "running", done))
+        self._channel.emit(Progress(self.call_id, text, "running", done))
 
 
 class Toolbox(Tools):
