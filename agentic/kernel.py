@@ -78,9 +78,8 @@ async def open_kernel(
 
 def _close_at_the_end(closing: AsyncExitStack, kernel: Kernel) -> None:
     """What is pushed last is closed first, and one that cannot close keeps no other from closing."""
-    closing.push_async_callback(kernel.storage.aclose)
-    closing.push_async_callback(kernel.blobs.aclose)
-    closing.push_async_callback(kernel.http.aclose)
+    for medium in (kernel.storage, kernel.blobs, kernel.http):
+        closing.push_async_callback(medium.aclose)
     catalog, indexes = kernel.catalog, kernel.everything.indexes
     plugins: list[_Closable] = [store for store in (indexes.vector_store, indexes.text_index) if store is not None]
     plugins += catalog.tools().values()
@@ -88,10 +87,8 @@ def _close_at_the_end(closing: AsyncExitStack, kernel: Kernel) -> None:
     plugins += catalog.logins().values()
     for one in plugins:
         closing.push_async_callback(_close, one)
-    closing.push_async_callback(kernel.identity.aclose)
-    closing.push_async_callback(kernel.directory.aclose)
-    closing.push_async_callback(kernel.engine.aclose)
-    closing.push_async_callback(kernel.documents.aclose)
+    for part in (kernel.identity, kernel.directory, kernel.engine, kernel.documents):
+        closing.push_async_callback(part.aclose)
 
 
 async def _close(one: _Closable) -> None:

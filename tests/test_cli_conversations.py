@@ -18,10 +18,11 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from agentic import Message, Principal, Run
-from agentic.cli.conversations import _once, conversations
+from agentic.cli.conversations import conversations
 from agentic.cli.output import write_new
 from agentic.errors import BadRequest
 from agentic.runtime.conversations import Conversations, written
+from agentic.runtime.files import once
 from agentic.runtime.spaces import of_user
 from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_storage import MemoryStorage
@@ -162,7 +163,7 @@ def test_export_that_does_not_fit_on_the_disk_leaves_no_half_of_it(tmp_path: Pat
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with pytest.raises(BadRequest, match="too large"):
-            asyncio.run(write_new(target, _once(b"x" * 100_000)))
+            asyncio.run(write_new(target, once(b"x" * 100_000)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not target.exists()

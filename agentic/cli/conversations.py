@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -87,6 +86,7 @@ async def export(
 ) -> None:
     """Write a conversation as JSON or Markdown."""
     from agentic.messages import dump
+    from agentic.runtime.files import once
     from agentic.runtime.markdown import as_markdown
 
     found = kernel.engine.conversations(await principal_of(kernel, user))
@@ -98,7 +98,7 @@ async def export(
     if output is None:
         typer.get_binary_stream("stdout").write(text)
     else:
-        await write_new(output, _once(text))
+        await write_new(output, once(text))
         typer.echo(f"Written: {output}", err=True)
 
 
@@ -144,7 +144,3 @@ def delete(
 
 def _line(head: Json) -> str:
     return f"{head['session_id']}  {minute(head['updated_at'])}  {printable(head['title'])}"
-
-
-async def _once(text: bytes) -> AsyncIterator[bytes]:
-    yield text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -43,9 +44,7 @@ class Directory:
             for info in infos
             if info.chat
         ]
-        counts: dict[str, int] = {}
-        for chosen in found:
-            counts[chosen.id] = counts.get(chosen.id, 0) + 1
+        counts = Counter(chosen.id for chosen in found)
         listed: dict[str, Chosen] = {}
         for chosen in found:
             listed.setdefault(chosen.id, chosen)

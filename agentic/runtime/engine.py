@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
 from agentic import content
 from agentic.errors import AgenticError, Cancelled, Conflict, NotFound, RateLimited
@@ -27,13 +28,12 @@ from agentic.runtime.joining import brought
 from agentic.runtime.journal import Finish, Journal
 from agentic.runtime.opening import Opening
 from agentic.runtime.presence import Presence
-from agentic.runtime.record import Records, answer, failed, so_far
+from agentic.runtime.record import answer, failed, session_of, so_far, trace
 from agentic.runtime.request import RunRequest
-from agentic.runtime.resume import Claims, Left, refusal
+from agentic.runtime.resume import Left, claim, refusal
 from agentic.runtime.router import Route, Router
 from agentic.runtime.run import LiveRun
 from agentic.runtime.spaces import Scope, of_user
-from agentic.runtime.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +64,7 @@ class Engine:
         self._limits = limits
         self._presence = presence
         self._meter = meter or Meter(everything.storage)
-        self._claims = Claims(everything, presence)
-        self._turns = Turns()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._running: dict[asyncio.Task[None], LiveRun] = {}
 
     async def start(self, request: RunRequest, principal: Principal) -> LiveRun:
@@ -120,7 +119,7 @@ class Engine:
 
     def turn(self, session_id: str, principal: Principal) -> AbstractAsyncContextManager[None]:
         """Hold a session's turn: wait for its runs, and let those that come wait."""
-        return self._turns.turn(f"{principal.id}/{session_id}")
+        return self._turns.setdefault(f"{principal.id}/{session_id}", asyncio.Lock())
 
     async def explain(self, request: RunRequest, principal: Principal) -> Json:
         """What :meth:`start` would decide now, and why; see :func:`explained`. Nothing is run or stored.
@@ -167,7 +166,7 @@ class Engine:
             # One that waits to be gone on with has not read its log yet.
             if told:
                 return told
-        return await Records(of_user(self._everything, principal).storage).trace(run_id)
+        return await trace(of_user(self._everything, principal).storage, run_id)
 
     def at_work(self, principal: Principal) -> dict[str, LiveRun]:
         """The runs of this principal that have not ended, by id."""
@@ -181,7 +180,7 @@ class Engine:
         """
         live = self.at_work(principal).get(run_id)
         if live is None:
-            await Records(of_user(self._everything, principal).storage).session_of(run_id)
+            await session_of(of_user(self._everything, principal).storage, run_id)
             raise Conflict("The run has ended: none of its calls waits for approval any more.")
         live.approvals.answer(call_id, approved=approved, by=principal.name, reason=reason)
 
@@ -234,7 +233,7 @@ class Engine:
         if not run_id:
             return None
         try:
-            session_id = await Records(of_user(self._everything, principal).storage).session_of(run_id)
+            session_id = await session_of(of_user(self._everything, principal).storage, run_id)
             await conversations.head(session_id)
         except NotFound:
             return None
@@ -263,7 +262,7 @@ class Engine:
 
     async def _answer_again(self, live: LiveRun, left: Left) -> Entry:
         """A run from its checkpoint to its record."""
-        past = await self._claims.take(live)
+        past = await claim(live, self._everything, self._presence)
         if past is None:
             return live.channel.conclude(RunFinished("cancelled"))
         conversations = self.conversations(live.principal)

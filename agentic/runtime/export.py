@@ -25,7 +25,7 @@ from agentic.ports.paging import every, whole_log
 from agentic.ports.space import Principal
 from agentic.runtime.conversations import CONVERSATIONS, Conversations, timestamp
 from agentic.runtime.record import PREFIX as RUNS
-from agentic.runtime.record import Records
+from agentic.runtime.record import trace
 from agentic.runtime.spaces import Scope, of_user
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f%\\:*?\"<>|]")
@@ -82,7 +82,7 @@ class _Export:
         }
 
     async def _conversations(self, user: User) -> tuple[int, int]:
-        conversations, records = Conversations(self._owned, user.id), Records(self._owned.storage)
+        conversations = Conversations(self._owned, user.id)
         count, runs = 0, 0
         async for stored in every(self._owned.storage, CONVERSATIONS):
             session_id = stored.key.removeprefix(CONVERSATIONS)
@@ -96,7 +96,7 @@ class _Export:
             log = await whole_log(self._owned.storage, stored.key)
             for run_id in sorted({item["run_id"] for item in log if item.get("run_id")}):
                 try:
-                    events = await records.trace(run_id)
+                    events = await trace(self._owned.storage, run_id)
                 except NotFound:
                     # Cut off by a crash, or still at work: there is no record of it.
                     continue

@@ -16,26 +16,21 @@ from agentic.runtime.run import LiveRun
 PREFIX = "runs/"
 
 
-class Records:
-    """The runs of one user."""
+async def session_of(storage: StorageBackend, run_id: str) -> str:
+    """The session that a stored run of a user was a turn of. Raises NotFound."""
+    [started] = await storage.read(PREFIX + run_id, limit=1) or [None]
+    if started is None:
+        raise NotFound(f"There is no run '{run_id[:64]}'.")
+    return str(started["session_id"])
 
-    def __init__(self, storage: StorageBackend) -> None:
-        self._storage = storage
 
-    async def session_of(self, run_id: str) -> str:
-        """The session that a stored run was a turn of. Raises NotFound."""
-        [started] = await self._storage.read(PREFIX + run_id, limit=1) or [None]
-        if started is None:
-            raise NotFound(f"There is no run '{run_id[:64]}'.")
-        return str(started["session_id"])
-
-    async def trace(self, run_id: str) -> list[Json]:
-        """The stored events of a run. Raises NotFound."""
-        is_name = run_id and "/" not in run_id
-        events = await whole_log(self._storage, PREFIX + run_id) if is_name else []
-        if not events:
-            raise NotFound(f"There is no run '{run_id[:64]}'.")
-        return events
+async def trace(storage: StorageBackend, run_id: str) -> list[Json]:
+    """The stored events of a run of a user. Raises NotFound."""
+    is_name = run_id and "/" not in run_id
+    events = await whole_log(storage, PREFIX + run_id) if is_name else []
+    if not events:
+        raise NotFound(f"There is no run '{run_id[:64]}'.")
+    return events
 
 
 def failed(error: AgenticError, usage: Usage = Usage()) -> RunFailed:
