@@ -101,7 +101,8 @@ class Talk:
         )
         self._live = live = await self.kernel.engine.start(request, self.principal)
         answered = await self.answers(live)
-        if _is_stored(live):
+        # Else the question was not kept, and the conversation cannot go on from it.
+        if live.opening is not None and live.opening.is_stored:
             self.session_id, self.run_id = live.session_id, live.id
         return answered
 
@@ -121,11 +122,6 @@ class Talk:
             # Deleted since it was listed.
             return []
         return messages
-
-
-def _is_stored(live: LiveRun) -> bool:
-    """Whether the question was kept, so that the conversation can go on from it."""
-    return live.opening is not None and live.opening.is_stored
 
 
 def _text(message: dict[str, str]) -> str:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from agentic.documents.jobs import JOBS, Jobs
 from agentic.documents.record import FILES, ID, PAGES, PREFIX
 from agentic.identity.limits import USAGE
-from agentic.ports.blobs import BlobStore
 from agentic.ports.paging import every, every_key
 from agentic.ports.storage import StorageBackend
 from agentic.ports.texts import TextIndex, Texts
@@ -57,7 +56,7 @@ class Orphans:
             async for key in self._left(_names(storage, prefix)):
                 kind = "log" if await storage.load(key) is None else "document"
                 yield Orphan(kind, key)
-        async for key in self._left(_files(blobs, _SPACES)):
+        async for key in self._left(blob.key async for blob in every(blobs, _SPACES)):
             yield Orphan("file", key)
         indexes = self._everything.indexes
         for kind, store in (("vectors", indexes.vector_store), ("texts", indexes.text_index)):
@@ -165,8 +164,3 @@ async def _names(storage: StorageBackend, prefix: str) -> AsyncIterator[str]:
     else:
         async for stored in every(storage, prefix):
             yield stored.key
-
-
-async def _files(blobs: BlobStore, prefix: str) -> AsyncIterator[str]:
-    async for blob in every(blobs, prefix):
-        yield blob.key

@@ -140,7 +140,7 @@ class Meter:
         """
         most = principal.allowance.storage_bytes
         if most is None:
-            yield _unlimited
+            yield lambda _size: None
             return
         stock = self._stocks.setdefault(principal.id, _Stock())
         stock.intakes += 1
@@ -190,10 +190,6 @@ class _Intake:
     def give_back(self) -> None:
         """Let go of the room that was taken."""
         self._stock.kept = (self._stock.kept or 0) - self._taken
-
-
-def _unlimited(_size: int) -> None:
-    return None
 
 
 def _today() -> str:

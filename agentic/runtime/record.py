@@ -84,7 +84,7 @@ def answer(live: LiveRun, last: Entry) -> list[Json]:
     client has seen neither those calls nor those results.
     """
     whole = isinstance(last.event, RunFinished) and last.event.reason in ("stop", "tool_calls")
-    handed = _handed_over(live.channel.entries)
+    handed = next((one.event.calls for one in live.channel.entries if isinstance(one.event, HandedOver)), ())
     if not handed:
         return [written(Message("assistant", live.text), run_id=live.id, incomplete=not whole)]
     calls, results = _own_calls(live.channel.entries)
@@ -93,10 +93,6 @@ def answer(live: LiveRun, last: Entry) -> list[Json]:
         written(spoken, run_id=live.id),
         *(written(result, run_id=live.id, internal=True) for result in results),
     ]
-
-
-def _handed_over(entries: Sequence[Entry]) -> tuple[ToolCall, ...]:
-    return next((entry.event.calls for entry in entries if isinstance(entry.event, HandedOver)), ())
 
 
 def _own_calls(entries: Sequence[Entry]) -> tuple[list[ToolCall], list[Message]]:
