@@ -91,8 +91,8 @@ def engine_of(
     installed = Installed(
         tools=catalog.tools(),
         specs=specs,
-        agent_plugins={name: catalog.owner("agent", name) for name in catalog.agents()},
-        tool_plugins={name: catalog.owner("tool", name) for name in catalog.tools()},
+        agent_plugins={one.name: one.plugin for one in catalog.all("agent")},
+        tool_plugins={one.name: one.plugin for one in catalog.all("tool")},
     )
     limits = Limits(
         model_calls=settings.run_max_model_calls,

@@ -89,11 +89,8 @@ async def _agent(talk: Talk, wanted: str) -> None:
 
 async def _tools(talk: Talk, _: str) -> None:
     rows = [
-        (
-            name,
-            f"{_first_line(tool.description)} ({tool.traits.risk}; plugin {talk.kernel.catalog.owner('tool', name)})",
-        )
-        for name, tool in talk.kernel.catalog.tools().items()
+        (one.name, f"{_first_line(one.object.description)} ({one.object.traits.risk}; plugin {one.plugin})")
+        for one in talk.kernel.catalog.all("tool")
     ]
     for plugin in talk.kernel.catalog.plugins:
         missing = [one for one in plugin.capabilities if one.kind == "tool" and not one.offered]

@@ -144,14 +144,21 @@ class Meter:
             return
         stock = self._stocks.setdefault(principal.id, _Stock())
         stock.intakes += 1
-        intake = _Intake(stock, most)
+        taken = 0
+
+        def take(size: int) -> None:
+            nonlocal taken
+            stock.take(size, most)
+            taken += size
+
         try:
             async with stock.lock:
                 if stock.kept is None:
                     stock.kept = await self.stored(principal.id)
-            yield intake.take
+            yield take
         except BaseException:
-            intake.give_back()
+            # Where the count itself has failed, others have to count anew.
+            stock.kept = None if stock.kept is None else stock.kept - taken
             raise
         finally:
             stock.intakes -= 1
@@ -167,29 +174,15 @@ class _Stock:
         self.kept: int | None = None
         self.intakes = 0
 
-
-class _Intake:
-    """One file on its way into a stock of ``most`` bytes."""
-
-    def __init__(self, stock: _Stock, most: int) -> None:
-        self._stock = stock
-        self._most = most
-        self._taken = 0
-
-    def take(self, size: int) -> None:
+    def take(self, size: int, most: int) -> None:
         """Take room. Raises QuotaExceeded."""
-        kept = (self._stock.kept or 0) + size
-        if kept > self._most:
+        kept = (self.kept or 0) + size
+        if kept > most:
             raise QuotaExceeded(
-                f"Your files may take {self._most} bytes together, and this goes beyond that. Delete some first.",
+                f"Your files may take {most} bytes together, and this goes beyond that. Delete some first.",
                 retry_after_s=_FULL_S,
             )
-        self._stock.kept = kept
-        self._taken += size
-
-    def give_back(self) -> None:
-        """Let go of the room that was taken."""
-        self._stock.kept = (self._stock.kept or 0) - self._taken
+        self.kept = kept
 
 
 def _today() -> str:

@@ -174,11 +174,7 @@ class Fitness:
         """
         async with self._lock:
             if self._learned is None and not self._has_just_failed():
-                try:
-                    self._learned = await self._embedded(embedder)
-                except (Exception, SystemExit):
-                    self._failed_at = time.monotonic()
-                    raise
+                self._learned = await self._embedded(embedder)
         return self._learned
 
     async def _embedded(self, embedder: Embedder) -> Learned:
