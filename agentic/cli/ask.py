@@ -11,8 +11,7 @@ import typer
 
 from agentic.cli.choice import Choice
 from agentic.cli.plain import is_answered, print_answer
-from agentic.cli.principal import principal_of
-from agentic.cli.with_kernel import with_kernel
+from agentic.cli.with_kernel import principal_of, with_kernel
 
 if TYPE_CHECKING:
     from agentic.kernel import Kernel

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentic.cli.choice import AUTO, Choice
-from agentic.cli.principal import principal_of
-from agentic.cli.with_kernel import with_kernel
+from agentic.cli.with_kernel import principal_of, with_kernel
 
 if TYPE_CHECKING:
     from agentic.cli.chat_pipe import Pipe

@@ -49,11 +49,8 @@ class Talk:
 
     async def choose(self, wanted: Choice) -> None:
         """Ask this agent and this model from now on. Raises ModelNotFound, or ModelError if nobody can tell."""
-        from agentic.runtime.router import Router
-
         value = wanted.value(self.kernel.settings.default_model)
-        model = Router(self.kernel.catalog.agents()).read(value).model
-        if model:
+        if model := self.kernel.engine.read_model(value).model:
             await self.kernel.directory.find(model)
         self.choice = wanted
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from agentic.cli.output import minute, print_json, write_new
-from agentic.cli.principal import principal_of
 from agentic.cli.steps import printable
-from agentic.cli.with_kernel import on_kernel, with_kernel
+from agentic.cli.with_kernel import on_kernel, principal_of, with_kernel
 
 if TYPE_CHECKING:
     from agentic.kernel import Kernel

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentic.cli.principal import LOCAL
-from agentic.cli.with_kernel import with_kernel
+from agentic.cli.with_kernel import LOCAL, with_kernel
 
 if TYPE_CHECKING:
     from agentic.kernel import Kernel

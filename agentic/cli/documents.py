@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentic.cli.output import day, print_json
-from agentic.cli.principal import principal_of
 from agentic.cli.steps import printable
-from agentic.cli.with_kernel import on_kernel
+from agentic.cli.with_kernel import on_kernel, principal_of
 
 if TYPE_CHECKING:
     from agentic.kernel import Kernel

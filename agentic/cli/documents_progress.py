@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from agentic.cli.principal import LOCAL, principal_of
 from agentic.cli.steps import printable
+from agentic.cli.with_kernel import LOCAL, principal_of
 from agentic.documents.library import Library
 from agentic.documents.readers import file_pieces
 from agentic.documents.reindexing import Reindexing

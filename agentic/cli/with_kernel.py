@@ -1,4 +1,4 @@
-"""Commands on an open kernel, their errors told in one line."""
+"""Commands on an open kernel, their errors told in one line; and as whom they ask."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
 
-from agentic.errors import AgenticError
+from agentic.errors import AgenticError, NotFound
 
 if TYPE_CHECKING:
     from agentic.catalog.settings import Settings
     from agentic.kernel import Kernel
+    from agentic.ports.space import Principal
 
 T = TypeVar("T")
 P = ParamSpec("P")
+LOCAL = "local"
+"""The id and name under which someone without a user account asks on this machine."""
 
 
 def on_kernel(work: Callable[Concatenate[Kernel, P], Awaitable[None]]) -> Callable[P, None]:
@@ -62,3 +65,16 @@ def with_kernel(work: Callable[[Kernel], Awaitable[T]]) -> T:
     except AgenticError as error:
         typer.echo(f"error: {error.message}", err=True)
         raise typer.Exit(1) from None
+
+
+async def principal_of(kernel: Kernel, name: str | None) -> Principal:
+    """The enabled user of this name; without one the only admin, or else a local one. Raises NotFound."""
+    from agentic.ports.space import Principal
+
+    users = kernel.identity.users
+    found = await (users.find(name) if name else kernel.identity.sole_admin())
+    if found is not None and not found.disabled:
+        return Principal(found.id, found.name, found.role, via="cli")
+    if name:
+        raise NotFound(f"There is no enabled user '{name}'. Run: agentic users list")
+    return Principal(LOCAL, LOCAL, "user", via="cli")

@@ -77,7 +77,7 @@ class Engine:
         route = self._router.read(request.model)
         conversations = self.conversations(principal)
         session_id = await self._session(request, principal, conversations)
-        if session_id is not None and len(self._at_work(session_id, principal)) > LONGEST_QUEUE:
+        if session_id is not None and len(self.of_session(session_id, principal)) > LONGEST_QUEUE:
             raise RateLimited("Too many requests of this conversation wait for their turn.", retry_after_s=1)
         await self._meter.check_tokens(principal)
         new = session_id is None
@@ -113,9 +113,9 @@ class Engine:
         """Whether a run works or waits here."""
         return any(live.id == run_id for live in self._running.values())
 
-    def is_at_work(self, session_id: str, principal: Principal) -> bool:
-        """Whether a run of the session works or waits here."""
-        return bool(self._at_work(session_id, principal))
+    def of_session(self, session_id: str, principal: Principal) -> list[LiveRun]:
+        """The runs of a session that work or wait for their turn here."""
+        return [live for live in self._running.values() if live.owns(session_id, principal)]
 
     def turn(self, session_id: str, principal: Principal) -> AbstractAsyncContextManager[None]:
         """Hold a session's turn: wait for its runs, and let those that come wait."""
@@ -152,7 +152,7 @@ class Engine:
 
         What is at work on it is cancelled and waited for, or it would store its answer after the rest was gone.
         """
-        for live in self._at_work(session_id, principal):
+        for live in self.of_session(session_id, principal):
             live.cancel()
         async with self.turn(session_id, principal):
             return await self.conversations(principal).delete(session_id)
@@ -214,10 +214,6 @@ class Engine:
         self._running[task] = live
         task.add_done_callback(self._running.pop)
 
-    def _at_work(self, session_id: str, principal: Principal) -> list[LiveRun]:
-        """The runs of a session that work or wait for their turn."""
-        return [live for live in self._running.values() if live.owns(session_id, principal)]
-
     async def _session(self, request: RunRequest, principal: Principal, conversations: Conversations) -> str | None:
         """The session that the request goes on with, checked; None for a new one.
 
@@ -226,7 +222,7 @@ class Engine:
         session_id = request.session_id
         if session_id is not None:
             # A new session's first run may still be storing it.
-            if not self._at_work(session_id, principal):
+            if not self.of_session(session_id, principal):
                 await conversations.head(session_id)
             return session_id
         run_id = next((message.tool_call_id.rpartition("-")[0] for message in brought(request.messages)), "")

@@ -94,7 +94,7 @@ class Restart:
         storage = of_user(self.everything, principal).storage
         is_whole = True
         async for session_id in _sessions_since(storage, since):
-            if self.engine.is_at_work(session_id, principal):
+            if self.engine.of_session(session_id, principal):
                 is_whole = False
                 continue
             async with self.engine.turn(session_id, principal):
