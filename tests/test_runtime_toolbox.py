@@ -16,6 +16,7 @@ from agentic.runtime.approval import Approvals, Gate, Policy
 from agentic.runtime.budget import Budget, Clock, Limits
 from agentic.runtime.channel import Channel
 from agentic.runtime.files import RunFiles
+from agentic.runtime.replay import Replay
 from agentic.runtime.spaces import of_conversation, of_plugin
 from agentic.runtime.toolbox import Context, Toolbox
 from agentic.testing.memory_storage import MemoryStorage
@@ -76,6 +77,9 @@ class Bench:
             plugin_of=lambda name: f"plugin-{name}",
             hand_over=self.hand_over,
             refuse=self.refuse,
+            claim=lambda call: call,
+            replay=Replay(),
+            keep=self.keep,
         )
 
     def context_of(self, call_id: str, plugin: str) -> Context:
@@ -90,6 +94,9 @@ class Bench:
 
     async def refuse(self, error: AgenticError) -> None:
         self.refused.append(error)
+
+    async def keep(self) -> None:
+        return None
 
     def hand_over(self) -> None:
         self.handed_over += 1
