@@ -18,7 +18,7 @@ from agentic.documents.record import find
 from agentic.errors import Conflict, NotFound, StorageError
 from agentic.kernel import Kernel
 from agentic.ports.documents import Page
-from agentic.runtime.erasure import erase
+from agentic.runtime.departures import erase
 from agentic.runtime.spaces import of_plugin, of_user
 from agentic.testing.memory_blobs import pieces_of
 from tests import document_plugins

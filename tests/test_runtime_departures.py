@@ -10,8 +10,7 @@ import pytest
 
 from agentic.errors import NotFound, StorageError
 from agentic.ports.space import Principal
-from agentic.runtime.departures import DEPARTED, Departures
-from agentic.runtime.erasure import erase
+from agentic.runtime.departures import DEPARTED, Departures, erase
 from agentic.runtime.indexes import Embedders, Indexes
 from agentic.runtime.spaces import of_plugin
 from agentic.testing.memory_blobs import MemoryBlobs
