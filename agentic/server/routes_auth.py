@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, SecretStr
 from starlette.responses import RedirectResponse, Response
 
 from agentic.errors import AgenticError, BadRequest, NotFound
@@ -33,10 +33,8 @@ class LoginRequest(BaseModel):
     password: SecretStr
 
 
-class PasswordChange(BaseModel):
+class PasswordChange(BaseModel, extra="forbid"):
     """The password so far, and the new one: at least 8 characters, 12 or more are better, at most 72 bytes."""
-
-    model_config = ConfigDict(extra="forbid")
 
     current_password: SecretStr
     new_password: SecretStr
