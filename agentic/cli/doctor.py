@@ -99,8 +99,8 @@ async def _tools(kernel: Kernel) -> list[tuple[bool, str]]:
 async def _models(kernel: Kernel) -> list[tuple[bool, str]]:
     from agentic.errors import AgenticError
 
-    findings = [(cause is None, f"models of {name}: {cause or 'reached'}") for name, cause in
-                (await kernel.directory.states()).items()]  # fmt: skip
+    states = await kernel.directory.states()
+    findings = [(cause is None, f"models of {name}: {cause or 'reached'}") for name, cause in states.items()]
     try:
         chosen = await kernel.directory.default()
     except AgenticError as error:

@@ -18,15 +18,16 @@ from agentic.events import Entry, Event, RunFailed, RunFinished, RunStarted, ent
 from agentic.identity.limits import Meter
 from agentic.identity.users import User, Users
 from agentic.messages import Json, Message
-from agentic.ports.paging import whole_log
+from agentic.ports.paging import every, whole_log
 from agentic.ports.space import Principal
 from agentic.ports.storage import StorageBackend
 from agentic.runtime.conversations import CONVERSATIONS, unanswered, written
 from agentic.runtime.engine import Engine
+from agentic.runtime.journal import OPEN
 from agentic.runtime.presence import Presence
 from agentic.runtime.record import PREFIX as RUNS
 from agentic.runtime.record import failed
-from agentic.runtime.resume import left_runs, open_run_ids
+from agentic.runtime.resume import left_runs
 from agentic.runtime.spaces import Scope, of_user
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ class Restart:
         if not gone:
             return
         # No run of theirs can be opened any more, so that this list holds until the end.
-        open_runs = {run_id async for run_id in open_run_ids(self.everything)}
+        open_runs = {one.key.removeprefix(OPEN) async for one in every(self.everything.storage, OPEN)}
         users = await self.users.list()
         for server, last_sign in gone.items():
             since = last_sign - self.run_s - self.presence.lease_s

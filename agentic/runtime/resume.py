@@ -69,12 +69,6 @@ class Left:
     shut_out: bool = False
 
 
-async def open_run_ids(everything: Scope) -> AsyncIterator[str]:
-    """The open runs of all users."""
-    async for record in every(everything.storage, OPEN):
-        yield record.key.removeprefix(OPEN)
-
-
 async def left_runs(everything: Scope, skip: Callable[[str], bool]) -> AsyncIterator[Left]:
     """The open runs of all users, without those whose id ``skip`` knows.
 
