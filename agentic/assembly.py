@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from functools import partial
 from typing import Any, get_args
@@ -61,10 +60,10 @@ def indexes_of(settings: Settings, catalog: Catalog) -> Indexes:
     )
 
 
-async def identity_of(settings: Settings, storage: StorageBackend, blobs: BlobStore) -> Identity:
-    """Who users are and what they may use. Makes the secret key at the first start."""
+def identity_of(settings: Settings, storage: StorageBackend, blobs: BlobStore) -> Identity:
+    """Who users are and what they may use. Blocks on the disk: it makes the secret key at the first start."""
     configured = settings.secret_key.get_secret_value() if settings.secret_key else None
-    secret = await asyncio.to_thread(secret_key, configured, settings.data_dir)
+    secret = secret_key(configured, settings.data_dir)
     defaults = Allowance(
         requests_per_minute=settings.limit_requests_per_minute,
         runs_at_once=settings.limit_runs_at_once,
@@ -90,11 +89,10 @@ def engine_of(
     fitness = Fitness(specs, embedding)
     rank = ClientFitness(fitness.near, embedding).near
     installed = Installed(
-        agents=catalog.agents(),
         tools=catalog.tools(),
         specs=specs,
-        agent_plugins={name: catalog.owner("agent", name) for name in catalog.agents()},
-        tool_plugins={name: catalog.owner("tool", name) for name in catalog.tools()},
+        agent_plugins={one.name: one.plugin for one in catalog.all("agent")},
+        tool_plugins={one.name: one.plugin for one in catalog.all("tool")},
     )
     limits = Limits(
         model_calls=settings.run_max_model_calls,

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 
 from agentic.assembly import (
     blobs_of,
@@ -20,20 +19,15 @@ from agentic.assembly import (
 from agentic.catalog.catalog import Catalog
 from agentic.catalog.load import load
 from agentic.catalog.settings import Settings, read_settings
-from agentic.documents.library import Library
 from agentic.documents.shelf import Shelf
-from agentic.identity.identity import Identity
 from agentic.models.directory import Directory
 from agentic.net.client import GuardedClient
-from agentic.ports.blobs import BlobStore
 from agentic.ports.embedder import EmbedderProvider
 from agentic.ports.login import LoginProvider
 from agentic.ports.storage import StorageBackend
 from agentic.ports.texts import TextIndex
 from agentic.ports.tool import Tool
 from agentic.ports.vectors import VectorStore
-from agentic.runtime.departures import Departures
-from agentic.runtime.engine import Engine
 from agentic.runtime.presence import Presence
 from agentic.runtime.restart import Restart
 from agentic.runtime.spaces import Scope
@@ -43,21 +37,26 @@ logger = logging.getLogger(__name__)
 _Closable = Tool | EmbedderProvider | LoginProvider | VectorStore | TextIndex
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """Everything that serves requests. Open it with :func:`open_kernel`."""
+    """Everything that serves requests. Open it with :func:`open_kernel`: making it blocks on the disk."""
 
-    settings: Settings
-    catalog: Catalog
-    storage: StorageBackend
-    blobs: BlobStore
-    identity: Identity
-    directory: Directory
-    engine: Engine
-    restart: Restart
-    documents: Library
-    departures: Departures
-    everything: Scope
+    def __init__(self, settings: Settings, catalog: Catalog) -> None:
+        self.settings = settings
+        self.catalog = catalog
+        self.storage: StorageBackend = catalog.choose("storage_backend", settings.storage, "STORAGE")
+        self.blobs = blobs_of(settings, catalog)
+        self.http = GuardedClient(settings.fetch_allow)
+        self.directory = Directory(catalog.model_providers(), withheld=withheld_provider(catalog))
+        indexes = indexes_of(settings, catalog)
+        shelf = Shelf(self.storage, self.blobs)
+        self.everything = everything = Scope(self.storage, self.blobs, self.http, shelf, indexes, Shelf)
+        presence = Presence(self.storage, lease_s=settings.server_lease_seconds)
+        self.identity = identity = identity_of(settings, self.storage, self.blobs)
+        meter = identity.meter
+        self.engine = engine_of(settings, catalog, self.directory, everything, presence=presence, meter=meter)
+        self.restart = Restart(self.engine, everything, presence, identity.users, meter, settings.run_max_seconds)
+        self.documents = documents_of(settings, catalog, everything, presence, identity)
+        self.departures = departures_of(settings, self.engine, everything, identity, self.documents)
 
 
 @asynccontextmanager
@@ -71,39 +70,16 @@ async def open_kernel(
     if settings is None:
         settings = await asyncio.to_thread(read_settings)
     catalog = await asyncio.to_thread(load, settings, only=only)
-    storage: StorageBackend = catalog.choose("storage_backend", settings.storage, "STORAGE")
-    blobs = blobs_of(settings, catalog)
-    directory = Directory(catalog.model_providers(), withheld=withheld_provider(catalog))
-    http = GuardedClient(settings.fetch_allow)
-    indexes = indexes_of(settings, catalog)
-    everything = Scope(storage, blobs, http, indexes=indexes, shelve=Shelf)
-    presence = Presence(storage, lease_s=settings.server_lease_seconds)
-    identity = await identity_of(settings, storage, blobs)
-    engine = engine_of(settings, catalog, directory, everything, presence=presence, meter=identity.meter)
-    documents = documents_of(settings, catalog, everything, presence, identity)
-    kernel = Kernel(
-        settings=settings,
-        catalog=catalog,
-        storage=storage,
-        blobs=blobs,
-        identity=identity,
-        directory=directory,
-        engine=engine,
-        restart=Restart(engine, everything, presence, identity.users, settings.run_max_seconds, meter=identity.meter),
-        departures=departures_of(settings, engine, everything, identity, documents),
-        documents=documents,
-        everything=everything,
-    )
+    kernel = await asyncio.to_thread(Kernel, settings, catalog)
     async with AsyncExitStack() as closing:
-        _close_at_the_end(closing, kernel, http)
+        _close_at_the_end(closing, kernel)
         yield kernel
 
 
-def _close_at_the_end(closing: AsyncExitStack, kernel: Kernel, http: GuardedClient) -> None:
+def _close_at_the_end(closing: AsyncExitStack, kernel: Kernel) -> None:
     """What is pushed last is closed first, and one that cannot close keeps no other from closing."""
-    closing.push_async_callback(kernel.storage.aclose)
-    closing.push_async_callback(kernel.blobs.aclose)
-    closing.push_async_callback(http.aclose)
+    for medium in (kernel.storage, kernel.blobs, kernel.http):
+        closing.push_async_callback(medium.aclose)
     catalog, indexes = kernel.catalog, kernel.everything.indexes
     plugins: list[_Closable] = [store for store in (indexes.vector_store, indexes.text_index) if store is not None]
     plugins += catalog.tools().values()
@@ -111,10 +87,8 @@ def _close_at_the_end(closing: AsyncExitStack, kernel: Kernel, http: GuardedClie
     plugins += catalog.logins().values()
     for one in plugins:
         closing.push_async_callback(_close, one)
-    closing.push_async_callback(kernel.identity.aclose)
-    closing.push_async_callback(kernel.directory.aclose)
-    closing.push_async_callback(kernel.engine.aclose)
-    closing.push_async_callback(kernel.documents.aclose)
+    for part in (kernel.identity, kernel.directory, kernel.engine, kernel.documents):
+        closing.push_async_callback(part.aclose)
 
 
 async def _close(one: _Closable) -> None:

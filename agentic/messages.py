@@ -117,7 +117,7 @@ def tool_call(call_id: str, name: str, arguments: str | Json) -> ToolCall:
     try:
         decoded = json.loads(arguments, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        return ToolCall(call_id, name, {}, malformed=arguments)
+        decoded = None
     if not isinstance(decoded, dict):
         return ToolCall(call_id, name, {}, malformed=arguments)
     return ToolCall(call_id, name, decoded)

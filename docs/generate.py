@@ -19,8 +19,9 @@ from pydantic.fields import FieldInfo
 
 import agentic
 from agentic import hookspecs, services, workers
+from agentic.catalog.environment import environment_name
 from agentic.catalog.load import load
-from agentic.catalog.settings import Settings, environment_name, read_settings
+from agentic.catalog.settings import Settings, read_settings
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

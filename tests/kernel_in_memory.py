@@ -42,10 +42,10 @@ from agentic.runtime.presence import Presence
 from agentic.runtime.request import RunRequest
 from agentic.runtime.router import Router
 from agentic.runtime.run import LiveRun
-from agentic.runtime.spaces import Scope
 from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_storage import MemoryStorage
 from agentic.testing.tool import schema_of
+from tests.scopes import scope_over
 
 ALICE = Principal("u-alice", "alice")
 
@@ -150,11 +150,10 @@ class House:
         agents: Mapping[str, Agent] = {agent.name: agent for agent in ([ActingAgent(act)] if callable(act) else act)}
         self.storage = storage or MemoryStorage()
         self.blobs = blobs or MemoryBlobs()
-        self.everything = everything = Scope(self.storage, self.blobs)
+        self.everything = everything = scope_over(self.storage, self.blobs)
         self.provider: Any = provider or ScriptedProvider()
         specs = [spec_of(tool) for tool in tools]
         installed = Installed(
-            agents=agents,
             tools={tool.name: tool for tool in tools},
             specs=specs,
             agent_plugins={name: name for name in agents},

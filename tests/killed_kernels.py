@@ -9,14 +9,15 @@ from typing import Any
 
 from agentic import Agent, Run, StorageError
 from agentic.events import Entry, Event, RunFailed, RunFinished, entry_from_json
+from agentic.identity.limits import Meter
 from agentic.identity.users import Users
 from agentic.runtime.journal import OPEN
-from agentic.runtime.presence import PREFIX as SERVERS
+from agentic.runtime.presence import SERVERS
 from agentic.runtime.restart import Restart
 from agentic.runtime.run import LiveRun
-from agentic.runtime.spaces import Scope
 from agentic.testing.memory_storage import MemoryStorage
 from tests.kernel_in_memory import ALICE, House
+from tests.scopes import scope_over
 
 LEASE_S = 0.2
 Act = Callable[[Run], Awaitable[None]]
@@ -58,8 +59,10 @@ class Server:
     def __init__(self, act: Act | Sequence[Agent], beside: Server | None = None, **more: Any) -> None:
         self.storage = Killable(beside.storage if beside else None)
         self.house = House(act, storage=self.storage, lease_s=LEASE_S, **more)
-        everything = Scope(self.storage, self.house.blobs)
-        self.restart = Restart(self.house.engine, everything, self.house.presence, Users(self.storage), 600)
+        everything = scope_over(self.storage, self.house.blobs)
+        self.restart = Restart(
+            self.house.engine, everything, self.house.presence, Users(self.storage), Meter(self.storage), 600
+        )
 
     def kill(self) -> None:
         """End it as SIGKILL would: it writes nothing any more, and gives no sign of life."""

@@ -49,6 +49,11 @@ class Campus(LoginProvider):
         return self.who
 
 
+async def no_documents(_user_id: str) -> Mapping[str, int]:
+    """There are none to erase."""
+    return {}
+
+
 @dataclass
 class Served:
     """The application with its parts at hand. ``act`` is what the one agent does."""
@@ -64,7 +69,7 @@ class Served:
         self.house = House(self._act, storage=self.storage, blobs=self.blobs, meter=meter)
         self.identity = Identity(self.storage, secret=SECRET, token_hours=1, rounds=4, meter=meter)
         everything = self.house.everything
-        self.departures = Departures(self.house.engine, everything, self.identity, linger_s=60)
+        self.departures = Departures(self.house.engine, everything, self.identity, 60, no_documents)
         plugin = Plugin("campus", capabilities=[Capability("login", "campus", "campus", self.campus)])
         self.kernel: Any = SimpleNamespace(
             settings=SimpleNamespace(

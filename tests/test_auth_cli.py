@@ -16,9 +16,10 @@ from agentic.errors import Unauthorized
 from agentic.identity.identity import Identity
 from agentic.ports.space import Allowance
 from agentic.runtime.departures import Departures
-from agentic.runtime.spaces import Scope
 from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.storage import MemoryStorage
+from tests.scopes import scope_over
+from tests.served_users import no_documents
 
 PASSWORD = "correct horse battery"
 
@@ -37,8 +38,8 @@ class NoRuns:
 def identity(monkeypatch, tmp_path):
     storage = MemoryStorage()
     identity = Identity(storage, secret="0123456789abcdef0123456789abcdef", token_hours=24, rounds=4)
-    everything = Scope(storage, MemoryBlobs())
-    departures = Departures(NoRuns(), everything, identity, linger_s=0)
+    everything = scope_over(storage, MemoryBlobs())
+    departures = Departures(NoRuns(), everything, identity, 0, no_documents)
 
     @asynccontextmanager
     async def open_kernel(_settings):
@@ -200,7 +201,7 @@ def test_limits_are_given_shown_lifted_and_taken_back(agentic, anna, identity):
 
 def test_a_user_is_deleted_after_typing_the_name_again(agentic, anna, identity, monkeypatch):
     agentic("keys", "create", "anna", "--name", "laptop")
-    monkeypatch.setattr("agentic.cli.user_data.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
+    monkeypatch.setattr("agentic.cli.users.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
     assert agentic("users", "delete", "anna", typed="ann\n").exit_code == 1
     assert asyncio.run(identity.users.find("anna"))
     result = agentic("users", "delete", "anna", typed="anna\n")

@@ -54,15 +54,10 @@ def test_nothing_to_choose_from_is_told_with_what_is_left_out() -> None:
         Catalog([]).choose("storage_backend", "disk", "STORAGE")
 
 
-def test_owner_of_what_is_not_offered_is_a_key_error() -> None:
-    with pytest.raises(KeyError, match="no storage backend 'cloud'"):
-        catalog().owner("storage_backend", "cloud")
-
-
 def test_highest_rank_wins_where_no_setting_chooses_then_the_name() -> None:
     known = catalog()
     assert [one.name for one in known.all("storage_backend")] == ["fast", "disk", "ram"]
     assert known.choose("storage_backend", None, "STORAGE") is known.all("storage_backend")[0].object
     assert known.choose("storage_backend", " RAM ", "STORAGE") is known.all("storage_backend")[2].object
-    assert known.owner("storage_backend", "fast") == "ram"
+    assert known.all("storage_backend")[0].plugin == "ram"
     assert known.tools() == known.agents() == known.embedders() == known.model_providers() == {}

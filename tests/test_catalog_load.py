@@ -293,7 +293,7 @@ def test_second_owner_of_a_name_is_set_aside_whole_and_both_are_named(install: I
     plugin = set_aside(catalog, "two")
     assert plugin.cause == "its tool 'greet' has the name of one that plugin one (agentic-plugin-one 1.2) offers"
     assert "AGENTIC_DISABLE=one" in plugin.fix
-    assert catalog.owner("tool", "greet") == "one"
+    assert [(one.name, one.plugin) for one in catalog.all("tool")] == [("greet", "one")]
     assert catalog.agents() == {}
 
 

@@ -53,7 +53,8 @@ class Desk:
         )
         self.shown = io.StringIO()
         console = Console(file=self.shown, force_terminal=True, width=100, color_system=None)
-        self.talk = Talk(kernel, who, Screen(console, console))
+        screen = Screen(console, console)
+        self.talk = Talk(kernel, who, screen, screen.show)
 
     async def __call__(self, line: str) -> str:
         """Write a line, and get what is shown for it."""

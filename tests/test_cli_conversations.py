@@ -18,13 +18,16 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from agentic import Message, Principal, Run
-from agentic.cli.conversations import _write, conversations
+from agentic.cli.conversations import conversations
+from agentic.cli.output import write_new
 from agentic.errors import BadRequest
 from agentic.runtime.conversations import Conversations, written
-from agentic.runtime.spaces import Scope, of_user
+from agentic.runtime.files import once
+from agentic.runtime.spaces import of_user
 from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_storage import MemoryStorage
 from tests.kernel_in_memory import House
+from tests.scopes import scope_over
 
 Agentic = Callable[..., Result]
 LOCAL = Principal("local", "local")
@@ -67,7 +70,7 @@ def session_id(storage: MemoryStorage) -> str:
     """A conversation about a red house."""
 
     async def talk() -> str:
-        mine = Conversations(of_user(Scope(storage, MemoryBlobs()), LOCAL), LOCAL.id)
+        mine = Conversations(of_user(scope_over(storage, MemoryBlobs()), LOCAL), LOCAL.id)
         session_id = mine.new_id()
         turn = await mine.turn(session_id, [Message("user", "Where is the \x1b[31mred house?")], new=True)
         await mine.begin(session_id, turn, new=True, run_id="run")
@@ -160,7 +163,7 @@ def test_export_that_does_not_fit_on_the_disk_leaves_no_half_of_it(tmp_path: Pat
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with pytest.raises(BadRequest, match="too large"):
-            _write(target, b"x" * 100_000)
+            asyncio.run(write_new(target, once(b"x" * 100_000)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not target.exists()

@@ -16,9 +16,9 @@ from agentic.documents.intake import Intake
 from agentic.documents.orphans import Orphans, remove
 from agentic.documents.record import find
 from agentic.errors import Conflict, NotFound, StorageError
-from agentic.identity.erasure import erase
 from agentic.kernel import Kernel
 from agentic.ports.documents import Page
+from agentic.runtime.departures import erase
 from agentic.runtime.spaces import of_plugin, of_user
 from agentic.testing.memory_blobs import pieces_of
 from tests import document_plugins

@@ -144,6 +144,28 @@ async def test_what_is_stored_at_once_shares_the_room_and_what_fails_gives_it_ba
             first(1)
 
 
+async def test_files_that_could_not_be_counted_are_counted_by_whoever_comes_next(blobs: MemoryBlobs) -> None:
+    class OnceIll(MemoryBlobs):
+        times = 0
+
+        async def list(self, *arguments, **options):
+            self.times += 1
+            await asyncio.sleep(0)
+            if self.times == 1:
+                raise StorageError("the disk is away")
+            return await blobs.list(*arguments, **options)
+
+    anna, meter = principal(storage_bytes=100), Meter(MemoryStorage(), OnceIll())
+    await blobs.put("spaces/u-anna/a", piece(100))
+
+    async def store() -> None:
+        async with meter.storing(anna) as take:
+            take(1)
+
+    failures = await asyncio.gather(store(), store(), return_exceptions=True)
+    assert [type(one) for one in failures] == [StorageError, QuotaExceeded]
+
+
 async def test_afterwards_the_files_are_counted_anew(meter: Meter, blobs: MemoryBlobs) -> None:
     anna = principal(storage_bytes=100)
     async with meter.storing(anna) as take:
@@ -160,7 +182,7 @@ async def test_afterwards_the_files_are_counted_anew(meter: Meter, blobs: Memory
 async def test_files_are_counted_over_many_pages(
     meter: Meter, blobs: MemoryBlobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agentic.identity.limits._PAGE", 2)
+    monkeypatch.setattr("agentic.ports.paging.PAGE", 2)
     for number in range(5):
         await blobs.put(f"spaces/u-anna/{number}", piece(3))
     assert await meter.stored("u-anna") == 15

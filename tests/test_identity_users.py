@@ -126,7 +126,7 @@ async def test_every_change_raises_the_token_version_even_when_many_come_at_once
 
 
 async def test_users_are_listed_by_name_over_many_pages(users, storage, monkeypatch):
-    monkeypatch.setattr("agentic.identity.listing.PAGE", 2)
+    monkeypatch.setattr("agentic.ports.paging.PAGE", 2)
     for name in ["dora", "anna", "carl", "ben", "eve"]:
         await users.add(name, PASSWORD, "user")
     assert [user.name for user in await users.list()] == ["anna", "ben", "carl", "dora", "eve"]

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 import agentic
+from agentic.catalog.environment import environment_name
 from agentic.catalog.load import load
-from agentic.catalog.settings import Settings, environment_name, read_settings
+from agentic.catalog.settings import Settings, read_settings
 
 ROOT = Path(__file__).parents[1]
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))

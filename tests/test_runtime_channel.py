@@ -105,7 +105,7 @@ async def test_reading_a_channel_again_after_its_end_gives_nothing() -> None:
 
 async def test_silence_is_told_by_empty_batches_at_first_and_then_again() -> None:
     channel = Channel()
-    batches = channel.batches(first_quiet_s=0.01, quiet_s=0.02)
+    batches = channel.batches(quiet_s=0.02)
     assert await anext(batches) == []
     started = asyncio.get_running_loop().time()
     assert await anext(batches) == []

@@ -16,10 +16,11 @@ from agentic.errors import NotFound, SessionNotFound
 from agentic.messages import Json, TextPart
 from agentic.runtime.conversations import SESSION_ID, Conversations, Turn, timestamp, written
 from agentic.runtime.joining import join
-from agentic.runtime.spaces import Scope, of_user
+from agentic.runtime.spaces import of_user
 from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_storage import MemoryStorage
 from tests.kernel_in_memory import ALICE, House, events, said
+from tests.scopes import scope_over
 
 BRIEF, LONG = Message("system", "Be brief."), Message("system", "Be long.")
 
@@ -123,7 +124,7 @@ def test_thousands_of_like_messages_are_joined_at_once(last: str) -> None:
 
 
 def conversations(storage: MemoryStorage, who: Principal = ALICE) -> Conversations:
-    return Conversations(of_user(Scope(storage, MemoryBlobs()), who), who.id)
+    return Conversations(of_user(scope_over(storage, MemoryBlobs()), who), who.id)
 
 
 async def begun(found: Conversations, *messages: Message, run_id: str = "run") -> str:

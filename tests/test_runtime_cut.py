@@ -11,8 +11,7 @@ import pytest
 from agentic import Message, Run
 from agentic.errors import NotFound
 from agentic.events import RunFailed, RunStarted
-from agentic.runtime.presence import PREFIX as SERVERS
-from agentic.runtime.presence import Presence
+from agentic.runtime.presence import SERVERS, Presence
 from agentic.testing.memory_storage import MemoryStorage
 from tests.kernel_in_memory import ALICE
 from tests.killed_kernels import LEASE_S, Killable, Server, killed

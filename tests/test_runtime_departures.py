@@ -9,16 +9,16 @@ import numpy
 import pytest
 
 from agentic.errors import NotFound, StorageError
-from agentic.identity.erasure import erase
 from agentic.ports.space import Principal
-from agentic.runtime.departures import DEPARTED, Departures
+from agentic.runtime.departures import DEPARTED, Departures, erase
 from agentic.runtime.indexes import Embedders, Indexes
-from agentic.runtime.spaces import Scope, of_plugin
+from agentic.runtime.spaces import of_plugin
 from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_indexes import MemoryTextIndex, MemoryVectorStore
 from agentic.testing.memory_storage import MemoryStorage
 from tests.kernel_in_memory import House
-from tests.served_users import Served, chat
+from tests.scopes import scope_over
+from tests.served_users import Served, chat, no_documents
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ async def test_runs_at_work_are_ended_and_leave_nothing_behind(served: Served) -
 
 
 async def test_another_server_ends_its_runs_and_clears_up_after_them(served: Served) -> None:
-    command = Departures(House([]).engine, served.house.everything, served.identity, linger_s=60)
+    command = Departures(House([]).engine, served.house.everything, served.identity, 60, no_documents)
     async with await served.add("ben") as ben:
         asking = asyncio.create_task(ben.post("/v1/chat/completions", json=chat("wait MARKER-BEN")))
         await served.begun.wait()
@@ -140,7 +140,7 @@ async def test_the_sign_goes_once_no_server_can_have_missed_it(served: Served) -
     await served.departures.delete("ben")
     await served.departures.look()
     assert await served.storage.list(DEPARTED)
-    later = Departures(served.house.engine, served.house.everything, served.identity, linger_s=-1)
+    later = Departures(served.house.engine, served.house.everything, served.identity, -1, no_documents)
     await later.look()
     assert await served.storage.list(DEPARTED) == []
 
@@ -156,14 +156,14 @@ async def test_the_watch_outlives_what_fails(served: Served, caplog: pytest.LogC
         async def list(self, *_: Any, **__: Any) -> Any:
             raise RuntimeError("a bug")
 
-    broken = Departures(served.house.engine, Scope(Broken(), MemoryBlobs()), served.identity, linger_s=60)
+    broken = Departures(served.house.engine, scope_over(Broken(), MemoryBlobs()), served.identity, 60, no_documents)
     await broken.look()
     assert "[Departures] Not looked through" in caplog.text
 
 
 async def test_vectors_and_texts_of_all_plugins_are_dropped_and_those_of_others_stay() -> None:
     vectors, texts, row = MemoryVectorStore(), MemoryTextIndex(), numpy.array([[1.0, 0.0]], "float32")
-    everything = Scope(MemoryStorage(), MemoryBlobs(), indexes=Indexes(Embedders({}), vectors, texts))
+    everything = scope_over(MemoryStorage(), indexes=Indexes(Embedders({}), vectors, texts))
     for scope in ("u1.notes", "u1.rag", "u11.notes", "u2.notes"):
         await texts.collection(scope).add("d", ["some text", "more"])
         await vectors.collection(scope, embedder="e", dimensions=2).add("d", [0], row)
@@ -177,5 +177,5 @@ async def test_open_runs_of_the_user_are_not_gone_on_with() -> None:
     storage = MemoryStorage()
     for run_id, user_id in (("r1", "u1"), ("r2", "u2")):
         await storage.save(f"open_runs/{run_id}", {"user": {"id": user_id}})
-    await erase(Scope(storage, MemoryBlobs()), "u1")
+    await erase(scope_over(storage, MemoryBlobs()), "u1")
     assert [stored.key for stored in await storage.list("open_runs/")] == ["open_runs/r2"]

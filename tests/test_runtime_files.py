@@ -17,10 +17,11 @@ from agentic.models.handle import Wishes
 from agentic.runtime.budget import Limits
 from agentic.runtime.channel import Channel
 from agentic.runtime.files import RunFiles, file_key, file_name, links, shown_as
-from agentic.runtime.spaces import NoBlobs, Scope, ScopedBlobs
+from agentic.runtime.spaces import NoBlobs, ScopedBlobs
 from agentic.testing.memory_blobs import MemoryBlobs, pieces_of, whole
 from tests.file_maker import Maker, make_file
 from tests.kernel_in_memory import ALICE, House, said
+from tests.scopes import scope_over
 
 RUN = "run_0123456789abcdef0123"
 
@@ -299,7 +300,7 @@ async def test_scope_sees_its_own_alone() -> None:
 
 async def test_clearing_a_part_counts_documents_and_files_and_leaves_its_neighbours() -> None:
     house = House([Maker()], tools=[make_file])
-    everything = Scope(house.storage, house.blobs)
+    everything = scope_over(house.storage, house.blobs)
     for path in ("a", "ab"):
         part = everything.under(path)
         await part.storage.save("doc", 1)

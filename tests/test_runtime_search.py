@@ -15,16 +15,17 @@ from agentic.runtime.clearing import delete_conversations
 from agentic.runtime.conversations import Conversations, written
 from agentic.runtime.markdown import as_markdown
 from agentic.runtime.search import search
-from agentic.runtime.spaces import Scope, of_user
+from agentic.runtime.spaces import of_user
 from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_storage import MemoryStorage
 from tests.kernel_in_memory import ALICE, House
+from tests.scopes import scope_over
 
 MALLORY = Principal("u-mallory", "mallory")
 
 
 def conversations(storage: MemoryStorage, who: Principal = ALICE) -> Conversations:
-    return Conversations(of_user(Scope(storage, MemoryBlobs()), who), who.id)
+    return Conversations(of_user(scope_over(storage, MemoryBlobs()), who), who.id)
 
 
 async def talked(found: Conversations, *messages: Message, **marks: Any) -> str:

@@ -14,7 +14,7 @@ from agentic.events import (
     RunFinished,
 )
 from agentic.runtime.journal import OPEN
-from agentic.runtime.presence import PREFIX as SERVERS
+from agentic.runtime.presence import SERVERS
 from agentic.runtime.resume import MOST_TRIES
 from tests.kernel_in_memory import ALICE
 from tests.killed_kernels import LEASE_S, Server, killed, kinds, two_halves

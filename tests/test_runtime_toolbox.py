@@ -16,12 +16,13 @@ from agentic.runtime.approval import Approvals, Gate, Policy
 from agentic.runtime.budget import Budget, Clock, Limits
 from agentic.runtime.channel import Channel
 from agentic.runtime.files import RunFiles
-from agentic.runtime.spaces import Scope, of_conversation, of_plugin
+from agentic.runtime.replay import Replay
+from agentic.runtime.spaces import of_conversation, of_plugin
 from agentic.runtime.toolbox import Context, Toolbox
-from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_storage import MemoryStorage
 from agentic.testing.runs import client_tool
 from tests.kernel_in_memory import ALICE, spec_of
+from tests.scopes import scope_over
 
 
 @tool(examples=["Repeat hello"])
@@ -65,7 +66,7 @@ class Bench:
         self.refused: list[AgenticError] = []
         self.approvals = Approvals(self.channel, Clock())
         self.gate = Gate(policy or Policy(), self.approvals, self.channel, can_ask=can_ask, source=source)
-        self.everything = Scope(MemoryStorage(), MemoryBlobs())
+        self.everything = scope_over(MemoryStorage())
         self.box = Toolbox(
             [*(spec_of(tool) for tool in tools if tool.name != hidden), *client],
             {tool.name: tool for tool in tools},
@@ -76,6 +77,9 @@ class Bench:
             plugin_of=lambda name: f"plugin-{name}",
             hand_over=self.hand_over,
             refuse=self.refuse,
+            claim=lambda call: call,
+            replay=Replay(),
+            keep=self.keep,
         )
 
     def context_of(self, call_id: str, plugin: str) -> Context:
@@ -90,6 +94,9 @@ class Bench:
 
     async def refuse(self, error: AgenticError) -> None:
         self.refused.append(error)
+
+    async def keep(self) -> None:
+        return None
 
     def hand_over(self) -> None:
         self.handed_over += 1

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from agentic.catalog.settings import InvalidSettings, Settings, bind, environment_name, read_settings
+from agentic.catalog.environment import InvalidSettings, environment_name
+from agentic.catalog.settings import Settings, bind, read_settings
 from agentic.errors import ConfigurationError
 
 

@@ -110,13 +110,6 @@ class Catalog:
         """Places to sign in by name, highest rank first."""
         return self._objects("login")
 
-    def owner(self, kind: Kind, name: str) -> str:
-        """The name of the plugin that offers this capability. Raises KeyError where none does."""
-        for capability in self.all(kind):
-            if capability.name == name:
-                return capability.plugin
-        raise KeyError(f"no {_words(kind)} {name!r}")
-
     def choose(self, kind: Kind, wanted: str | None, setting: str) -> Any:
         """The object of the capability that ``wanted`` names, or of the highest-ranked one where it names none.
 

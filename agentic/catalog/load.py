@@ -15,9 +15,10 @@ from agentic import hookspecs
 from agentic.catalog.catalog import Capability, Catalog, Plugin
 from agentic.catalog.contract import CONTRACTS, capabilities
 from agentic.catalog.discovery import GROUP, discover
+from agentic.catalog.environment import InvalidSettings, secret_values
 from agentic.catalog.fault import Fault, import_fault, raised_fault
 from agentic.catalog.hooks import Hooks, read_hooks
-from agentic.catalog.settings import InvalidSettings, Settings, bind, secret_values
+from agentic.catalog.settings import Settings, bind
 from agentic.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)

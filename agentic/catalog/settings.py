@@ -9,30 +9,9 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from agentic.catalog.environment import (
-    CONFIG,
-    EnvironmentSettings,
-    InvalidSettings,
-    SettingFault,
-    construct,
-    environment_name,
-    is_secret,
-    secret_values,
-    written,
-)
+from agentic.catalog.environment import CONFIG, EnvironmentSettings, construct
 from agentic.net.reach import parse_entry
 
-__all__ = [
-    "InvalidSettings",
-    "SettingFault",
-    "Settings",
-    "bind",
-    "environment_name",
-    "is_secret",
-    "read_settings",
-    "secret_values",
-    "written",
-]
 PluginModel = TypeVar("PluginModel", bound=BaseModel)
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 

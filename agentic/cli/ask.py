@@ -11,9 +11,7 @@ import typer
 
 from agentic.cli.choice import Choice
 from agentic.cli.plain import is_answered, print_answer
-from agentic.cli.principal import principal_of
-from agentic.cli.with_kernel import with_kernel
-from agentic.messages import dump
+from agentic.cli.with_kernel import principal_of, with_kernel
 
 if TYPE_CHECKING:
     from agentic.kernel import Kernel
@@ -72,6 +70,7 @@ async def _ask(kernel: Kernel, text: str, model: str, user: str | None, *, as_js
 
 
 async def _print_json(live: LiveRun, model: str) -> bool:
+    from agentic.cli.output import print_json
     from agentic.server.dialects.chat_completions import Completion
     from agentic.server.errors import error_body
     from agentic.server.sse import failure
@@ -80,5 +79,5 @@ async def _print_json(live: LiveRun, model: str) -> bool:
     last = entries[-1].event
     error = failure(last)
     body = Completion(live, model).whole(entries) if error is None else error_body(error)
-    typer.echo(dump(body, indent=True).decode())
+    print_json(body)
     return is_answered(last)

@@ -6,36 +6,25 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Annotated, Protocol
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agentic.cli.choice import AUTO, Choice
-from agentic.cli.principal import principal_of
-from agentic.cli.with_kernel import with_kernel
+from agentic.cli.with_kernel import principal_of, with_kernel
 
 if TYPE_CHECKING:
+    from agentic.cli.chat_pipe import Pipe
+    from agentic.cli.chat_prompt import Prompt
     from agentic.cli.chat_talk import Talk
     from agentic.kernel import Kernel
 
-_LEAVE_ON = (signal.SIGTERM, signal.SIGHUP)
-
-
-class Lines(Protocol):
+    Lines = Pipe | Prompt
     """Where the lines of a conversation come from."""
 
-    async def next(self) -> str | None:
-        """The next line; None when there are no more."""
-
-    def interrupt(self) -> None:
-        """Do what ctrl-C does while a line is waited for."""
-
-    def end(self) -> None:
-        """Give no more lines."""
-
-    def busy(self) -> AbstractContextManager[None]:
-        """Held while something is being answered."""
+_LEAVE_ON = (signal.SIGTERM, signal.SIGHUP)
 
 
 def chat(
@@ -99,7 +88,7 @@ async def _open(kernel: Kernel, user: str | None, choice: Choice, session: str |
 
     principal = await principal_of(kernel, user)
     screen = Screen(Console(highlight=False, force_terminal=is_terminal), Console(stderr=True, highlight=False))
-    talk = Talk(kernel, principal, screen, None if is_terminal else lambda live: print_answer(live, steps=False))
+    talk = Talk(kernel, principal, screen, screen.show if is_terminal else partial(print_answer, steps=False))
     await talk.choose(choice)
     messages = await talk.go_on(session) if session is not None else []
     if is_terminal:

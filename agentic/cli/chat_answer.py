@@ -81,7 +81,7 @@ class Screen:
         """Show a run to its end; whether it was answered."""
         answer = _Answer(self._console)
         last: Event | None = None
-        async for batch in live.batches(first_quiet_s=TICK_S, quiet_s=TICK_S):
+        async for batch in live.batches(quiet_s=TICK_S):
             for _, _, last in batch:
                 answer.take(last)
             if live.approvals.waiting:

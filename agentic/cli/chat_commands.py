@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import difflib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentic.cli.choice import AUTO, OURS
+from agentic.cli.output import minute, write_new
 from agentic.cli.steps import step
 from agentic.errors import BadRequest, NotFound
 from agentic.events import ThinkingDelta, entry_from_json
+from agentic.messages import message_from_json
 
 if TYPE_CHECKING:
     from agentic.cli.chat_talk import Talk
@@ -87,11 +89,8 @@ async def _agent(talk: Talk, wanted: str) -> None:
 
 async def _tools(talk: Talk, _: str) -> None:
     rows = [
-        (
-            name,
-            f"{_first_line(tool.description)} ({tool.traits.risk}; plugin {talk.kernel.catalog.owner('tool', name)})",
-        )
-        for name, tool in talk.kernel.catalog.tools().items()
+        (one.name, f"{_first_line(one.object.description)} ({one.object.traits.risk}; plugin {one.plugin})")
+        for one in talk.kernel.catalog.all("tool")
     ]
     for plugin in talk.kernel.catalog.plugins:
         missing = [one for one in plugin.capabilities if one.kind == "tool" and not one.offered]
@@ -120,8 +119,7 @@ async def _sessions(talk: Talk, wanted: str) -> None:
     if not wanted:
         for number, head in enumerate(heads, 1):
             mark = "*" if head["session_id"] == talk.session_id else " "
-            day = head["updated_at"][:16].replace("T", " ")
-            talk.screen.tell(f"{mark} {number:2}  {head['session_id']}  {day}  {head['title']}")
+            talk.screen.tell(f"{mark} {number:2}  {head['session_id']}  {minute(head['updated_at'])}  {head['title']}")
         talk.screen.tell("/sessions NUMBER or ID goes on with one." if heads else "None yet.", "dim")
         return
     number = int(wanted) if wanted.isdecimal() and len(wanted) <= 2 else 0
@@ -136,29 +134,9 @@ async def _save(talk: Talk, name: str) -> None:
         raise BadRequest("Name the file as it was told, without a folder.")
     if not talk.run_id:
         raise NotFound("Nothing has been answered yet.")
-    pieces = talk.kernel.engine.open_file(talk.run_id, name, talk.principal)
-    # The first piece tells whether there is such a file, before one is made here.
-    first = await anext(pieces, b"")
     target = await asyncio.to_thread(Path(name).absolute)
-    try:
-        await _write(target, first, pieces)
-    except OSError as error:
-        raise BadRequest(f"{target}: {error.strerror or 'cannot be written'}.") from error
+    await write_new(target, talk.kernel.engine.open_file(talk.run_id, name, talk.principal))
     talk.screen.tell(f"Saved: {target}", "dim")
-
-
-async def _write(target: Path, first: bytes, pieces: AsyncIterator[bytes]) -> None:
-    """Write a new file, whole or not at all. Raises OSError, FileExistsError among them."""
-    file = await asyncio.to_thread(target.open, "xb")
-    try:
-        await asyncio.to_thread(file.write, first)
-        async for piece in pieces:
-            await asyncio.to_thread(file.write, piece)
-        await asyncio.to_thread(file.close)
-    except BaseException:
-        file.close()
-        await asyncio.to_thread(target.unlink, missing_ok=True)
-        raise
 
 
 async def _quit(talk: Talk, _: str) -> None:
@@ -167,8 +145,6 @@ async def _quit(talk: Talk, _: str) -> None:
 
 def tell_last(talk: Talk, messages: list[dict[str, str]]) -> None:
     """Tell where a conversation stands: its last question and answer."""
-    from agentic.messages import message_from_json
-
     said = [message_from_json(one) for one in messages]
     talk.screen.tell(f"Going on with {talk.session_id}, {len(said)} messages.", "dim")
     last = max((n for n, message in enumerate(said) if message.role == "user"), default=0)

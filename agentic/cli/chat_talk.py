@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agentic.cli.choice import Choice
 from agentic.errors import AgenticError, NotFound
-from agentic.messages import Message
+from agentic.messages import Message, message_from_json
 
 if TYPE_CHECKING:
     from agentic.cli.chat_answer import Screen
@@ -18,29 +19,23 @@ if TYPE_CHECKING:
     from agentic.runtime.run import LiveRun
 
 
+@dataclass(slots=True, eq=False)
 class Talk:
     """One principal's conversation. ``session_id`` is None, and ``run_id`` empty, before the first answer.
 
     ``answers`` shows a run and tells whether it was answered. ``is_over`` once the person has taken leave.
     """
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        principal: Principal,
-        screen: Screen,
-        answers: Callable[[LiveRun], Awaitable[bool]] | None = None,
-    ) -> None:
-        self.kernel = kernel
-        self.principal = principal
-        self.screen = screen
-        self.choice = Choice()
-        self.session_id: str | None = None
-        self.run_id = ""
-        self.is_over = False
-        self._answers = answers or screen.show
-        self._live: LiveRun | None = None
-        self._work: asyncio.Task[bool] | None = None
+    kernel: Kernel
+    principal: Principal
+    screen: Screen
+    answers: Callable[[LiveRun], Awaitable[bool]]
+    choice: Choice = field(default_factory=Choice)
+    session_id: str | None = None
+    run_id: str = ""
+    is_over: bool = False
+    _live: LiveRun | None = None
+    _work: asyncio.Task[bool] | None = None
 
     @property
     def model(self) -> str:
@@ -54,11 +49,8 @@ class Talk:
 
     async def choose(self, wanted: Choice) -> None:
         """Ask this agent and this model from now on. Raises ModelNotFound, or ModelError if nobody can tell."""
-        from agentic.runtime.router import Router
-
         value = wanted.value(self.kernel.settings.default_model)
-        model = Router(self.kernel.catalog.agents()).read(value).model
-        if model:
+        if model := self.kernel.engine.read_model(value).model:
             await self.kernel.directory.find(model)
         self.choice = wanted
 
@@ -105,8 +97,9 @@ class Talk:
             approvals=self.screen.is_terminal,
         )
         self._live = live = await self.kernel.engine.start(request, self.principal)
-        answered = await self._answers(live)
-        if _is_stored(live):
+        answered = await self.answers(live)
+        # Else the question was not kept, and the conversation cannot go on from it.
+        if live.opening is not None and live.opening.is_stored:
             self.session_id, self.run_id = live.session_id, live.id
         return answered
 
@@ -128,13 +121,6 @@ class Talk:
         return messages
 
 
-def _is_stored(live: LiveRun) -> bool:
-    """Whether the question was kept, so that the conversation can go on from it."""
-    return live.opening is not None and live.opening.is_stored
-
-
 def _text(message: dict[str, str]) -> str:
     """A stored message's text; its content may have parts."""
-    from agentic.messages import message_from_json
-
     return message_from_json(message).text

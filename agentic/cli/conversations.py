@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from agentic.cli.principal import principal_of
+from agentic.cli.output import minute, print_json, write_new
 from agentic.cli.steps import printable
-from agentic.cli.with_kernel import with_kernel
-from agentic.errors import BadRequest
+from agentic.cli.with_kernel import on_kernel, principal_of, with_kernel
 
 if TYPE_CHECKING:
     from agentic.kernel import Kernel
@@ -25,21 +23,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, as the server 
 
 
 @conversations.command("list")
-def show(
+@on_kernel
+async def show(
+    kernel: Kernel,
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many, the newest first.")] = 20,
     after: Annotated[str | None, typer.Option(metavar="ID", help="Those that follow this one.")] = None,
     user: Owner = None,
     as_json: AsJson = False,
 ) -> None:
     """List conversations, the newest first."""
-
-    async def work(kernel: Kernel) -> list[Json]:
-        owner = await principal_of(kernel, user)
-        return list(await kernel.engine.conversations(owner).page(after=after, limit=limit))
-
-    found = with_kernel(work)
+    owner = await principal_of(kernel, user)
+    found = await kernel.engine.conversations(owner).page(after=after, limit=limit)
     if as_json:
-        _print_json({"conversations": found})
+        print_json({"conversations": found})
         return
     for head in found:
         typer.echo(_line(head))
@@ -66,7 +62,7 @@ def find(
         raise typer.BadParameter("there is nothing to search for", param_hint="WORDS")
     found = with_kernel(work)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     for head in found["conversations"]:
         typer.echo(_line(head))
@@ -79,7 +75,9 @@ def find(
 
 
 @conversations.command("export")
-def export(
+@on_kernel
+async def export(
+    kernel: Kernel,
     session_id: Session,
     form: Annotated[Literal["json", "markdown"], typer.Option("--format", help="json or markdown.")] = "json",
     output: Annotated[Path | None, typer.Option(help="A new file; otherwise it goes to standard output.")] = None,
@@ -87,23 +85,19 @@ def export(
 ) -> None:
     """Write a conversation as JSON or Markdown."""
     from agentic.messages import dump
+    from agentic.runtime.files import once
     from agentic.runtime.markdown import as_markdown
 
-    async def work(kernel: Kernel) -> bytes:
-        found = kernel.engine.conversations(await principal_of(kernel, user))
-        conversation, head = await found.read(session_id), await found.head(session_id)
-        if form == "markdown":
-            text = as_markdown(head.value["title"], conversation).encode(errors="replace")
-        else:
-            text = dump(conversation, indent=True) + b"\n"
-        if output is not None:
-            await asyncio.to_thread(_write, output, text)
-        return text
-
-    text = with_kernel(work)
+    found = kernel.engine.conversations(await principal_of(kernel, user))
+    conversation, head = await found.read(session_id), await found.head(session_id)
+    if form == "markdown":
+        text = as_markdown(head.value["title"], conversation).encode(errors="replace")
+    else:
+        text = dump(conversation, indent=True) + b"\n"
     if output is None:
         typer.get_binary_stream("stdout").write(text)
     else:
+        await write_new(output, once(text))
         typer.echo(f"Written: {output}", err=True)
 
 
@@ -144,30 +138,8 @@ def delete(
             return await delete_conversations(kernel.engine, owner)
         return await kernel.engine.delete_conversation(session_id, owner)
 
-    _print_json(with_kernel(work))
+    print_json(with_kernel(work))
 
 
 def _line(head: Json) -> str:
-    day = head["updated_at"][:16].replace("T", " ")
-    return f"{head['session_id']}  {day}  {printable(head['title'])}"
-
-
-def _write(path: Path, text: bytes) -> None:
-    """Write a new file. Raises BadRequest where there is one already, or it cannot be written."""
-    try:
-        with path.open("xb") as file:
-            try:
-                file.write(text)
-                file.flush()
-            except OSError:
-                # Half of it would look like the whole, and be in the way of the next try.
-                path.unlink()
-                raise
-    except OSError as error:
-        raise BadRequest(f"{path}: {error.strerror or 'cannot be written'}.") from error
-
-
-def _print_json(value: Json) -> None:
-    from agentic.messages import dump
-
-    typer.echo(dump(value, indent=True).decode())
+    return f"{head['session_id']}  {minute(head['updated_at'])}  {printable(head['title'])}"

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentic.cli.principal import LOCAL
-from agentic.cli.with_kernel import with_kernel
+from agentic.cli.with_kernel import LOCAL, with_kernel
 
 if TYPE_CHECKING:
     from agentic.kernel import Kernel
@@ -100,8 +99,8 @@ async def _tools(kernel: Kernel) -> list[tuple[bool, str]]:
 async def _models(kernel: Kernel) -> list[tuple[bool, str]]:
     from agentic.errors import AgenticError
 
-    findings = [(cause is None, f"models of {name}: {cause or 'reached'}") for name, cause in
-                (await kernel.directory.states()).items()]  # fmt: skip
+    states = await kernel.directory.states()
+    findings = [(cause is None, f"models of {name}: {cause or 'reached'}") for name, cause in states.items()]
     try:
         chosen = await kernel.directory.default()
     except AgenticError as error:

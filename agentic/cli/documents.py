@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentic.cli.principal import principal_of
+from agentic.cli.output import day, print_json
 from agentic.cli.steps import printable
-from agentic.cli.with_kernel import with_kernel
-from agentic.messages import dump
+from agentic.cli.with_kernel import on_kernel, principal_of
 
 if TYPE_CHECKING:
     from agentic.kernel import Kernel
-    from agentic.ports.documents import Document, Passage
+    from agentic.ports.documents import Document
 
 documents = typer.Typer(help="Documents that answers may be found in.", no_args_is_help=True)
 
@@ -25,30 +23,26 @@ AsJson = Annotated[bool, typer.Option("--json", help="As JSON; times in seconds 
 
 
 @documents.command("add")
-def add(
+@on_kernel
+async def add(
+    kernel: Kernel,
     paths: Annotated[list[Path], typer.Argument(help="Files, and folders with all that is in them.", exists=True)],
     user: User = None,
 ) -> None:
     """Add files, and wait until they are taken in. Files in folders that no reader knows are passed over."""
     from agentic.cli.documents_progress import Adding
 
-    async def work(kernel: Kernel) -> bool:
-        adding = Adding(kernel.documents, await principal_of(kernel, user))
-        return await adding.run(paths)
-
-    if not with_kernel(work):
+    adding = Adding(kernel.documents, await principal_of(kernel, user))
+    if not await adding.run(paths):
         raise typer.Exit(1)
 
 
 @documents.command("list")
-def show(user: User = None, as_json: AsJson = False) -> None:
+@on_kernel
+async def show(kernel: Kernel, user: User = None, as_json: AsJson = False) -> None:
     """List the documents, the newest first."""
-
-    async def work(kernel: Kernel) -> list[Document]:
-        shelf = kernel.documents.shelf(await principal_of(kernel, user))
-        return [record.document for record in await shelf.records()]
-
-    found = with_kernel(work)
+    shelf = kernel.documents.shelf(await principal_of(kernel, user))
+    found = [record.document for record in await shelf.records()]
     if as_json:
         from agentic.server.routes_files import shown_document
 
@@ -57,51 +51,46 @@ def show(user: User = None, as_json: AsJson = False) -> None:
     if not found:
         typer.echo("No documents yet. Add some: agentic documents add PATH", err=True)
     for one in found:
-        added = datetime.fromtimestamp(one.created_at, UTC).date().isoformat()
         state = f"{one.progress:.0%}" if one.status == "indexing" else one.status
-        line = f"{one.id}  {added}  {state:8}  {one.chunks:6}  {one.size:10}  {one.name}"
+        line = f"{one.id}  {day(one.created_at)}  {state:8}  {one.chunks:6}  {one.size:10}  {one.name}"
         typer.echo(printable(f"{line}  ({one.error})" if one.error else line))
 
 
 @documents.command("delete")
-def delete(
+@on_kernel
+async def delete(
+    kernel: Kernel,
     names: Annotated[list[str], typer.Argument(metavar="DOCUMENT...", help="Ids, or names that one document has.")],
     user: User = None,
 ) -> None:
     """Delete documents with every trace of them, and say what was removed."""
-
-    async def work(kernel: Kernel) -> None:
-        principal = await principal_of(kernel, user)
-        shelf = kernel.documents.shelf(principal)
-        known = [record.document for record in await shelf.records()]
-        for document in [_named(known, name) for name in names]:
-            removed = await kernel.documents.delete(principal, document.id)
-            counts = f"{removed.bytes} bytes, {removed.pages} pages, {removed.chunks} chunks"
-            typer.echo(printable(f"Deleted {document.name} ({document.id}): {counts}."), err=True)
-
-    with_kernel(work)
+    principal = await principal_of(kernel, user)
+    shelf = kernel.documents.shelf(principal)
+    known = [record.document for record in await shelf.records()]
+    for document in [_named(known, name) for name in names]:
+        removed = await kernel.documents.delete(principal, document.id)
+        counts = f"{removed.bytes} bytes, {removed.pages} pages, {removed.chunks} chunks"
+        typer.echo(printable(f"Deleted {document.name} ({document.id}): {counts}."), err=True)
 
 
 @documents.command("search")
-def search(
+@on_kernel
+async def search(
+    kernel: Kernel,
     query: Annotated[str, typer.Argument(help="What to look for.")],
     top_k: Annotated[int, typer.Option(min=1, max=50, help="Most passages.")] = 5,
     user: User = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the passages that fit a query best, without a model."""
-
-    async def work(kernel: Kernel) -> list[tuple[Passage, str]]:
-        principal = await principal_of(kernel, user)
-        shelf = kernel.documents.shelf(principal)
-        found = await kernel.documents.search(principal, query, top_k=top_k)
-        return [(one, (await shelf.get(one.document_id)).name) for one in found]
-
-    found = with_kernel(work)
+    principal = await principal_of(kernel, user)
+    shelf = kernel.documents.shelf(principal)
+    passages = await kernel.documents.search(principal, query, top_k=top_k)
+    found = [(one, (await shelf.get(one.document_id)).name) for one in passages]
     if as_json:
         from agentic.server.routes_files import shown_passage
 
-        typer.echo(dump({"passages": [shown_passage(one, name) for one, name in found]}, indent=True).decode())
+        print_json({"passages": [shown_passage(one, name) for one, name in found]})
         return
     if not found:
         typer.echo("Nothing was found.", err=True)
@@ -111,17 +100,16 @@ def search(
 
 
 @documents.command("reindex")
-def reindex(
+@on_kernel
+async def reindex(
+    kernel: Kernel,
     user: Annotated[str | None, typer.Option("--user", help="Only of this user; otherwise of all.")] = None,
     anew: Annotated[bool, typer.Option(help="Begin with the first one, not where it was cut short.")] = False,
 ) -> None:
     """Index all documents anew, as is due after EMBEDDING_MODEL was changed. Cut short, it goes on where it was."""
     from agentic.cli.documents_progress import reindex_all
 
-    async def work(kernel: Kernel) -> bool:
-        return await reindex_all(kernel, user, anew=anew)
-
-    if not with_kernel(work):
+    if not await reindex_all(kernel, user, anew=anew):
         raise typer.Exit(1)
 
 

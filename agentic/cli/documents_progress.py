@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
 from pathlib import Path
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from agentic.cli.principal import LOCAL, principal_of
 from agentic.cli.steps import printable
+from agentic.cli.with_kernel import LOCAL, principal_of
 from agentic.documents.library import Library
+from agentic.documents.readers import file_pieces
 from agentic.documents.reindexing import Reindexing
 from agentic.errors import AgenticError, NotFound, StorageError, UnsupportedType
 from agentic.kernel import Kernel
@@ -53,7 +53,7 @@ class Adding:
 
     async def _add(self, path: Path, is_named: bool) -> Document | None:
         try:
-            return await self._library.add(self._principal, path.name, _pieces(path))
+            return await self._library.add(self._principal, path.name, file_pieces(path, PIECE))
         except StorageError:
             # The next file would fare no better.
             raise
@@ -153,12 +153,3 @@ def _files(paths: Sequence[Path]) -> list[tuple[Path, bool]]:
             if one.is_file() and not is_hidden:
                 found.setdefault(one, False)
     return list(found.items())
-
-
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
-    file = await asyncio.to_thread(path.open, "rb")
-    try:
-        while piece := await asyncio.to_thread(partial(file.read, PIECE)):
-            yield piece
-    finally:
-        await asyncio.to_thread(file.close)

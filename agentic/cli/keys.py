@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentic.cli.with_kernel import with_kernel
+from agentic.cli.output import day
+from agentic.cli.with_kernel import on_kernel
 from agentic.errors import NotFound
 
 if TYPE_CHECKING:
-    from agentic.identity.keys import ApiKey
     from agentic.identity.users import User
     from agentic.kernel import Kernel
 
@@ -23,7 +22,9 @@ Owner = Annotated[str, typer.Argument(metavar="USER", help="The name of the key'
 
 
 @keys.command("create")
-def create(
+@on_kernel
+async def create(
+    kernel: Kernel,
     user: Owner,
     name: Annotated[str, typer.Option(help="What the key is for, to tell it from others.")],
     scope: Annotated[
@@ -33,31 +34,25 @@ def create(
     days: Annotated[float | None, typer.Option(help="Days until the key expires; left out, never.")] = None,
 ) -> None:
     """Make a key and print it, alone, on standard output. It is shown this once."""
+    from agentic.identity.scopes import checked
 
-    async def work(kernel: Kernel) -> str:
-        from agentic.identity.scopes import checked
-
-        owner = await _owner(kernel, user)
-        scopes = checked(scope or (), owner.role)
-        return await kernel.identity.keys.create(owner.id, name, scopes=scopes, expires_in_days=days)
-
-    key = with_kernel(work)
+    owner = await _owner(kernel, user)
+    scopes = checked(scope or (), owner.role)
+    key = await kernel.identity.keys.create(owner.id, name, scopes=scopes, expires_in_days=days)
     typer.echo(f"Keep this key of {user} now, it cannot be shown again:", err=True)
     typer.echo(key)
 
 
 @keys.command("list")
-def show(
+@on_kernel
+async def show(
+    kernel: Kernel,
     user: Annotated[str | None, typer.Argument(metavar="[USER]", help="Only this user's keys.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON; times in seconds since 1970.")] = False,
 ) -> None:
     """List the keys of a user, or of all."""
-
-    async def work(kernel: Kernel) -> list[tuple[User, ApiKey]]:
-        owners = [await _owner(kernel, user)] if user else await kernel.identity.users.list()
-        return [(owner, key) for owner in owners for key in await kernel.identity.keys.list(owner.id)]
-
-    found = with_kernel(work)
+    owners = [await _owner(kernel, user)] if user else await kernel.identity.users.list()
+    found = [(owner, key) for owner in owners for key in await kernel.identity.keys.list(owner.id)]
     if as_json:
         typer.echo(json.dumps([{"user": owner.name, **asdict(key)} for owner, key in found], indent=2))
         return
@@ -66,27 +61,24 @@ def show(
     width = max((len(owner.name) for owner, _ in found), default=0)
     for owner, key in found:
         scopes = ",".join(key.scopes) or "all"
-        expires = f"until {_day(key.expires_at)}" if key.expires_at else "no end"
-        used = f"used {_day(key.last_used_at)}" if key.last_used_at else "never used"
+        expires = f"until {day(key.expires_at)}" if key.expires_at else "no end"
+        used = f"used {day(key.last_used_at)}" if key.last_used_at else "never used"
         typer.echo(
-            f"{owner.name:{width}}  {key.id}  {_day(key.created_at)}  {expires:16}  {used:15}  {scopes}  {key.label}"
+            f"{owner.name:{width}}  {key.id}  {day(key.created_at)}  {expires:16}  {used:15}  {scopes}  {key.label}"
         )
 
 
 @keys.command("revoke")
-def revoke(user: Owner, key: Annotated[str, typer.Argument(help="The key's id, as listed, or its beginning.")]) -> None:
+@on_kernel
+async def revoke(
+    kernel: Kernel,
+    user: Owner,
+    key: Annotated[str, typer.Argument(help="The key's id, as listed, or its beginning.")],
+) -> None:
     """End a key at once."""
-
-    async def work(kernel: Kernel) -> ApiKey:
-        owner = await _owner(kernel, user)
-        return await kernel.identity.keys.revoke(owner.id, key)
-
-    revoked = with_kernel(work)
+    owner = await _owner(kernel, user)
+    revoked = await kernel.identity.keys.revoke(owner.id, key)
     typer.echo(f"Revoked {revoked.id} ({revoked.label}).", err=True)
-
-
-def _day(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
 async def _owner(kernel: Kernel, name: str) -> User:

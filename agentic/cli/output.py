@@ -1,15 +1,21 @@
-"""Standard output that takes no more, or not everything: a full disk behind it, a narrow encoding, or none at all."""
+"""What commands write, and the places that take no more of it, or not everything: a full disk, a narrow encoding."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import NoReturn, TextIO, cast
 
 import typer
+
+from agentic.errors import BadRequest
+from agentic.messages import Json, dump
 
 _TAKES_NO_MORE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
@@ -42,3 +48,39 @@ def end_with(fault: str) -> NoReturn:
     """End the command with exit code 1 and one line that says why."""
     typer.echo(f"error: {fault}", err=True)
     raise typer.Exit(1)
+
+
+def print_json(value: Json) -> None:
+    """Print a JSON object, for programs."""
+    typer.echo(dump(value, indent=True).decode())
+
+
+def day(seconds: float) -> str:
+    """The day of a moment in epoch seconds, in UTC: ``2026-11-30``."""
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
+def minute(timestamp: str) -> str:
+    """A moment as conversations tell it, to the minute: ``2026-11-30 13:55``."""
+    return timestamp[:16].replace("T", " ")
+
+
+async def write_new(path: Path, pieces: AsyncIterator[bytes]) -> None:
+    """Write a new file, whole or not at all. Raises BadRequest where there is one already, or it cannot be written."""
+    # The first piece may raise that there is nothing to be written.
+    first = await anext(pieces, b"")
+    try:
+        file = await asyncio.to_thread(path.open, "xb")
+        try:
+            await asyncio.to_thread(file.write, first)
+            async for piece in pieces:
+                await asyncio.to_thread(file.write, piece)
+            await asyncio.to_thread(file.close)
+        except BaseException:
+            # Half of it would look like the whole, and be in the way of the next try.
+            with suppress(OSError):
+                file.close()
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+            raise
+    except OSError as error:
+        raise BadRequest(f"{path}: {error.strerror or 'cannot be written'}.") from error

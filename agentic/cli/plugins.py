@@ -131,7 +131,7 @@ def _shown(plugin: Plugin) -> Iterator[str]:
 
 def _settings(kind: type[BaseModel], bound: BaseModel | None) -> Iterator[str]:
     """One line a setting: its environment name, what it is for, its default, and whether it is set."""
-    from agentic.catalog.settings import environment_name
+    from agentic.catalog.environment import environment_name
 
     for field, info in kind.model_fields.items():
         state = "not read" if bound is None else "set" if field in bound.model_fields_set else "not set"
@@ -140,7 +140,7 @@ def _settings(kind: type[BaseModel], bound: BaseModel | None) -> Iterator[str]:
 
 
 def _default(info: FieldInfo) -> str:
-    from agentic.catalog.settings import is_secret, written
+    from agentic.catalog.environment import is_secret, written
 
     if info.is_required():
         return "required"

@@ -154,7 +154,8 @@ async def _greet(kernel: Kernel) -> None:
     """Without users nobody can sign in: say how to make one, or make one if there is a person to ask."""
     if await kernel.identity.users.list():
         return
-    if not (sys.stdin.isatty() and await asyncio.to_thread(_wants_admin)):
+    question = "There are no users yet. Make the first admin now?"
+    if not (sys.stdin.isatty() and await asyncio.to_thread(typer.confirm, question, default=True, err=True)):
         typer.echo(FIRST_ADMIN, err=True)
         return
     while not await _add_admin(kernel):
@@ -170,10 +171,6 @@ async def _add_admin(kernel: Kernel) -> bool:
         return False
     typer.echo(f"Made {name}.", err=True)
     return True
-
-
-def _wants_admin() -> bool:
-    return typer.confirm("There are no users yet. Make the first admin now?", default=True, err=True)
 
 
 def _ask_for_admin() -> tuple[str, str]:

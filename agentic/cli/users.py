@@ -1,26 +1,28 @@
-"""``agentic users``: add, list, disable and enable users, and give them passwords, roles and limits."""
+"""``agentic users``: add, list, disable, export and delete users, and give them passwords, roles and limits."""
 
 from __future__ import annotations
 
 import json
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentic.cli.user_data import delete, export
-from agentic.cli.with_kernel import with_kernel
+from agentic.cli.output import day
+from agentic.cli.with_kernel import on_kernel, with_kernel
 from agentic.errors import BadRequest
 from agentic.ports.space import Role
 
 if TYPE_CHECKING:
     from agentic.kernel import Kernel
+    from agentic.messages import Json
 
 users = typer.Typer(help="The users of this server. Changes hold for a running server at once.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The user's name: a-z, 0-9, '.', '_' and '-'.", show_default=False)]
+Known = Annotated[str, typer.Argument(help="The user's name.", show_default=False)]
 
 
 @users.command("add")
@@ -32,11 +34,13 @@ def add(name: Name, role: Annotated[Role, typer.Option(help="What the user may d
 
 
 @users.command("list")
-def show(
+@on_kernel
+async def show(
+    kernel: Kernel,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON; times in seconds since 1970.")] = False,
 ) -> None:
     """List all users."""
-    found = with_kernel(lambda kernel: kernel.identity.users.list())
+    found = await kernel.identity.users.list()
     if as_json:
         fields = ("id", "name", "role", "disabled", "created_at")
         typer.echo(json.dumps([{field: asdict(user)[field] for field in fields} for user in found], indent=2))
@@ -45,8 +49,8 @@ def show(
         typer.echo("No users yet. Add one: agentic users add NAME --role admin", err=True)
     width = max((len(user.name) for user in found), default=0)
     for user in found:
-        created = datetime.fromtimestamp(user.created_at, UTC).date().isoformat()
-        typer.echo(f"{user.name:{width}}  {user.role:5}  {'disabled' if user.disabled else 'enabled':8}  {created}")
+        state = "disabled" if user.disabled else "enabled"
+        typer.echo(f"{user.name:{width}}  {user.role:5}  {state:8}  {day(user.created_at)}")
 
 
 @users.command("disable")
@@ -82,8 +86,11 @@ Most = Annotated[str | None, typer.Option(metavar="N", help="A number, `none` fo
 
 
 @users.command("limits")
-def limits(
+@on_kernel
+async def limits(
+    kernel: Kernel,
     name: Name,
+    *,
     requests_per_minute: Most = None,
     runs_at_once: Most = None,
     tokens_per_day: Most = None,
@@ -96,41 +103,65 @@ def limits(
         "tokens_per_day": tokens_per_day,
         "storage_bytes": storage_bytes,
     }
-
-    async def work(kernel: Kernel) -> dict[str, int | None]:
-        identity = kernel.identity
-        user = await identity.user(name)
-        own = dict(user.limits)
-        for limit, most in given.items():
-            if most == "default":
-                own.pop(limit, None)
-            elif most is not None:
-                own[limit] = _number(limit, most)
-        if own != user.limits:
-            user = await identity.users.set_limits(name, own)
-        return asdict(identity.meter.allowance(user.limits))
-
-    for limit, most in with_kernel(work).items():
-        typer.echo(f"{limit}  {'none' if most is None else most}")
+    identity = kernel.identity
+    user = await identity.user(name)
+    own = dict(user.limits)
+    for limit, most in given.items():
+        if most == "default":
+            own.pop(limit, None)
+        elif most is not None:
+            own[limit] = _number(limit, most)
+    if own != user.limits:
+        user = await identity.users.set_limits(name, own)
+    for limit, held in asdict(identity.meter.allowance(user.limits)).items():
+        typer.echo(f"{limit}  {'none' if held is None else held}")
 
 
 @users.command("link")
-def link(
+@on_kernel
+async def link(
+    kernel: Kernel,
     name: Name,
     issuer: Annotated[str, typer.Argument(help="The provider's address, as its tokens name it.", show_default=False)],
     subject: Annotated[str, typer.Argument(help="The person's id there.", show_default=False)],
 ) -> None:
     """Let a person who signs in elsewhere be this user."""
-
-    async def work(kernel: Kernel) -> None:
-        await kernel.identity.outsiders.link(await kernel.identity.user(name), issuer, subject)
-
-    with_kernel(work)
+    await kernel.identity.outsiders.link(await kernel.identity.user(name), issuer, subject)
     typer.echo(f"Linked {name}.", err=True)
 
 
-users.command("delete")(delete)
-users.command("export")(export)
+@users.command("delete")
+def delete(
+    name: Known, yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether this is meant.")] = False
+) -> None:
+    """Delete a user with all conversations, files, documents and keys, and say what was removed."""
+    typed = ""
+    if not yes and sys.stdin.isatty():
+        typed = typer.prompt(f"Everything of {name}'s is removed. Type the name again", err=True)
+
+    async def work(kernel: Kernel) -> Json:
+        if not yes and typed != name:
+            raise BadRequest("nothing was removed; say --yes, or type the user's name when asked")
+        return await kernel.departures.delete(name)
+
+    removed = with_kernel(work)
+    counts = ", ".join(f"{count} {thing}" for thing, count in removed.items() if type(count) is int)
+    typer.echo(f"Deleted {name}: {counts}.", err=True)
+
+
+@users.command("export")
+@on_kernel
+async def export(
+    kernel: Kernel,
+    name: Known,
+    to: Annotated[Path | None, typer.Option(help="The file to write; left out, NAME.zip in this folder.")] = None,
+) -> None:
+    """Write all that is a user's into a ZIP file: profile, conversations, runs, files and documents."""
+    from agentic.runtime.export import export as write
+
+    target = to or Path(f"{name}.zip")
+    counts = await write(kernel.everything, kernel.identity, name, target)
+    typer.echo(f"Wrote {target}: {', '.join(f'{count} {thing}' for thing, count in counts.items())}.", err=True)
 
 
 def _number(limit: str, most: str) -> int | None:

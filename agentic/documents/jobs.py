@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agentic.errors import Conflict
-from agentic.identity.listing import every
+from agentic.ports.paging import every
 from agentic.ports.storage import StorageBackend, Stored
 from agentic.runtime.presence import Presence
 
-PREFIX = "ingestion/"
+JOBS = "ingestion/"
 
 
 def job_key(user_id: str, document_id: str) -> str:
     """Where the entry of a document lies."""
-    return f"{PREFIX}{user_id}/{document_id}"
+    return f"{JOBS}{user_id}/{document_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +92,12 @@ class Jobs:
 
     async def of_user(self, user_id: str) -> list[Job]:
         """All entries of a user."""
-        return [_from_stored(stored) async for stored in every(self._storage, f"{PREFIX}{user_id}/")]
+        return [_from_stored(stored) async for stored in every(self._storage, f"{JOBS}{user_id}/")]
 
     async def free(self) -> AsyncIterator[Job]:
         """The entries that may be taken now, those that this process has among them."""
         elsewhere: dict[str, bool] = {}
-        async for stored in every(self._storage, PREFIX):
+        async for stored in every(self._storage, JOBS):
             job = _from_stored(stored)
             if job.server not in elsewhere:
                 elsewhere[job.server] = await self.is_elsewhere(job)
@@ -110,5 +110,5 @@ class Jobs:
 
 
 def _from_stored(stored: Stored) -> Job:
-    user_id, _, document_id = stored.key.removeprefix(PREFIX).partition("/")
+    user_id, _, document_id = stored.key.removeprefix(JOBS).partition("/")
     return Job(user_id=user_id, document_id=document_id, version=stored.version, **stored.value)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from agentic.documents.ingestion import Ingestion
@@ -20,7 +19,7 @@ from agentic.documents.shelf import Shelf
 from agentic.errors import AgenticError, BadRequest, Conflict, PayloadTooLarge, StorageError
 from agentic.ports.documents import Document, Passage
 from agentic.ports.space import Principal
-from agentic.runtime.files import Storing, file_name
+from agentic.runtime.files import Storing, file_name, without_end
 from agentic.runtime.presence import Presence
 from agentic.runtime.spaces import Scope, of_user
 
@@ -33,12 +32,6 @@ ELSEWHERE_S, LOOK_S = 10.0, 0.1
 def erased_key(user_id: str) -> str:
     """Where it is noted that a user was erased: what is still on its way then is kept no more."""
     return f"erased/{user_id}"
-
-
-@asynccontextmanager
-async def without_quota(_principal: Principal) -> AsyncIterator[Callable[[int], None]]:
-    """Lets everybody store as much as they like."""
-    yield lambda _size: None
 
 
 class Library:
@@ -54,7 +47,7 @@ class Library:
         at_once: int = 4,
         max_upload_mb: float = 100,
         patience_s: float = 600,
-        storing: Storing = without_quota,
+        storing: Storing = without_end,
     ) -> None:
         self.everything = everything
         self.readers = readers

@@ -9,22 +9,24 @@ import re
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
-from agentic.documents.jobs import PREFIX as JOBS
-from agentic.documents.jobs import Jobs
+from agentic.documents.jobs import JOBS, Jobs
 from agentic.documents.record import FILES, ID, PAGES, PREFIX
 from agentic.identity.limits import USAGE
-from agentic.ports.blobs import BlobStore
+from agentic.ports.paging import every, every_key
 from agentic.ports.storage import StorageBackend
 from agentic.ports.texts import TextIndex, Texts
 from agentic.ports.vectors import Vectors, VectorStore
+from agentic.runtime.conversations import CONVERSATIONS, SUMMARIES
 from agentic.runtime.indexes import Indexes
 from agentic.runtime.journal import OPEN
-from agentic.runtime.owners import Owners
+from agentic.runtime.presence import SERVERS
+from agentic.runtime.record import PREFIX as RUNS
 from agentic.runtime.spaces import Scope
 
-PAGE = 500
 _SPACES = "spaces/"
 _PARTS = re.compile(rf"{_SPACES}(?P<user>[^/]+)/(?P<rest>.*)", re.DOTALL)
+_TALK = re.compile(rf"(?:{CONVERSATIONS}|{SUMMARIES}|sessions/)([^/]+)(?:/.*)?", re.DOTALL)
+_RUN = re.compile(rf"{RUNS}(run_(?P<server>[0-9a-f]{{8}})[0-9a-f]{{12}})(?:/.*)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,6 @@ class Orphans:
         self._jobs = jobs
         self._user_ids = user_ids
         self._there: set[str] = set()
-        self._owners = Owners(everything.storage)
 
     async def find(self) -> AsyncIterator[Orphan]:
         """Every leftover. Raises StorageError."""
@@ -55,7 +56,7 @@ class Orphans:
             async for key in self._left(_names(storage, prefix)):
                 kind = "log" if await storage.load(key) is None else "document"
                 yield Orphan(kind, key)
-        async for key in self._left(_keys(blobs, _SPACES)):
+        async for key in self._left(blob.key async for blob in every(blobs, _SPACES)):
             yield Orphan("file", key)
         indexes = self._everything.indexes
         for kind, store in (("vectors", indexes.vector_store), ("texts", indexes.text_index)):
@@ -81,7 +82,7 @@ class Orphans:
             return True
         if rest.startswith(PREFIX):
             return False
-        if await self._owners.is_lost(f"{_SPACES}{user_id}/", rest):
+        if await self._is_lost(f"{_SPACES}{user_id}/", rest):
             return True
         named = ID.search(rest) if rest.startswith((FILES, PAGES, "plugins/")) else None
         return named is not None and not await self._is_known(user_id, named[0])
@@ -105,14 +106,30 @@ class Orphans:
 
     async def _is_known(self, user_id: str, document_id: str) -> bool:
         """Whether the user has this document, or it is being received or removed now."""
-        place = f"{user_id}/{document_id}"
-        if place not in self._there:
-            key = f"{_SPACES}{user_id}/{PREFIX}{document_id}"
-            is_there = await self._everything.storage.load(key) is not None
-            if not is_there and await self._jobs.find(user_id, document_id) is None:
-                return False
-            self._there.add(place)
-        return True
+        is_there = await self._is_there(f"{_SPACES}{user_id}/{PREFIX}{document_id}")
+        return is_there or await self._jobs.find(user_id, document_id) is not None
+
+    async def _is_lost(self, space: str, rest: str) -> bool:
+        """Whether ``rest``, a key within a user's ``space``, is of a conversation that is gone.
+
+        False for what is of no conversation at all.
+        """
+        if (talk := _TALK.fullmatch(rest)) is not None:
+            return not await self._is_there(f"{space}{CONVERSATIONS}{talk[1]}")
+        if (run := _RUN.fullmatch(rest)) is None:
+            return False
+        storage = self._everything.storage
+        [began] = await storage.read(f"{space}{RUNS}{run[1]}", limit=1) or [None]
+        if began is not None:
+            return not await self._is_there(f"{space}{CONVERSATIONS}{began['session_id']}")
+        # At work, or cut off by the end of a server that nobody has seen to yet: its log is still to come.
+        return await storage.load(OPEN + run[1]) is None and await storage.load(SERVERS + run["server"]) is None
+
+    async def _is_there(self, key: str) -> bool:
+        """Whether storage has this document. What was found once is not looked up again."""
+        if key not in self._there and await self._everything.storage.load(key) is not None:
+            self._there.add(key)
+        return key in self._there
 
 
 async def remove(everything: Scope, orphan: Orphan) -> None:
@@ -141,23 +158,9 @@ def _collection(indexes: Indexes, kind: str, scope: str) -> Vectors | Texts:
 
 async def _names(storage: StorageBackend, prefix: str) -> AsyncIterator[str]:
     """The keys of documents and logs; of documents alone where a storage cannot name the others."""
-    if type(storage).keys is StorageBackend.keys:
-        async for key in _keys(storage, prefix):
+    if type(storage).keys is not StorageBackend.keys:
+        async for key in every_key(storage, prefix):
             yield key
-        return
-    after: str | None = None
-    while page := await storage.keys(prefix, after=after, limit=PAGE):
-        for key in page:
-            yield key
-        after = page[-1]
-
-
-async def _keys(medium: StorageBackend | BlobStore, prefix: str) -> AsyncIterator[str]:
-    after: str | None = None
-    while True:
-        page = await medium.list(prefix, after=after, limit=PAGE)
-        for one in page:
-            yield one.key
-        if len(page) < PAGE:
-            return
-        after = page[-1].key
+    else:
+        async for stored in every(storage, prefix):
+            yield stored.key

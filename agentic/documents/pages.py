@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from agentic.ports.blobs import BlobStore
 from agentic.ports.documents import Page
@@ -24,12 +23,8 @@ async def load_pages(blobs: BlobStore, key: str) -> Sequence[Page]:
 
 
 def _pages(pieces: Sequence[bytes]) -> Sequence[Page]:
-    return tuple(_page(json.loads(line)) for line in b"".join(pieces).splitlines())
-
-
-def _page(kept: list[Any]) -> Page:
-    number, heading, text = kept
-    return Page(text, number, tuple(heading))
+    kept = map(json.loads, b"".join(pieces).splitlines())
+    return tuple(Page(text, number, tuple(heading)) for number, heading, text in kept)
 
 
 def _clean(text: str) -> str:

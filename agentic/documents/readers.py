@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 HEAD = 64 * 1024
 """The first bytes, by which a document's type is told."""
 DISCARDS, DISCARD_S = 20, 0.05
-_PIECE = 256 * 1024
+PIECE = 256 * 1024
 _LONGEST_NAME, _LONGEST_SUFFIX = 200, 20
 _MODULE = "agentic.documents.worker"
 _WORDS = Words(
@@ -103,7 +103,7 @@ class Readers:
         kind = type(reader)
         asked = {"module": kind.__module__, "class": kind.__qualname__, "path": str(path), "out": str(out)}
         pages = int(await self._pool.ask({**asked, "most": self._most}))
-        await blobs.put(pages_key(document.id), _pieces(out))
+        await blobs.put(pages_key(document.id), file_pieces(out))
         return pages
 
     def _recognise(self, head: bytes, name: str) -> tuple[str, DocumentReader]:
@@ -160,10 +160,11 @@ async def _copy(pieces: AsyncIterator[bytes], path: Path) -> bytes:
     return head
 
 
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
+async def file_pieces(path: Path, size: int = PIECE) -> AsyncIterator[bytes]:
+    """What a local file holds, in pieces. Raises OSError."""
     file = await asyncio.to_thread(path.open, "rb")
     try:
-        while piece := await asyncio.to_thread(partial(file.read, _PIECE)):
+        while piece := await asyncio.to_thread(partial(file.read, size)):
             yield piece
     finally:
         await asyncio.to_thread(file.close)

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from agentic.documents.pages import load_pages
 from agentic.documents.record import PREFIX, Record, file_key, find, from_stored, pages_key, record_key
 from agentic.errors import Conflict, NotFound
-from agentic.identity.listing import every
 from agentic.ports.blobs import BlobStore
 from agentic.ports.documents import Document, Documents, Page
+from agentic.ports.paging import every
 from agentic.ports.storage import StorageBackend
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import Any
 
 from agentic.documents.record import Record, find, save
 from agentic.errors import Conflict, NotFound, StorageError
@@ -38,10 +37,6 @@ class Standing:
         done = begin + share * min(max(part, 0.0), 1.0)
         self._progress = max(self._progress, round(min(done, 1.0), 3))
 
-    async def write(self, **changes: Any) -> None:
-        """Write the document's changed fields. Raises Gone, StorageError."""
-        await self.put(self.record.changed(**changes))
-
     async def put(self, record: Record) -> None:
         """Write the record. Raises Gone, StorageError."""
         async with self._writing:
@@ -68,7 +63,7 @@ class Standing:
         if self._ended.is_set():
             return
         if self._progress > self.record.document.progress:
-            await self.write(progress=self._progress)
+            await self.put(self.record.changed(progress=self._progress))
             return
         try:
             current = await find(self._storage, self.record.document.id)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from agentic.errors import BadRequest, Conflict, NotFound, StorageError
 from agentic.identity.leases import Leases
-from agentic.identity.listing import every
+from agentic.ports.paging import every
 from agentic.ports.storage import StorageBackend, Stored
 
 logger = logging.getLogger(__name__)

@@ -20,6 +20,7 @@ from weakref import WeakValueDictionary
 
 from agentic.errors import Conflict, QuotaExceeded, RateLimited, StorageError
 from agentic.ports.blobs import BlobStore
+from agentic.ports.paging import every
 from agentic.ports.space import UNLIMITED, Allowance, Principal
 from agentic.ports.storage import StorageBackend, Stored
 
@@ -35,7 +36,6 @@ DERIVED = f"{FILES}pages/"
 
 USAGE = "usage/"
 """Where the count of what a user has used today lies."""
-_PAGE = 1000
 _TRIES = 20
 _DAY_S = 86_400
 _BUSY_S = 5
@@ -122,14 +122,10 @@ class Meter:
 
     async def stored(self, user_id: str) -> int:
         """Bytes of the user's files: what was uploaded, and what runs have made. Raises StorageError."""
-        total, after, derived = 0, None, DERIVED.format(user_id)
-        while self._blobs is not None:
-            page = await self._blobs.list(FILES.format(user_id), after=after, limit=_PAGE)
-            total += sum(blob.size for blob in page if not blob.key.startswith(derived))
-            if len(page) < _PAGE:
-                break
-            after = page[-1].key
-        return total
+        if self._blobs is None:
+            return 0
+        files, derived = every(self._blobs, FILES.format(user_id)), DERIVED.format(user_id)
+        return sum([blob.size async for blob in files if not blob.key.startswith(derived)])
 
     @asynccontextmanager
     async def storing(self, principal: Principal) -> AsyncIterator[Callable[[int], None]]:
@@ -144,18 +140,25 @@ class Meter:
         """
         most = principal.allowance.storage_bytes
         if most is None:
-            yield _unlimited
+            yield lambda _size: None
             return
         stock = self._stocks.setdefault(principal.id, _Stock())
         stock.intakes += 1
-        intake = _Intake(stock, most)
+        taken = 0
+
+        def take(size: int) -> None:
+            nonlocal taken
+            stock.take(size, most)
+            taken += size
+
         try:
             async with stock.lock:
                 if stock.kept is None:
                     stock.kept = await self.stored(principal.id)
-            yield intake.take
+            yield take
         except BaseException:
-            intake.give_back()
+            # Where the count itself has failed, others have to count anew.
+            stock.kept = None if stock.kept is None else stock.kept - taken
             raise
         finally:
             stock.intakes -= 1
@@ -171,33 +174,15 @@ class _Stock:
         self.kept: int | None = None
         self.intakes = 0
 
-
-class _Intake:
-    """One file on its way into a stock of ``most`` bytes."""
-
-    def __init__(self, stock: _Stock, most: int) -> None:
-        self._stock = stock
-        self._most = most
-        self._taken = 0
-
-    def take(self, size: int) -> None:
+    def take(self, size: int, most: int) -> None:
         """Take room. Raises QuotaExceeded."""
-        kept = (self._stock.kept or 0) + size
-        if kept > self._most:
+        kept = (self.kept or 0) + size
+        if kept > most:
             raise QuotaExceeded(
-                f"Your files may take {self._most} bytes together, and this goes beyond that. Delete some first.",
+                f"Your files may take {most} bytes together, and this goes beyond that. Delete some first.",
                 retry_after_s=_FULL_S,
             )
-        self._stock.kept = kept
-        self._taken += size
-
-    def give_back(self) -> None:
-        """Let go of the room that was taken."""
-        self._stock.kept = (self._stock.kept or 0) - self._taken
-
-
-def _unlimited(_size: int) -> None:
-    return None
+        self.kept = kept
 
 
 def _today() -> str:

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agentic.errors import BadRequest, Conflict, Forbidden
-from agentic.identity.listing import every
 from agentic.identity.users import User, Users
 from agentic.ports.login import Outsider
+from agentic.ports.paging import every
 from agentic.ports.storage import StorageBackend
 
 logger = logging.getLogger(__name__)

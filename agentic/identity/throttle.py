@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import importlib
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
 from agentic.errors import RateLimited
@@ -27,7 +27,7 @@ class Throttle:
 
     def __init__(self, *, failures: int = 5, window_s: int = 300, pairs: int = 10_000) -> None:
         self._failures: Failures | None = None
-        self._make = partial(_counting, failures, window_s)
+        self._bounds = failures, window_s
         self._most = pairs
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -38,24 +38,20 @@ class Throttle:
         Raises RateLimited. Tries of one pair queue, so that many at once are counted like many in turn.
         """
         if self._failures is None:
-            made = await asyncio.to_thread(self._make)
-            self._failures = self._failures or made
+            windows: Any = await asyncio.to_thread(importlib.import_module, "agentic.identity.windows")
+            self._failures = self._failures or windows.Failures(*self._bounds)
         failures, pair = self._failures, _pair(name, address)
         lock = self._locks.setdefault(pair, asyncio.Lock())
         async with lock:
-            self._check(failures, pair)
+            if wait_s := failures.wait_s(pair):
+                told = f"too many failed logins of this user from this address; try again in {wait_s} s"
+                raise RateLimited(told, retry_after_s=wait_s)
             result = await try_once()
             if result is None:
                 self._failed(failures, pair)
             else:
                 self._forget(failures, pair)
             return result
-
-    def _check(self, failures: Failures, pair: str) -> None:
-        if wait_s := failures.wait_s(pair):
-            raise RateLimited(
-                f"too many failed logins of this user from this address; try again in {wait_s} s", retry_after_s=wait_s
-            )
 
     def _failed(self, failures: Failures, pair: str) -> None:
         failures.count(pair)
@@ -67,12 +63,6 @@ class Throttle:
     def _forget(self, failures: Failures, pair: str) -> None:
         self._seen.pop(pair, None)
         failures.clear(pair)
-
-
-def _counting(most: int, window_s: int) -> Failures:
-    from agentic.identity.windows import Failures
-
-    return Failures(most, window_s)
 
 
 def _pair(name: str, address: str) -> str:

@@ -16,8 +16,8 @@ from typing import Any, get_args
 
 from agentic.errors import BadRequest, Conflict, NotFound, StorageError
 from agentic.identity.leases import Leases
-from agentic.identity.listing import every
 from agentic.identity.passwords import Passwords
+from agentic.ports.paging import every
 from agentic.ports.space import Allowance, Role
 from agentic.ports.storage import StorageBackend, Stored
 

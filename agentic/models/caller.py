@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from agentic.errors import AgenticError, BudgetExceeded, ModelError, RunEnded
 from agentic.events import ModelFinished, ModelStarted
@@ -16,6 +17,7 @@ from agentic.ports.model import ModelDelta, ModelRequest, Sampling, ToolSpec
 logger = logging.getLogger(__name__)
 
 
+@dataclass(slots=True, eq=False)
 class Caller:
     """Calls one model for one run; ``whole``: nobody reads the run along.
 
@@ -23,22 +25,12 @@ class Caller:
     count.
     """
 
-    def __init__(
-        self,
-        chosen: Chosen,
-        log: Log,
-        purse: Purse,
-        *,
-        refuse: Callable[[AgenticError], Awaitable[None]],
-        gauge: Gauge,
-        whole: bool = False,
-    ) -> None:
-        self.chosen = chosen
-        self._log = log
-        self._purse = purse
-        self._refuse = refuse
-        self._gauge = gauge
-        self._whole = whole
+    chosen: Chosen
+    log: Log
+    purse: Purse
+    refuse: Callable[[AgenticError], Awaitable[None]]
+    gauge: Gauge
+    whole: bool = False
 
     async def stream(
         self,
@@ -53,7 +45,7 @@ class Caller:
         info, provider = self.chosen.info, self.chosen.provider
         await self._begin(ModelStarted(provider=provider.name, model=info.id, mode=mode))
         request = ModelRequest(
-            model=info.id, messages=messages, tools=tools, schema=schema, sampling=sampling, whole=self._whole
+            model=info.id, messages=messages, tools=tools, schema=schema, sampling=sampling, whole=self.whole
         )
         finish, usage, error = "", Usage(), "cancelled"
         deltas: AsyncIterator[ModelDelta] | None = None
@@ -77,16 +69,16 @@ class Caller:
             raise ModelError(error) from bug
         finally:
             await self._close(deltas)
-            self._purse.spend(usage)
-            self._gauge.learn(request, usage.prompt, info.context)
-            self._log.note(ModelFinished(usage=usage, finish=finish or "error", error=error))
+            self.purse.spend(usage)
+            self.gauge.learn(request, usage.prompt, info.context)
+            self.log.note(ModelFinished(usage=usage, finish=finish or "error", error=error))
 
     async def _begin(self, started: ModelStarted) -> None:
         try:
-            self._purse.take_model_call()
-            self._log.emit(started)
+            self.purse.take_model_call()
+            self.log.emit(started)
         except (BudgetExceeded, RunEnded) as error:
-            await self._refuse(error)
+            await self.refuse(error)
             raise
 
     async def _close(self, deltas: AsyncIterator[ModelDelta] | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -43,9 +44,7 @@ class Directory:
             for info in infos
             if info.chat
         ]
-        counts: dict[str, int] = {}
-        for chosen in found:
-            counts[chosen.id] = counts.get(chosen.id, 0) + 1
+        counts = Counter(chosen.id for chosen in found)
         listed: dict[str, Chosen] = {}
         for chosen in found:
             listed.setdefault(chosen.id, chosen)
@@ -141,11 +140,8 @@ class Directory:
     async def _active(self) -> list[Shelf]:
         """The providers that may answer now: the fallbacks only while no other was configured or ever reached."""
         servers = [shelf for shelf in self._shelves if not shelf.provider.fallback]
-        if any(shelf.provider.configured or shelf.reached for shelf in servers):
-            return servers
-        if await _any_reached(servers):
-            return servers
-        if self._withheld:
+        in_use = self._withheld or any(shelf.provider.configured or shelf.reached for shelf in servers)
+        if in_use or await _any_reached(servers):
             return servers
         fallbacks = [shelf for shelf in self._shelves if shelf.provider.fallback]
         return fallbacks or servers

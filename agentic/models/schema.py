@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from agentic.errors import ModelError
@@ -49,7 +50,7 @@ async def schema(ask: Ask) -> AsyncGenerator[ModelDelta, None]:
     answer = ask.caller.stream(plain, schema=ask.schema, sampling=ask.sampling, mode="schema")
     async with aclosing(answer) as deltas:
         async for delta in deltas:
-            yield delta if delta.usage is None else _adding(delta, usage)
+            yield delta if delta.usage is None else replace(delta, usage=delta.usage + usage)
 
 
 def decision_schema(ask: Ask) -> Json:
@@ -119,7 +120,3 @@ def _call(call: Json) -> ToolCall:
 def _write(text: str, calls: Sequence[ToolCall]) -> str:
     listed = [{"action": call.name, "input": call.arguments} for call in calls]
     return json.dumps({"thought": text, "calls": listed}, ensure_ascii=False)
-
-
-def _adding(delta: ModelDelta, usage: Usage) -> ModelDelta:
-    return ModelDelta(delta.text, delta.thinking, delta.calls, delta.finish, (delta.usage or Usage()) + usage)

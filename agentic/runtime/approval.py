@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from agentic.errors import Conflict, ToolError
@@ -98,19 +98,17 @@ class Approvals:
         return given
 
 
+@dataclass(slots=True, eq=False)
 class Gate:
     """Lets the calls of one run through, asks a person, or refuses. ``can_ask``: the client has offered to ask."""
 
-    def __init__(
-        self, policy: Policy, approvals: Approvals, channel: Channel, *, can_ask: bool, source: str = ""
-    ) -> None:
-        self.source = source
-        self._policy = policy
-        self._approvals = approvals
-        self._channel = channel
-        self._can_ask = can_ask
-        self._denied: dict[str, str] = {}
-        self._told: set[str] = set()
+    policy: Policy
+    approvals: Approvals
+    channel: Channel
+    can_ask: bool
+    source: str = ""
+    _denied: dict[str, str] = field(default_factory=dict, init=False)
+    _told: set[str] = field(default_factory=set, init=False)
 
     def has_read(self, tool: str, traits: Traits) -> None:
         """Note that the tool has run: an untrusted one has brought in the words of strangers, also by failing."""
@@ -122,15 +120,15 @@ class Gate:
 
         ``source`` had brought in untrusted text when the model wished for the call; equal calls have equal keys.
         """
-        always, after = self._policy.always_asks(call.name, traits), self._policy.asks_after(source, traits)
+        always, after = self.policy.always_asks(call.name, traits), self.policy.asks_after(source, traits)
         if not (always or after):
             return
         reason = _reason(call.name, source if after else "", always=always)
-        if not self._can_ask:
+        if not self.can_ask:
             raise ToolError(self._refusal(call.name, reason, source if not always else ""))
         if key not in self._denied:
             logger.info("[Approval] Asked: call=%s tool=%s", call.id, call.name)
-            given = await self._approvals.ask(call, reason, self._policy.timeout_s)
+            given = await self.approvals.ask(call, reason, self.policy.timeout_s)
             logger.info("[Approval] %s: call=%s tool=%s", "Given" if given.approved else "Denied", call.id, call.name)
             if given.approved:
                 return
@@ -148,7 +146,7 @@ class Gate:
             way = "they can ask for it in their next message, or use a client that asks for approval"
         if tool not in self._told:
             self._told.add(tool)
-            self._channel.emit(Notice(f"{tool} was not run: {reason}. What can be done: {way}."))
+            self.channel.emit(Notice(f"{tool} was not run: {reason}. What can be done: {way}."))
         return (
             f"{tool} was not run. It needs a person's approval: {reason}. This client cannot ask for it. "
             f"Do not call it again. Go on without it, and tell the user that it was not run and that {way}."

@@ -33,21 +33,15 @@ class Budget:
     def take_model_call(self) -> None:
         """Count a model call that is about to begin."""
         if self.usage.total >= self.limits.tokens:
-            raise BudgetExceeded(
-                f"Stopped: the limit of {self.limits.tokens} tokens a run (RUN_MAX_TOKENS) was reached."
-            )
+            raise BudgetExceeded(_reached(f"{self.limits.tokens} tokens", "RUN_MAX_TOKENS"))
         if self.model_calls >= self.limits.model_calls:
-            raise BudgetExceeded(
-                f"Stopped: the limit of {self.limits.model_calls} model calls a run (RUN_MAX_MODEL_CALLS) was reached."
-            )
+            raise BudgetExceeded(_reached(f"{self.limits.model_calls} model calls", "RUN_MAX_MODEL_CALLS"))
         self.model_calls += 1
 
     def take_tool_calls(self, count: int) -> None:
         """Count tool calls that are about to begin."""
         if self.tool_calls + count > self.limits.tool_calls:
-            raise BudgetExceeded(
-                f"Stopped: the limit of {self.limits.tool_calls} tool calls a run (RUN_MAX_TOOL_CALLS) was reached."
-            )
+            raise BudgetExceeded(_reached(f"{self.limits.tool_calls} tool calls", "RUN_MAX_TOOL_CALLS"))
         self.tool_calls += count
 
     def spend(self, usage: Usage) -> None:
@@ -57,7 +51,11 @@ class Budget:
     @property
     def time_is_up(self) -> str:
         """What is said when the seconds have run out."""
-        return f"Stopped: the limit of {self.limits.seconds:g} seconds a run (RUN_MAX_SECONDS) was reached."
+        return _reached(f"{self.limits.seconds:g} seconds", "RUN_MAX_SECONDS")
+
+
+def _reached(limit: str, setting: str) -> str:
+    return f"Stopped: the limit of {limit} a run ({setting}) was reached."
 
 
 class Clock:

@@ -56,26 +56,21 @@ class Channel:
         self.ended.set()
         self._wake()
 
-    async def batches(
-        self, *, first_quiet_s: float | None = None, quiet_s: float | None = None
-    ) -> AsyncIterator[Sequence[Entry]]:
+    async def batches(self, *, quiet_s: float | None = None) -> AsyncIterator[Sequence[Entry]]:
         """Entries as they come, each batch holding all that have come since the one before.
 
-        An empty batch tells of silence: of ``first_quiet_s`` seconds at the beginning, then of ``quiet_s`` each.
+        An empty batch tells of ``quiet_s`` seconds of silence.
         """
         loop = asyncio.get_running_loop()
-        silence = _Silence(loop, self._wake)
-        limit = first_quiet_s
+        silence = _Silence(loop, self._wake, quiet_s)
         try:
             while not (self.ended.is_set() and self._drained == len(self.entries)):
                 if self._drained == len(self.entries):
                     self._waiter = loop.create_future()
-                    silence.begins(limit)
+                    silence.begins()
                     await self._waiter
                 batch = self.entries[self._drained :]
                 self._drained += len(batch)
-                if not batch:
-                    limit = quiet_s
                 yield batch
         finally:
             silence.stop()
@@ -94,18 +89,24 @@ class Channel:
 
 
 class _Silence:
-    """Calls ``tell`` when a silence has lasted. One timer serves all silences: most end long before it is due."""
+    """Calls ``tell`` when a silence has lasted ``limit_s`` seconds; None: never.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, tell: Callable[[], None]) -> None:
+    One timer serves all silences: most end long before it is due.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, tell: Callable[[], None], limit_s: float | None) -> None:
         self._loop = loop
         self._tell = tell
+        self._limit_s = limit_s
         self._due: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def begins(self, limit_s: float | None) -> None:
-        """A silence begins; it is told of after ``limit_s`` seconds, unless another has begun by then."""
-        self._due = None if limit_s is None else self._loop.time() + limit_s
-        if self._due is not None and self._timer is None:
+    def begins(self) -> None:
+        """A silence begins; it is told of unless another has begun by then."""
+        if self._limit_s is None:
+            return
+        self._due = self._loop.time() + self._limit_s
+        if self._timer is None:
             self._timer = self._loop.call_at(self._due, self._ring)
 
     def stop(self) -> None:

@@ -17,12 +17,13 @@ from datetime import UTC, datetime
 
 from agentic.errors import Conflict, SessionNotFound
 from agentic.messages import Json, Message, message_to_json
+from agentic.ports.paging import whole_log
 from agentic.ports.storage import Stored
 from agentic.runtime.joining import answered, join, named
-from agentic.runtime.spaces import Scope, whole_log
+from agentic.runtime.spaces import Scope
 
 SESSION_ID = re.compile(r"[0-9a-f]{24}")
-PREFIX = "conversations/"
+CONVERSATIONS = "conversations/"
 SUMMARIES = "summaries/"
 """Where what a model has made of a conversation's beginning is kept, see :mod:`agentic.runtime.history`."""
 
@@ -69,7 +70,7 @@ class Conversations:
 
     async def head(self, session_id: str) -> Stored:
         """The head of a conversation. Raises SessionNotFound."""
-        stored = await self._storage.load(PREFIX + session_id) if SESSION_ID.fullmatch(session_id) else None
+        stored = await self._storage.load(CONVERSATIONS + session_id) if SESSION_ID.fullmatch(session_id) else None
         if stored is None:
             raise SessionNotFound(f"There is no conversation '{session_id[:64]}'.", param="session_id")
         return stored
@@ -87,7 +88,7 @@ class Conversations:
 
         Raises Conflict if the conversation has gone on in between.
         """
-        key = PREFIX + session_id
+        key = CONVERSATIONS + session_id
         items = [*(written(message, turn.at, run_id=run_id) for message in turn.new), *answer]
         if new:
             head = {"created_at": turn.at, "title": _title(turn.new)}
@@ -104,7 +105,7 @@ class Conversations:
 
         Raises SessionNotFound where the conversation was deleted meanwhile.
         """
-        key = PREFIX + session_id
+        key = CONVERSATIONS + session_id
         with contextlib.suppress(Conflict):
             if length is not None:
                 await self._storage.append(key, items, if_length=length)
@@ -124,7 +125,7 @@ class Conversations:
         ``after`` is the last one seen. Raises SessionNotFound if that is gone.
         """
         start = None if after is None else (await self.head(after)).key
-        found = await self._storage.list(PREFIX, after=start, limit=limit, newest_first=True)
+        found = await self._storage.list(CONVERSATIONS, after=start, limit=limit, newest_first=True)
         return [{**self._described(stored), "title": stored.value["title"]} for stored in found]
 
     async def read(self, session_id: str) -> Json:
@@ -159,7 +160,7 @@ class Conversations:
         files = await asyncio.gather(*(self.owned.clear(f"runs/{run_id}") for run_id in runs))
         kept = await self.owned.clear(f"sessions/{session_id}")
         await self._storage.delete(SUMMARIES + session_id)
-        await self._storage.delete(PREFIX + session_id)
+        await self._storage.delete(CONVERSATIONS + session_id)
         # What another server has stored of its runs until now; from now on it sees that the conversation is gone.
         for run_id in unanswered(log):
             await self.forget_run(session_id, run_id)
@@ -176,8 +177,8 @@ class Conversations:
         """Remove what a run has stored, and what it has added to a conversation that is gone."""
         await self._storage.delete(f"runs/{run_id}")
         await self.owned.clear(f"runs/{run_id}")
-        if await self._storage.load(PREFIX + session_id) is None:
-            await self._storage.delete(PREFIX + session_id)
+        if await self._storage.load(CONVERSATIONS + session_id) is None:
+            await self._storage.delete(CONVERSATIONS + session_id)
             await self._storage.delete(SUMMARIES + session_id)
             await self.owned.clear(f"sessions/{session_id}")
 
@@ -187,20 +188,20 @@ class Conversations:
             try:
                 await self._storage.save(stored.key, {**stored.value, **changed}, if_version=stored.version)
             except Conflict:
-                stored = await self.head(stored.key.removeprefix(PREFIX))
+                stored = await self.head(stored.key.removeprefix(CONVERSATIONS))
             else:
                 return
 
     def _described(self, stored: Stored) -> Json:
         return {
-            "session_id": stored.key.removeprefix(PREFIX),
+            "session_id": stored.key.removeprefix(CONVERSATIONS),
             "user_id": self._user_id,
             "created_at": stored.value["created_at"],
             "updated_at": timestamp(stored.updated),
         }
 
     async def _log(self, session_id: str) -> list[Json]:
-        return await whole_log(self._storage, PREFIX + session_id)
+        return await whole_log(self._storage, CONVERSATIONS + session_id)
 
 
 def unanswered(log: Sequence[Json]) -> dict[str, Json]:

@@ -13,12 +13,12 @@ from typing import Any
 
 from agentic.errors import StorageError
 from agentic.ports.blobs import Blob, BlobStore
+from agentic.ports.paging import every, every_key
 from agentic.ports.storage import StorageBackend, Stored
-from agentic.runtime.presence import PREFIX as SERVERS
+from agentic.runtime.presence import SERVERS
 
 MARKER = "copying"
 """The document in the target that tells of a copy which is not at its end."""
-PAGE = 500
 ITEMS = 200
 Tell = Callable[[str], None]
 """Called with what was copied or compared, each time: ``document``, ``log`` or ``file``."""
@@ -82,7 +82,7 @@ async def refuse_half_a_copy(storage: StorageBackend) -> None:
 
 async def count_files(blobs: BlobStore) -> int:
     """How many files there are to copy. Raises StorageError."""
-    return sum([1 async for _ in _files(blobs)])
+    return sum([1 async for _ in every(blobs, "")])
 
 
 async def copy_blobs(source: BlobStore, target: BlobStore, copied: Copied, tell: Tell) -> None:
@@ -90,16 +90,16 @@ async def copy_blobs(source: BlobStore, target: BlobStore, copied: Copied, tell:
 
     Raises StorageError where the target holds other files, where a store fails, and where they differ at the end.
     """
-    async for blob in _files(target):
+    async for blob in every(target, ""):
         if await source.size(blob.key) is None:
             raise StorageError(
                 f"The store of files {target.name} holds others already, such as {blob.key}. Copy to an empty one."
             )
-    async for blob in _files(source):
+    async for blob in every(source, ""):
         if await target.size(blob.key) != blob.size:
             await target.put(blob.key, source.open(blob.key))
         tell(blob.key)
-    async for blob in _files(source):
+    async for blob in every(source, ""):
         await _compare_file(source, target, blob, copied)
         tell(blob.key)
 
@@ -196,20 +196,9 @@ async def _is_there(storage: StorageBackend, key: str) -> bool:
 
 async def _keys(storage: StorageBackend) -> AsyncIterator[str]:
     """All keys but those of servers and of the copy itself."""
-    after: str | None = None
-    while page := await storage.keys("", after=after, limit=PAGE):
-        for key in page:
-            if key != MARKER and not key.startswith(SERVERS):
-                yield key
-        after = page[-1]
-
-
-async def _files(blobs: BlobStore) -> AsyncIterator[Blob]:
-    after: str | None = None
-    while page := await blobs.list("", after=after, limit=PAGE):
-        for blob in page:
-            yield blob
-        after = page[-1].key
+    async for key in every_key(storage, ""):
+        if key != MARKER and not key.startswith(SERVERS):
+            yield key
 
 
 def _differs(target: str, key: str) -> StorageError:

@@ -12,15 +12,21 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from agentic.errors import StorageError
-from agentic.identity.erasure import erase
 from agentic.identity.identity import Identity
-from agentic.identity.listing import every
-from agentic.identity.users import User
+from agentic.identity.keys import ApiKeys
+from agentic.identity.limits import USAGE
+from agentic.identity.outsiders import Outsiders
+from agentic.identity.users import User, Users
 from agentic.messages import Json
+from agentic.ports.paging import every
 from agentic.ports.storage import Stored
+from agentic.ports.texts import TextIndex
+from agentic.ports.vectors import VectorStore
 from agentic.runtime.engine import Engine
+from agentic.runtime.journal import OPEN
 from agentic.runtime.spaces import Scope
 
 logger = logging.getLogger(__name__)
@@ -34,43 +40,31 @@ EraseDocuments = Callable[[str], Awaitable[Mapping[str, int]]]
 """Removes the documents of the user with this id; what was removed, counted."""
 
 
-async def _no_documents(_user_id: str) -> Mapping[str, int]:
-    return {}
-
-
+@dataclass(slots=True, eq=False)
 class Departures:
     """Deletes users. ``linger_s``: how long after that another server may still store something of a user's."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        everything: Scope,
-        identity: Identity,
-        *,
-        linger_s: float,
-        erase_documents: EraseDocuments = _no_documents,
-    ) -> None:
-        self._engine = engine
-        self._everything = everything
-        self._identity = identity
-        self._linger_s = linger_s
-        self._erase_documents = erase_documents
+    engine: Engine
+    everything: Scope
+    identity: Identity
+    linger_s: float
+    erase_documents: EraseDocuments
 
     async def delete(self, name: str) -> Json:
         """Delete a user; what was removed, counted. Raises NotFound and StorageError; may be called again after that.
 
         The user is shut out first, then their runs at this server are ended, then everything is removed.
         """
-        user = await self._identity.users.set_disabled(name, True)
-        await self._everything.storage.save(f"{DEPARTED}{user.id}", {})
+        user = await self.identity.users.set_disabled(name, True)
+        await self.everything.storage.save(f"{DEPARTED}{user.id}", {})
         removed = await self._erase(user.id)
-        await self._identity.users.remove(user)
+        await self.identity.users.remove(user)
         return {"username": name, "deleted": True, **removed}
 
     async def shut_out(self, name: str) -> User:
         """Disable a user, and end their runs at this server. Raises NotFound and StorageError."""
-        user = await self._identity.users.set_disabled(name, True)
-        await self._engine.end_all(user.id)
+        user = await self.identity.users.set_disabled(name, True)
+        await self.engine.end_all(user.id)
         return user
 
     async def watch(self) -> None:
@@ -82,11 +76,11 @@ class Departures:
     async def look(self) -> None:
         """End the runs of users that are deleted or disabled, and remove what the deleted left. May fail till later."""
         try:
-            for user_id in self._engine.owners():
-                user = await self._identity.users.get(user_id)
+            for user_id in self.engine.owners():
+                user = await self.identity.users.get(user_id)
                 if user is not None and user.disabled:
-                    await self._engine.end_all(user_id)
-            async for stored in every(self._everything.storage, DEPARTED):
+                    await self.engine.end_all(user_id)
+            async for stored in every(self.everything.storage, DEPARTED):
                 await self._follow(stored)
         except StorageError as error:
             logger.warning("[Departures] Not looked through: %s", error.message)
@@ -97,23 +91,55 @@ class Departures:
     async def _follow(self, stored: Stored) -> None:
         user_id = stored.key.removeprefix(DEPARTED)
         # Asked before anything is removed: what comes later than that is found at the next look.
-        is_over = time.time() - stored.updated > self._linger_s
+        is_over = time.time() - stored.updated > self.linger_s
         removed = await self._erase(user_id)
         if any(removed.values()):
             logger.info("[Departures] Removed more of a deleted user: id=%s things=%d", user_id, sum(removed.values()))
-        user = await self._identity.users.get(user_id)
+        user = await self.identity.users.get(user_id)
         if user is not None:
-            await self._identity.users.remove(user)
+            await self.identity.users.remove(user)
         if is_over:
-            await self._everything.storage.delete(stored.key)
+            await self.everything.storage.delete(stored.key)
 
     async def _erase(self, user_id: str) -> dict[str, int]:
         """Remove everything, and what was being stored meanwhile; what comes even later is left to the next look."""
         removed: Counter[str] = Counter()
         for _ in range(_PASSES):
-            await self._engine.end_all(user_id)
-            found = {**await self._erase_documents(user_id), **await erase(self._everything, user_id)}
+            await self.engine.end_all(user_id)
+            found = {**await self.erase_documents(user_id), **await erase(self.everything, user_id)}
             removed.update(found)
             if not any(found.values()):
                 break
         return dict(removed)
+
+
+async def erase(everything: Scope, user_id: str) -> dict[str, int]:
+    """Remove all that is a user's, but the record of the user; how much of each that was.
+
+    Shut the user out and end their runs before. May be called again after a failure in its middle, and then removes
+    what is left. Raises StorageError.
+    """
+    storage = everything.storage
+    users = Users(storage)
+    # What can be found and gone on with goes before what it leads to.
+    open_runs = [one.key async for one in every(storage, OPEN) if one.value.get("user", {}).get("id") == user_id]
+    for key in open_runs:
+        await storage.delete(key)
+    removed = {
+        "keys": await ApiKeys(storage).revoke_all(user_id),
+        "links": await Outsiders(storage, users).unlink_all(user_id),
+        "vectors": await _drop(everything.indexes.vector_store, user_id),
+        "texts": await _drop(everything.indexes.text_index, user_id),
+        "files": await everything.blobs.delete_under(f"spaces/{user_id}/"),
+        "records": await storage.delete_under(f"spaces/{user_id}/"),
+    }
+    await storage.delete(USAGE + user_id)
+    return removed
+
+
+async def _drop(store: VectorStore | TextIndex | None, user_id: str) -> int:
+    if store is None:
+        return 0
+    # A scope is named for the user and the plugin that filled it.
+    scopes = [scope for scope in await store.scopes() if scope.partition(".")[0] == user_id]
+    return sum([await store.drop(scope) for scope in scopes])

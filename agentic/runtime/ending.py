@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from functools import partial
 from typing import Any
 
 from agentic.errors import AgenticError, BudgetExceeded
 from agentic.events import Decided, EndReason, Event, ModelFinished, Notice, RunFailed, RunFinished
 from agentic.runtime.files import links, made_files
-from agentic.runtime.raised import raised
 from agentic.runtime.record import failed
 from agentic.runtime.run import LiveRun
 
@@ -29,7 +28,7 @@ async def outcome(live: LiveRun, working: Coroutine[Any, Any, None], limit_s: fl
     live.clock.stop()
     if not work.done():
         logger.error("[Engine] Agent does not let go and is left behind: run=%s agent=%s", live.id, live.agent)
-    error = raised(work)
+    error = _raised(work)
     if live.ended_early is not None:
         return finished(live, *live.ended_early)
     if isinstance(error, BudgetExceeded):
@@ -38,6 +37,25 @@ async def outcome(live: LiveRun, working: Coroutine[Any, Any, None], limit_s: fl
         return failure(live, error)
     reason: EndReason = "length" if last_finish(live) == "length" else "stop"
     return finished(live, reason, _silence(live, reason))
+
+
+def _raised(work: asyncio.Task[None]) -> BaseException | None:
+    """What the agent's work came to grief on; of an exception group the limit that was hit, or a bug, or the first."""
+    if not work.done():
+        return None
+    if work.cancelled():
+        return AgenticError("The run failed inside the server: its agent was cancelled, and not by the server.")
+    errors = list(_single(work.exception()))
+    errors.sort(key=lambda error: (not isinstance(error, BudgetExceeded), isinstance(error, AgenticError)))
+    return errors[0] if errors else None
+
+
+def _single(error: BaseException | None) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _single(inner)
+    elif error is not None:
+        yield error
 
 
 def finished(live: LiveRun, reason: EndReason, told: str) -> RunFinished:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
 from agentic import content
 from agentic.errors import AgenticError, Cancelled, Conflict, NotFound, RateLimited
@@ -27,13 +28,12 @@ from agentic.runtime.joining import brought
 from agentic.runtime.journal import Finish, Journal
 from agentic.runtime.opening import Opening
 from agentic.runtime.presence import Presence
-from agentic.runtime.record import Records, answer, failed, so_far
+from agentic.runtime.record import answer, failed, session_of, so_far, trace
 from agentic.runtime.request import RunRequest
-from agentic.runtime.resume import Claims, Left, refusal
+from agentic.runtime.resume import Left, claim, refusal
 from agentic.runtime.router import Route, Router
 from agentic.runtime.run import LiveRun
 from agentic.runtime.spaces import Scope, of_user
-from agentic.runtime.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +64,7 @@ class Engine:
         self._limits = limits
         self._presence = presence
         self._meter = meter or Meter(everything.storage)
-        self._claims = Claims(everything, presence)
-        self._turns = Turns()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._running: dict[asyncio.Task[None], LiveRun] = {}
 
     async def start(self, request: RunRequest, principal: Principal) -> LiveRun:
@@ -78,7 +77,7 @@ class Engine:
         route = self._router.read(request.model)
         conversations = self.conversations(principal)
         session_id = await self._session(request, principal, conversations)
-        if session_id is not None and len(self._at_work(session_id, principal)) > LONGEST_QUEUE:
+        if session_id is not None and len(self.of_session(session_id, principal)) > LONGEST_QUEUE:
             raise RateLimited("Too many requests of this conversation wait for their turn.", retry_after_s=1)
         await self._meter.check_tokens(principal)
         new = session_id is None
@@ -114,13 +113,13 @@ class Engine:
         """Whether a run works or waits here."""
         return any(live.id == run_id for live in self._running.values())
 
-    def is_at_work(self, session_id: str, principal: Principal) -> bool:
-        """Whether a run of the session works or waits here."""
-        return bool(self._at_work(session_id, principal))
+    def of_session(self, session_id: str, principal: Principal) -> list[LiveRun]:
+        """The runs of a session that work or wait for their turn here."""
+        return [live for live in self._running.values() if live.owns(session_id, principal)]
 
     def turn(self, session_id: str, principal: Principal) -> AbstractAsyncContextManager[None]:
         """Hold a session's turn: wait for its runs, and let those that come wait."""
-        return self._turns.turn(f"{principal.id}/{session_id}")
+        return self._turns.setdefault(f"{principal.id}/{session_id}", asyncio.Lock())
 
     async def explain(self, request: RunRequest, principal: Principal) -> Json:
         """What :meth:`start` would decide now, and why; see :func:`explained`. Nothing is run or stored.
@@ -153,7 +152,7 @@ class Engine:
 
         What is at work on it is cancelled and waited for, or it would store its answer after the rest was gone.
         """
-        for live in self._at_work(session_id, principal):
+        for live in self.of_session(session_id, principal):
             live.cancel()
         async with self.turn(session_id, principal):
             return await self.conversations(principal).delete(session_id)
@@ -167,7 +166,7 @@ class Engine:
             # One that waits to be gone on with has not read its log yet.
             if told:
                 return told
-        return await Records(of_user(self._everything, principal).storage).trace(run_id)
+        return await trace(of_user(self._everything, principal).storage, run_id)
 
     def at_work(self, principal: Principal) -> dict[str, LiveRun]:
         """The runs of this principal that have not ended, by id."""
@@ -181,7 +180,7 @@ class Engine:
         """
         live = self.at_work(principal).get(run_id)
         if live is None:
-            await Records(of_user(self._everything, principal).storage).session_of(run_id)
+            await session_of(of_user(self._everything, principal).storage, run_id)
             raise Conflict("The run has ended: none of its calls waits for approval any more.")
         live.approvals.answer(call_id, approved=approved, by=principal.name, reason=reason)
 
@@ -215,10 +214,6 @@ class Engine:
         self._running[task] = live
         task.add_done_callback(self._running.pop)
 
-    def _at_work(self, session_id: str, principal: Principal) -> list[LiveRun]:
-        """The runs of a session that work or wait for their turn."""
-        return [live for live in self._running.values() if live.owns(session_id, principal)]
-
     async def _session(self, request: RunRequest, principal: Principal, conversations: Conversations) -> str | None:
         """The session that the request goes on with, checked; None for a new one.
 
@@ -227,14 +222,14 @@ class Engine:
         session_id = request.session_id
         if session_id is not None:
             # A new session's first run may still be storing it.
-            if not self._at_work(session_id, principal):
+            if not self.of_session(session_id, principal):
                 await conversations.head(session_id)
             return session_id
         run_id = next((message.tool_call_id.rpartition("-")[0] for message in brought(request.messages)), "")
         if not run_id:
             return None
         try:
-            session_id = await Records(of_user(self._everything, principal).storage).session_of(run_id)
+            session_id = await session_of(of_user(self._everything, principal).storage, run_id)
             await conversations.head(session_id)
         except NotFound:
             return None
@@ -263,7 +258,7 @@ class Engine:
 
     async def _answer_again(self, live: LiveRun, left: Left) -> Entry:
         """A run from its checkpoint to its record."""
-        past = await self._claims.take(live)
+        past = await claim(live, self._everything, self._presence)
         if past is None:
             return live.channel.conclude(RunFinished("cancelled"))
         conversations = self.conversations(live.principal)

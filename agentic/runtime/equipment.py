@@ -14,7 +14,7 @@ from agentic.models.directory import Chosen
 from agentic.models.gauge import Gauge
 from agentic.models.handle import ModelHandle, Wishes
 from agentic.models.window import Window
-from agentic.ports.agent import Agent, Task
+from agentic.ports.agent import Task
 from agentic.ports.model import Sampling, ToolSpec
 from agentic.ports.tool import Tool
 from agentic.runtime.approval import Gate, Policy, source_in
@@ -31,9 +31,8 @@ from agentic.runtime.toolbox import Context, Toolbox
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """Agents and tools by name, the tools' specs, and which plugin ships what."""
+    """Tools by name, their specs, and which plugin ships which agent and tool."""
 
-    agents: Mapping[str, Agent]
     tools: Mapping[str, Tool]
     specs: Sequence[ToolSpec]
     agent_plugins: Mapping[str, str]
@@ -53,7 +52,7 @@ class Equipment:
         policy: Policy,
         rank: Ranker | None = None,
         history: Way = "trim",
-        storing: Storing | None = None,
+        storing: Storing = without_end,
     ) -> None:
         self._installed = installed
         self._everything = everything
@@ -160,8 +159,7 @@ class Equipment:
 
         @cache
         def files() -> RunFiles:
-            room = partial(self._storing, principal) if self._storing else without_end
-            return RunFiles(owned.blobs, live.id, live.channel, room)
+            return RunFiles(owned.blobs, live.id, live.channel, partial(self._storing, principal))
 
         def context_of(call_id: str, plugin: str) -> Context:
             return Context(

@@ -19,17 +19,15 @@ from pathlib import Path
 
 from agentic.errors import BadRequest, NotFound, SessionNotFound, StorageError
 from agentic.identity.identity import Identity
-from agentic.identity.listing import every
 from agentic.identity.users import User
 from agentic.messages import Json
+from agentic.ports.paging import every, whole_log
 from agentic.ports.space import Principal
-from agentic.runtime.conversations import PREFIX as CONVERSATIONS
-from agentic.runtime.conversations import Conversations, timestamp
+from agentic.runtime.conversations import CONVERSATIONS, Conversations, timestamp
 from agentic.runtime.record import PREFIX as RUNS
-from agentic.runtime.record import Records
-from agentic.runtime.spaces import Scope, of_user, whole_log
+from agentic.runtime.record import trace
+from agentic.runtime.spaces import Scope, of_user
 
-_PAGE = 1000
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f%\\:*?\"<>|]")
 
 
@@ -84,7 +82,7 @@ class _Export:
         }
 
     async def _conversations(self, user: User) -> tuple[int, int]:
-        conversations, records = Conversations(self._owned, user.id), Records(self._owned.storage)
+        conversations = Conversations(self._owned, user.id)
         count, runs = 0, 0
         async for stored in every(self._owned.storage, CONVERSATIONS):
             session_id = stored.key.removeprefix(CONVERSATIONS)
@@ -98,7 +96,7 @@ class _Export:
             log = await whole_log(self._owned.storage, stored.key)
             for run_id in sorted({item["run_id"] for item in log if item.get("run_id")}):
                 try:
-                    events = await records.trace(run_id)
+                    events = await trace(self._owned.storage, run_id)
                 except NotFound:
                     # Cut off by a crash, or still at work: there is no record of it.
                     continue
@@ -107,11 +105,9 @@ class _Export:
         return count, runs
 
     async def _files(self) -> int:
-        count, after = 0, None
-        while page := await self._owned.blobs.list("", after=after, limit=_PAGE):
-            for blob in page:
-                count += await self._add_file(f"files/{_safe(blob.key)}", self._owned.blobs.open(blob.key))
-            after = page[-1].key
+        count = 0
+        async for blob in every(self._owned.blobs, ""):
+            count += await self._add_file(f"files/{_safe(blob.key)}", self._owned.blobs.open(blob.key))
         return count
 
     async def _records(self) -> int:

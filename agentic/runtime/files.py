@@ -36,8 +36,8 @@ Storing = Callable[[Principal], AbstractAsyncContextManager[Callable[[int], None
 
 
 @asynccontextmanager
-async def without_end() -> AsyncIterator[Callable[[int], None]]:
-    """There is always room."""
+async def without_end(*_: Principal) -> AsyncIterator[Callable[[int], None]]:
+    """There is always room, for anybody."""
     yield lambda _size: None
 
 
@@ -63,7 +63,7 @@ class RunFiles:
         try:
             async with self._room() as take:
                 take(len(data))
-                await self._blobs.put(key, _once(data))
+                await self._blobs.put(key, once(data))
         except QuotaExceeded as error:
             self._taken.discard(kept)
             raise ToolError(f"The file '{kept}' was not kept: {error.message}") from error
@@ -151,5 +151,6 @@ def _unknown() -> NotFound:
     return NotFound("There is no such file.")
 
 
-async def _once(data: bytes) -> AsyncIterator[bytes]:
+async def once(data: bytes) -> AsyncIterator[bytes]:
+    """What is there already, as a stream."""
     yield data

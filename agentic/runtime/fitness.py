@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, overload
+from typing import Any
 
 from agentic.messages import Json
 from agentic.models.fit import LONGEST, suggestion
@@ -86,7 +86,8 @@ class Fitness:
         self._embedding = embedding
         self._learned: Learned | None = None
         self._failed_at = -math.inf
-        self._is_prepared = False
+        self.is_ready = False
+        """Whether the first use is behind."""
         self._lock = asyncio.Lock()
 
     @cached_property
@@ -94,15 +95,10 @@ class Fitness:
         """The words and letters of all examples; some ten milliseconds at the first use."""
         return Wording(list(self._specs.values()), judges().common)
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether the first use is behind."""
-        return self._is_prepared
-
     def prepare(self) -> None:
         """Have the first use behind: of the judges, and of the tools' own rules, which may have much to make."""
         self.judge("")
-        self._is_prepared = True
+        self.is_ready = True
 
     def quick(self, text: str) -> list[Fit]:
         """Every tool with its fit, best first: 0.95 and more where a rule reads arguments, else by words and letters.
@@ -178,11 +174,7 @@ class Fitness:
         """
         async with self._lock:
             if self._learned is None and not self._has_just_failed():
-                try:
-                    self._learned = await self._embedded(embedder)
-                except (Exception, SystemExit):
-                    self._failed_at = time.monotonic()
-                    raise
+                self._learned = await self._embedded(embedder)
         return self._learned
 
     async def _embedded(self, embedder: Embedder) -> Learned:
@@ -203,13 +195,7 @@ class Fits(Sequence[Fit]):
     def __init__(self, judge: Callable[[], Sequence[Fit]]) -> None:
         self._judge = judge
 
-    @overload
-    def __getitem__(self, place: int) -> Fit: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Fit]: ...
-
-    def __getitem__(self, place: int | slice) -> Fit | Sequence[Fit]:
+    def __getitem__(self, place: Any) -> Any:
         return self._judge()[place]
 
     def __len__(self) -> int:

@@ -70,6 +70,3 @@ class Indexes:
         if self.text_index is None:
             raise StorageError("No full-text index is installed. Install a plugin that brings one.")
         return self.text_index.collection(scope)
-
-
-NO_INDEXES = Indexes(Embedders({}), None, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 
 from agentic.messages import Json
 from agentic.runtime.conversations import Conversations, Turn
@@ -11,6 +12,7 @@ from agentic.runtime.conversations import Conversations, Turn
 PATIENCE_S = 0.05
 
 
+@dataclass(slots=True, eq=False)
 class Opening:
     """Stores the request of a run, once somebody wants to read of it or after PATIENCE_S.
 
@@ -19,26 +21,18 @@ class Opening:
     ``failed`` is called where the request cannot be stored.
     """
 
-    def __init__(
-        self,
-        conversations: Conversations,
-        session_id: str,
-        turn: Turn,
-        *,
-        new: bool,
-        run_id: str,
-        failed: Callable[[], None],
-    ) -> None:
-        self._conversations = conversations
-        self._session_id = session_id
-        self._turn = turn
-        self._new = new
-        self._run_id = run_id
-        # Let go of at the end: the run, which holds this, is what it belongs to.
-        self._failed: Callable[[], None] | None = failed
-        self._task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        if new:
+    conversations: Conversations
+    session_id: str
+    turn: Turn
+    new: bool
+    run_id: str
+    # Let go of at the end: the run, which holds this, is what it belongs to.
+    failed: Callable[[], None] | None
+    _task: asyncio.Task[None] | None = field(default=None, init=False)
+    _timer: asyncio.TimerHandle | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        if self.new:
             self._timer = asyncio.get_running_loop().call_later(PATIENCE_S, self._begin)
         else:
             self._begin()
@@ -68,8 +62,8 @@ class Opening:
 
     async def _follow(self, request: asyncio.Task[None], answer: Sequence[Json]) -> None:
         await request
-        length = self._turn.length + len(self._turn.new)
-        await self._conversations.finish(self._session_id, answer, length=length)
+        length = self.turn.length + len(self.turn.new)
+        await self.conversations.finish(self.session_id, answer, length=length)
 
     def _begin(self, answer: Sequence[Json] = ()) -> asyncio.Task[None]:
         if self._timer is not None:
@@ -77,14 +71,12 @@ class Opening:
             self._timer = None
         if self._task is None:
             self._task = asyncio.create_task(
-                self._conversations.begin(
-                    self._session_id, self._turn, new=self._new, run_id=self._run_id, answer=answer
-                )
+                self.conversations.begin(self.session_id, self.turn, new=self.new, run_id=self.run_id, answer=answer)
             )
             self._task.add_done_callback(self._begun)
         return self._task
 
     def _begun(self, _: asyncio.Task[None]) -> None:
-        failed, self._failed = self._failed, None
+        failed, self.failed = self.failed, None
         if failed is not None and not self.is_stored:
             failed()

@@ -17,7 +17,7 @@ from agentic.ports.storage import StorageBackend, Stored
 
 logger = logging.getLogger(__name__)
 
-PREFIX = "servers/"
+SERVERS = "servers/"
 LEASE_S = 15.0
 MOST = 1000
 
@@ -49,22 +49,23 @@ class Presence:
 
     async def is_alive(self, server: str) -> bool:
         """Whether a process other than this one has given a sign of life within the lease."""
-        stored = await self._storage.load(PREFIX + server) if server else None
+        stored = await self._storage.load(SERVERS + server) if server else None
         return stored is not None and not self._is_over(stored)
 
     async def gone(self) -> dict[str, float]:
         """The processes that ended without closing: id to wall time of the last sign. Raises StorageError."""
-        found = await self._storage.list(PREFIX, limit=MOST)
-        return {one.key.removeprefix(PREFIX): one.updated for one in found if self._is_over(one)}
+        found = await self._storage.list(SERVERS, limit=MOST)
+        return {one.key.removeprefix(SERVERS): one.updated for one in found if self._is_over(one)}
 
     async def present(self) -> list[str]:
         """The processes other than this one that are at work, and those that were killed within the lease."""
-        found = await self._storage.list(PREFIX, limit=MOST)
-        return [one.key.removeprefix(PREFIX) for one in found if one.key != PREFIX + self.id and not self._is_over(one)]
+        found = await self._storage.list(SERVERS, limit=MOST)
+        others = [one for one in found if one.key != SERVERS + self.id]
+        return [one.key.removeprefix(SERVERS) for one in others if not self._is_over(one)]
 
     async def forget(self, server: str) -> None:
         """Remove what a process that is gone has left here."""
-        await self._storage.delete(PREFIX + server)
+        await self._storage.delete(SERVERS + server)
 
     async def aclose(self) -> None:
         """Be seen no more."""
@@ -74,12 +75,12 @@ class Presence:
         await asyncio.wait([self._beating])
         self._beating = None
         try:
-            await self._storage.delete(PREFIX + self.id)
+            await self._storage.delete(SERVERS + self.id)
         except StorageError as error:
             logger.warning("[Presence] Not signed off: %s", error.message)
 
     def _is_over(self, stored: Stored) -> bool:
-        is_own = stored.key == PREFIX + self.id
+        is_own = stored.key == SERVERS + self.id
         return not is_own and time.time() - stored.updated > self.lease_s
 
     async def _beat(self) -> None:
@@ -91,5 +92,5 @@ class Presence:
             await asyncio.sleep(self.lease_s / 3)
 
     async def _sign(self) -> None:
-        await self._storage.save(PREFIX + self.id, {})
+        await self._storage.save(SERVERS + self.id, {})
         self._is_seen = True

@@ -34,22 +34,18 @@ class Reading:
         self._text = text[:LONGEST]
         self._whole = text
         self._history = history
-        self._near: tuple[list[Fit], Shape] | None = None
+        self.is_settled = False
+        """Whether the dearer judge has spoken."""
 
-    @property
+    @cached_property
     def fits(self) -> list[Fit]:
         """Every tool, best first."""
-        return self._near[0] if self._near else self._fits
+        return self._quick.fits()
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether the dearer judge has spoken."""
-        return self._near is not None
-
-    @property
+    @cached_property
     def shape(self) -> Shape:
         """The request's facts and what they are judged to mean."""
-        return self._near[1] if self._near else self._shape
+        return self._weighed(self._quick, None)
 
     async def settle(self) -> None:
         """Ask the dearer judge where the cheap one is not sure. The first request waits until the judges are there."""
@@ -59,7 +55,7 @@ class Reading:
             found = await self._fitness.judge_near(self._text, self._quick)
             if found is not None:
                 judged, vector = found
-                self._near = judged.fits(), self._weighed(judged, vector)
+                self.fits, self.shape, self.is_settled = judged.fits(), self._weighed(judged, vector), True
 
     @cached_property
     def _facts(self) -> Shape:
@@ -77,14 +73,6 @@ class Reading:
             before = next(message.text for message in reversed(self._history) if message.role == "user")
         return self._fitness.judge(self._whole, before)
 
-    @cached_property
-    def _fits(self) -> list[Fit]:
-        return self._quick.fits()
-
-    @cached_property
-    def _shape(self) -> Shape:
-        return self._weighed(self._quick, None)
-
     def _weighed(self, judged: Judged, vector: Any) -> Shape:
         raw = list(judged.raw.values())
         talk, chain, parts = chances(self._pieces, raw, vector)
@@ -93,7 +81,7 @@ class Reading:
         return replace(self._facts, tool=tool, parts=parts / (chain + parts or 1.0))
 
     def _is_unsure(self) -> bool:
-        shape = self._shape
+        shape = self.shape
         if UNSURE_OF_TOOL < shape.tool < 1 - UNSURE_OF_TOOL:
             return True
         if shape.tool <= UNSURE_OF_TOOL:

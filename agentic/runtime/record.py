@@ -7,35 +7,30 @@ from collections.abc import Iterable, Sequence
 from agentic.errors import AgenticError, NotFound
 from agentic.events import Entry, HandedOver, RunFailed, RunFinished, TextDelta, ThinkingDelta, entry_to_json
 from agentic.messages import Json, Message, ToolCall, Usage
+from agentic.ports.paging import whole_log
 from agentic.ports.storage import StorageBackend
 from agentic.runtime.conversations import written
 from agentic.runtime.replay import Replay
 from agentic.runtime.run import LiveRun
-from agentic.runtime.spaces import whole_log
 
 PREFIX = "runs/"
 
 
-class Records:
-    """The runs of one user."""
+async def session_of(storage: StorageBackend, run_id: str) -> str:
+    """The session that a stored run of a user was a turn of. Raises NotFound."""
+    [started] = await storage.read(PREFIX + run_id, limit=1) or [None]
+    if started is None:
+        raise NotFound(f"There is no run '{run_id[:64]}'.")
+    return str(started["session_id"])
 
-    def __init__(self, storage: StorageBackend) -> None:
-        self._storage = storage
 
-    async def session_of(self, run_id: str) -> str:
-        """The session that a stored run was a turn of. Raises NotFound."""
-        [started] = await self._storage.read(PREFIX + run_id, limit=1) or [None]
-        if started is None:
-            raise NotFound(f"There is no run '{run_id[:64]}'.")
-        return str(started["session_id"])
-
-    async def trace(self, run_id: str) -> list[Json]:
-        """The stored events of a run. Raises NotFound."""
-        is_name = run_id and "/" not in run_id
-        events = await whole_log(self._storage, PREFIX + run_id) if is_name else []
-        if not events:
-            raise NotFound(f"There is no run '{run_id[:64]}'.")
-        return events
+async def trace(storage: StorageBackend, run_id: str) -> list[Json]:
+    """The stored events of a run of a user. Raises NotFound."""
+    is_name = run_id and "/" not in run_id
+    events = await whole_log(storage, PREFIX + run_id) if is_name else []
+    if not events:
+        raise NotFound(f"There is no run '{run_id[:64]}'.")
+    return events
 
 
 def failed(error: AgenticError, usage: Usage = Usage()) -> RunFailed:
@@ -89,7 +84,7 @@ def answer(live: LiveRun, last: Entry) -> list[Json]:
     client has seen neither those calls nor those results.
     """
     whole = isinstance(last.event, RunFinished) and last.event.reason in ("stop", "tool_calls")
-    handed = _handed_over(live.channel.entries)
+    handed = next((one.event.calls for one in live.channel.entries if isinstance(one.event, HandedOver)), ())
     if not handed:
         return [written(Message("assistant", live.text), run_id=live.id, incomplete=not whole)]
     calls, results = _own_calls(live.channel.entries)
@@ -98,10 +93,6 @@ def answer(live: LiveRun, last: Entry) -> list[Json]:
         written(spoken, run_id=live.id),
         *(written(result, run_id=live.id, internal=True) for result in results),
     ]
-
-
-def _handed_over(entries: Sequence[Entry]) -> tuple[ToolCall, ...]:
-    return next((entry.event.calls for entry in entries if isinstance(entry.event, HandedOver)), ())
 
 
 def _own_calls(entries: Sequence[Entry]) -> tuple[list[ToolCall], list[Message]]:

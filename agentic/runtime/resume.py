@@ -26,8 +26,8 @@ from agentic.events import (
     ToolCallStarted,
     entry_from_json,
 )
-from agentic.identity.listing import every
 from agentic.messages import Message, message_from_json
+from agentic.ports.paging import every, whole_log
 from agentic.ports.space import Principal
 from agentic.ports.storage import Stored
 from agentic.runtime.budget import Budget
@@ -38,7 +38,7 @@ from agentic.runtime.record import PREFIX
 from agentic.runtime.replay import Replay, last_call_number, standing, without_said
 from agentic.runtime.request import RunRequest, request_from_json
 from agentic.runtime.run import LiveRun
-from agentic.runtime.spaces import Scope, of_user, whole_log
+from agentic.runtime.spaces import Scope, of_user
 
 logger = logging.getLogger(__name__)
 
@@ -67,12 +67,6 @@ class Left:
     model: str
     shortlist: frozenset[str] | None = None
     shut_out: bool = False
-
-
-async def open_run_ids(everything: Scope) -> AsyncIterator[str]:
-    """The open runs of all users."""
-    async for record in every(everything.storage, OPEN):
-        yield record.key.removeprefix(OPEN)
 
 
 async def left_runs(everything: Scope, skip: Callable[[str], bool]) -> AsyncIterator[Left]:
@@ -113,50 +107,44 @@ async def _left(everything: Scope, run_id: str, record: Stored) -> Left | None:
     )
 
 
-class Claims:
-    """Takes open runs over from servers that are gone."""
+async def claim(live: LiveRun, everything: Scope, presence: Presence) -> Past | None:
+    """Make an open run this server's, and give it its past; waits while another server is at work on it.
 
-    def __init__(self, everything: Scope, presence: Presence) -> None:
-        self._everything = everything
-        self._presence = presence
-
-    async def take(self, live: LiveRun) -> Past | None:
-        """Make an open run this server's, and give it its past; waits while another server is at work on it.
-
-        None where there is nothing left to go on with: it has ended meanwhile, or was cancelled while it waited.
-        """
-        while live.ended_early is None:
-            record = await self._everything.storage.load(OPEN + live.id)
-            if record is None:
-                return None
-            server = record.value["server"]
-            if server == self._presence.id or not await self._presence.is_alive(server):
-                await self._presence.show()
-                tries = record.value["tries"] + 1
-                mine = open_record(live.principal, live.session_id, self._presence.id, tries)
-                try:
-                    await self._everything.storage.save(record.key, mine, if_version=record.version)
-                except Conflict:
-                    continue
-                return await self._restore(live, tries)
-            await asyncio.sleep(min(self._presence.lease_s / 10, LONGEST_PAUSE_S))
-        return None
-
-    async def _restore(self, live: LiveRun, tries: int) -> Past | None:
-        storage = of_user(self._everything, live.principal).storage
-        log = await whole_log(storage, PREFIX + live.id)
-        kept = await storage.load(f"{PREFIX}{live.id}/checkpoint")
-        if not log or kept is None:
-            await self._everything.storage.delete(OPEN + live.id)
+    None where there is nothing left to go on with: it has ended meanwhile, or was cancelled while it waited.
+    """
+    while live.ended_early is None:
+        record = await everything.storage.load(OPEN + live.id)
+        if record is None:
             return None
-        entries = standing([entry_from_json(item) for item in log])
-        since = kept.value["number"]
-        if isinstance(entries[-1].event, (RunFinished, RunFailed)):
-            # All that may be missing is the answer in the conversation.
-            live.take_over(Channel(entries[:-1], entries[-1]))
-            return Past(length=len(log), tries=tries, since=since, last=entries[-1])
-        restore(live, entries, kept.value)
-        return Past(length=len(log), tries=tries, since=since)
+        server = record.value["server"]
+        if server == presence.id or not await presence.is_alive(server):
+            await presence.show()
+            tries = record.value["tries"] + 1
+            mine = open_record(live.principal, live.session_id, presence.id, tries)
+            try:
+                await everything.storage.save(record.key, mine, if_version=record.version)
+            except Conflict:
+                continue
+            return await _past(live, everything, tries)
+        await asyncio.sleep(min(presence.lease_s / 10, LONGEST_PAUSE_S))
+    return None
+
+
+async def _past(live: LiveRun, everything: Scope, tries: int) -> Past | None:
+    storage = of_user(everything, live.principal).storage
+    log = await whole_log(storage, PREFIX + live.id)
+    kept = await storage.load(f"{PREFIX}{live.id}/checkpoint")
+    if not log or kept is None:
+        await everything.storage.delete(OPEN + live.id)
+        return None
+    entries = standing([entry_from_json(item) for item in log])
+    since = kept.value["number"]
+    if isinstance(entries[-1].event, (RunFinished, RunFailed)):
+        # All that may be missing is the answer in the conversation.
+        live.take_over(Channel(entries[:-1], entries[-1]))
+        return Past(length=len(log), tries=tries, since=since, last=entries[-1])
+    restore(live, entries, kept.value)
+    return Past(length=len(log), tries=tries, since=since)
 
 
 def restore(live: LiveRun, entries: list[Entry], checkpoint: Mapping[str, Any]) -> None:

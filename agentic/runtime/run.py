@@ -168,14 +168,12 @@ class LiveRun:
         """The call under an id of this run, by which the client's next request is known to go on from here."""
         return call if call.id.startswith(f"{self.id}-") else replace(call, id=self.new_call_id())
 
-    async def batches(
-        self, *, first_quiet_s: float | None = None, quiet_s: float | None = None
-    ) -> AsyncIterator[Sequence[Entry]]:
+    async def batches(self, *, quiet_s: float | None = None) -> AsyncIterator[Sequence[Entry]]:
         """The log as it grows, to its last event; empty batches tell of silence.
 
         Nothing comes before the request itself has been stored; if that fails, only the last event does.
         """
-        async for batch in self.channel.batches(first_quiet_s=first_quiet_s, quiet_s=quiet_s):
+        async for batch in self.channel.batches(quiet_s=quiet_s):
             if not batch or await self.is_stored():
                 yield batch
             elif batch[-1] is self.channel.last:

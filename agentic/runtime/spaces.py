@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from agentic.errors import FetchError, NotFound, StorageError
+from agentic.errors import StorageError
 from agentic.ports.blobs import Blob, BlobStore
-from agentic.ports.documents import Document, Documents, Page
+from agentic.ports.documents import Documents
 from agentic.ports.embedder import Embedder
-from agentic.ports.http import Fetched, HttpClient
+from agentic.ports.http import HttpClient
 from agentic.ports.space import Principal, Space
 from agentic.ports.storage import StorageBackend, Stored
 from agentic.ports.texts import Texts
 from agentic.ports.vectors import Vectors
-from agentic.runtime.indexes import NO_INDEXES, Indexes
-
-PAGE = 1000
+from agentic.runtime.indexes import Indexes
 
 
 class ScopedStorage(StorageBackend):
@@ -165,46 +163,6 @@ class NoBlobs(BlobStore):
         return StorageError("No store of files is installed. Install a plugin that brings one.")
 
 
-class NoHttp(HttpClient):
-    """Stands where there is no network to be reached: nothing is fetched."""
-
-    async def get(
-        self,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        timeout_s: float = 20,
-        max_bytes: int = 5_000_000,
-    ) -> Fetched:
-        """Raises FetchError."""
-        raise FetchError("Nothing can be fetched here.")
-
-
-class NoDocuments(Documents):
-    """Stands where no user is: there are no documents."""
-
-    async def list(self, *, after: str | None = None, limit: int = 100) -> Sequence[Document]:
-        """Nothing."""
-        return []
-
-    async def get(self, document_id: str) -> Document:
-        """Raises NotFound."""
-        raise NotFound("there is no such document")
-
-    async def open(self, document_id: str, start: int = 0) -> AsyncIterator[bytes]:
-        """Raises NotFound."""
-        raise NotFound("there is no such document")
-        yield b""
-
-    async def pages(self, document_id: str) -> Sequence[Page]:
-        """Raises NotFound."""
-        raise NotFound("there is no such document")
-
-
-def _no_documents(_storage: StorageBackend, _blobs: BlobStore) -> Documents:
-    return NoDocuments()
-
-
 @dataclass(frozen=True, slots=True)
 class Scope(Space):
     """A part of storage and of files, the client for addresses that strangers name, and what finds things.
@@ -215,11 +173,11 @@ class Scope(Space):
 
     storage: StorageBackend
     blobs: BlobStore
-    http: HttpClient = field(default_factory=NoHttp)
-    documents: Documents = field(default_factory=NoDocuments)
-    indexes: Indexes = NO_INDEXES
+    http: HttpClient
+    documents: Documents
+    indexes: Indexes
+    shelve: Callable[[StorageBackend, BlobStore], Documents]
     name: str = ""
-    shelve: Callable[[StorageBackend, BlobStore], Documents] = _no_documents
 
     async def embedder(self) -> Embedder:
         """See :class:`Space`."""
@@ -241,8 +199,8 @@ class Scope(Space):
             http=self.http,
             documents=self.documents if documents is None else documents,
             indexes=self.indexes,
-            name=name,
             shelve=self.shelve,
+            name=name,
         )
 
     async def clear(self, path: str) -> int:
@@ -253,16 +211,6 @@ class Scope(Space):
         if not self.name:
             raise StorageError("Nothing is indexed here: what is to be found is kept in a user's space of a plugin.")
         return self.name
-
-
-async def whole_log(storage: StorageBackend, key: str) -> list[Any]:
-    """All items of a log, however many; read a page at a time."""
-    items: list[Any] = []
-    while True:
-        found = await storage.read(key, after=len(items), limit=PAGE)
-        items += found
-        if len(found) < PAGE:
-            return items
 
 
 def of_user(everything: Scope, principal: Principal) -> Scope:

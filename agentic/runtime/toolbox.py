@@ -76,9 +76,9 @@ class Toolbox(Tools):
         plugin_of: Callable[[str], str],
         hand_over: Callable[[], None],
         refuse: Callable[[AgenticError], Awaitable[None]],
-        claim: Callable[[ToolCall], ToolCall] = lambda call: call,
-        replay: Replay | None = None,
-        keep: Callable[[], Awaitable[None]] | None = None,
+        claim: Callable[[ToolCall], ToolCall],
+        replay: Replay,
+        keep: Callable[[], Awaitable[None]],
     ) -> None:
         self.specs = specs
         self._tools = {spec.name: tools[spec.name] for spec in specs if not spec.client}
@@ -91,8 +91,8 @@ class Toolbox(Tools):
         self._hand_over = hand_over
         self._claim = claim
         self._refuse = refuse
-        self._replay = replay or Replay()
-        self._keep = keep or _keep_nothing
+        self._replay = replay
+        self._keep = keep
         self._seen: dict[str, list[str]] = {}
         for past in self._replay.finished():
             self._results_of(_key(past.tool, past.arguments)).append(past.result)
@@ -249,7 +249,3 @@ class Toolbox(Tools):
 def _key(tool: str, arguments: Json) -> str:
     """What equal calls have in common."""
     return f"{tool} {json.dumps(arguments, sort_keys=True)}"
-
-
-async def _keep_nothing() -> None:
-    """A run that keeps no checkpoint is written at its end."""

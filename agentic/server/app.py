@@ -20,13 +20,13 @@ UPLOAD = "/api/files/upload"
 # Included routers are matched twice a request, one route after the other: so the routes, the busiest first.
 ROUTES: list[BaseRoute] = [
     *routes_chat.router.routes,
-    LateRoutes(("/v1/models",), ("routes_models",)),
-    LateRoutes(("/api/conversations", "/api/runs"), ("routes_conversations",)),
-    LateRoutes(("/api/files",), ("routes_files",)),
-    LateRoutes(("/api/route",), ("routes_routing",)),
-    LateRoutes(("/api/auth",), ("routes_auth", "routes_logins")),
-    LateRoutes(("/api/keys",), ("routes_keys",)),
-    LateRoutes(("/api/admin/users",), ("routes_users",)),
+    LateRoutes(("/v1/models",), "routes_models"),
+    LateRoutes(("/api/conversations", "/api/runs"), "routes_conversations"),
+    LateRoutes(("/api/files",), "routes_files"),
+    LateRoutes(("/api/route",), "routes_routing"),
+    LateRoutes(("/api/auth",), "routes_auth"),
+    LateRoutes(("/api/keys",), "routes_keys"),
+    LateRoutes(("/api/admin/users",), "routes_users"),
     *health.router.routes,
 ]
 

@@ -19,18 +19,18 @@ from agentic.server.auth import route_path
 
 
 class LateRoutes(BaseRoute):
-    """All routes at or below ``prefixes``, which are those of the ``modules`` of this package, in their order."""
+    """All routes at or below ``prefixes``, which are those of a ``module`` of this package."""
 
-    def __init__(self, prefixes: Sequence[str], modules: Sequence[str]) -> None:
+    def __init__(self, prefixes: Sequence[str], module: str) -> None:
         self._exact = frozenset(prefixes)
         self._below = tuple(f"{prefix}/" for prefix in prefixes)
-        self._modules = modules
+        self._module = module
 
     @cached_property
     def router(self) -> APIRouter:
-        """The routes; the first use imports their modules, and blocks for some tens of milliseconds."""
-        routers: list[APIRouter] = [importlib.import_module(f"agentic.server.{name}").router for name in self._modules]
-        return APIRouter(routes=[route for router in routers for route in router.routes])
+        """The routes; the first use imports their module, and blocks for some tens of milliseconds."""
+        own: APIRouter = importlib.import_module(f"agentic.server.{self._module}").router
+        return APIRouter(routes=own.routes)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """By the path alone: which of the routes it is, and whether the method is allowed, is told when it is known."""

@@ -39,10 +39,7 @@ class _Direct(APIRoute):
 router = APIRouter(prefix="/v1", route_class=_Direct)
 
 
-@router.post(
-    "/chat/completions",
-    openapi_extra={"requestBody": ChatRequest},
-)
+@router.post("/chat/completions", openapi_extra={"requestBody": ChatRequest})
 async def create_chat_completion(request: Request) -> Response:
     """Answer a conversation, streamed or whole, in OpenAI's format."""
     kernel: Kernel = request.app.state.kernel

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 from starlette.responses import Response
 
 from agentic.kernel import Kernel
@@ -24,20 +24,16 @@ from agentic.server.ranges import kept_file
 router = APIRouter(prefix="/api")
 
 
-class Approval(BaseModel):
+class Approval(BaseModel, extra="forbid", strict=True):
     """A person's answer; ``reason`` is told to the model where it is no."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     call_id: str
     approve: bool
     reason: Annotated[str, Field(max_length=1000)] | None = None
 
 
-class Renaming(BaseModel):
+class Renaming(BaseModel, extra="forbid", strict=True):
     """A conversation's new title."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 

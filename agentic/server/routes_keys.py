@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from agentic.errors import NotFound
 from agentic.identity.identity import Identity
@@ -17,10 +17,8 @@ from agentic.ports.space import Principal
 router = APIRouter(prefix="/api/keys", tags=["keys"])
 
 
-class KeyRequest(BaseModel):
+class KeyRequest(BaseModel, extra="forbid"):
     """What a key is for. ``scopes``: what it is good for, empty: everything; without ``expires_in_days`` it stays."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str
     scopes: Annotated[list[Scope], Field(max_length=16)] = []

@@ -17,10 +17,7 @@ from agentic.server.sse import until_left
 router = APIRouter(prefix="/api")
 
 
-@router.post(
-    "/route",
-    openapi_extra={"requestBody": ChatRequest},
-)
+@router.post("/route", openapi_extra={"requestBody": ChatRequest})
 async def explain_route(request: Request) -> Response:
     """Which agent would answer this chat completion, with all bids and reasons; nothing is run or stored."""
     kernel: Kernel = request.app.state.kernel

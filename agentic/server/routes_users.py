@@ -7,7 +7,7 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool
+from pydantic import BaseModel, Field, SecretStr, StrictBool
 
 from agentic.identity.identity import Identity
 from agentic.identity.users import LARGEST, User
@@ -20,10 +20,8 @@ router = APIRouter(prefix="/api/admin/users", tags=["users"])
 Most = Annotated[int, Field(ge=1, le=LARGEST, strict=True)] | Literal["none"] | None
 
 
-class LimitsWanted(BaseModel):
+class LimitsWanted(BaseModel, extra="forbid"):
     """A user's own limits: a number, "none" for no limit, or null for the server's."""
-
-    model_config = ConfigDict(extra="forbid")
 
     requests_per_minute: Most = None
     runs_at_once: Most = None
@@ -40,38 +38,30 @@ class LimitsShown(BaseModel):
     storage_bytes: int | None
 
 
-class NewUser(BaseModel):
+class NewUser(BaseModel, extra="forbid"):
     """A user to be made. The password has at least 8 characters, 12 or more are better, and at most 72 bytes."""
-
-    model_config = ConfigDict(extra="forbid")
 
     username: str
     password: SecretStr
     role: Role = "user"
 
 
-class UserChange(BaseModel):
+class UserChange(BaseModel, extra="forbid"):
     """What is to be changed; what is left out stays. ``limits`` names those that change."""
-
-    model_config = ConfigDict(extra="forbid")
 
     role: Role | None = None
     disabled: StrictBool | None = None
     limits: LimitsWanted | None = None
 
 
-class NewPassword(BaseModel):
+class NewPassword(BaseModel, extra="forbid"):
     """A password of at least 8 characters, and at most 72 bytes."""
-
-    model_config = ConfigDict(extra="forbid")
 
     password: SecretStr
 
 
-class LinkShown(BaseModel):
+class LinkShown(BaseModel, extra="forbid"):
     """By what a user is known at a provider."""
-
-    model_config = ConfigDict(extra="forbid")
 
     issuer: str
     subject: str

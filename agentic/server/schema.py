@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
-from starlette.routing import BaseRoute
 
 from agentic.messages import Json
 from agentic.server.late import LateRoutes
@@ -16,7 +15,8 @@ from agentic.server.late import LateRoutes
 
 def described(app: FastAPI) -> Json:
     """The application's routes in the words of OpenAPI. Late routes are made for it."""
-    routes = [route for one in app.routes for route in _made(one)]
+    made = (one.router.routes if isinstance(one, LateRoutes) else [one] for one in app.routes)
+    routes = list(chain.from_iterable(made))
     for route in routes:
         extra = getattr(route, "openapi_extra", None) or {}
         if isinstance(model := extra.get("requestBody"), type):
@@ -28,13 +28,6 @@ def described(app: FastAPI) -> Json:
         description=app.description,
         routes=routes,
     )
-
-
-def _made(route: BaseRoute) -> Iterator[BaseRoute]:
-    if isinstance(route, LateRoutes):
-        yield from route.router.routes
-    else:
-        yield route
 
 
 def _request_body(model: type[BaseModel]) -> Json:

@@ -61,7 +61,7 @@ async def chunks(live: LiveRun, renderer: Renderer) -> AsyncGenerator[bytes, Non
     clock = asyncio.get_running_loop().time
     held: list[Entry] | None = []
     written_at = clock()
-    async for batch in live.batches(first_quiet_s=TICK_S, quiet_s=TICK_S):
+    async for batch in live.batches(quiet_s=TICK_S):
         if held is None:
             data = renderer.render(batch)
             is_quiet = not data and clock() - written_at >= PING_S
@@ -69,18 +69,14 @@ async def chunks(live: LiveRun, renderer: Renderer) -> AsyncGenerator[bytes, Non
             held += batch
             is_quiet = clock() - written_at >= HOLD_S
             if not any(isinstance(entry.event, SIGNS_OF_LIFE) for entry in held):
-                _raise_failure(held)
+                if held and (error := failure(held[-1].event)) is not None:
+                    raise error
                 if not is_quiet:
                     continue
             data, held = renderer.render(held), None
         if data or is_quiet:
             yield data or PING
             written_at = clock()
-
-
-def _raise_failure(entries: Sequence[Entry]) -> None:
-    if entries and (error := failure(entries[-1].event)) is not None:
-        raise error
 
 
 def failure(event: Event) -> AgenticError | None:

@@ -24,10 +24,12 @@ import orjson
 from agentic.catalog.load import load
 from agentic.catalog.settings import read_settings
 from agentic.messages import Message
+from agentic.ports.paging import whole_log
 from agentic.ports.storage import StorageBackend
-from agentic.runtime.conversations import PREFIX, Conversations, written
+from agentic.runtime.conversations import CONVERSATIONS, Conversations, written
 from agentic.runtime.joining import join
-from agentic.runtime.spaces import NoBlobs, Scope, whole_log
+from agentic.runtime.spaces import NoBlobs, Scope
+from tests.scopes import scope_over
 
 Load = Callable[[int], Awaitable[object]]
 
@@ -52,14 +54,14 @@ async def _measure(options: argparse.Namespace) -> None:
     async with AsyncExitStack() as stack:
         for name in options.storage:
             storage = await stack.enter_async_context(_storage(name))
-            scope, ids = Scope(storage, NoBlobs()), [f"{n:024x}" for n in range(KEPT)]
+            scope, ids = scope_over(storage, NoBlobs()), [f"{n:024x}" for n in range(KEPT)]
             for session_id in ids:
-                await storage.delete(PREFIX + session_id)
-                await storage.append(PREFIX + session_id, _messages(options.messages))
+                await storage.delete(CONVERSATIONS + session_id)
+                await storage.append(CONVERSATIONS + session_id, _messages(options.messages))
             await _row(f"{storage.name}: the log", _reading(storage, ids), options.rounds)
             await _row(f"{storage.name}: the whole turn", _turning(scope, ids), options.rounds)
             for session_id in ids:
-                await storage.delete(PREFIX + session_id)
+                await storage.delete(CONVERSATIONS + session_id)
         if shutil.which("redis-server") is None:
             print("redis-server is not on the PATH: not measured")
             return
@@ -77,7 +79,7 @@ def _messages(number: int) -> list[dict[str, object]]:
 
 
 def _reading(storage: StorageBackend, ids: list[str]) -> Load:
-    return lambda n: whole_log(storage, PREFIX + ids[n % KEPT])
+    return lambda n: whole_log(storage, CONVERSATIONS + ids[n % KEPT])
 
 
 def _turning(scope: Scope, ids: list[str]) -> Load:

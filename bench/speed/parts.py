@@ -81,6 +81,7 @@ async def _toolbox_us() -> float:
     from agentic.runtime.approval import Approvals, Gate, Policy
     from agentic.runtime.budget import Budget, Clock, Limits
     from agentic.runtime.channel import Channel
+    from agentic.runtime.replay import Replay
     from agentic.runtime.toolbox import Toolbox
     from agentic.testing.tool import FakeContext
 
@@ -96,6 +97,9 @@ async def _toolbox_us() -> float:
     async def refuse(error: Exception) -> None:
         raise error
 
+    async def keep() -> None:
+        return None
+
     toolbox = Toolbox(
         [ToolSpec("add", add.description, {"type": "object"})],
         {"add": add},
@@ -106,6 +110,9 @@ async def _toolbox_us() -> float:
         context_of=lambda call_id, plugin: context,
         plugin_of=lambda name: "bench",
         hand_over=lambda: None,
+        claim=lambda call: call,
+        replay=Replay(),
+        keep=keep,
     )
 
     async def bare(n: int) -> object:

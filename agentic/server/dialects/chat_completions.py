@@ -72,7 +72,7 @@ class Completion:
                 # The first chunk carries the decision, so it waits for it where it can.
                 if not (self._began or type(event) is Decided):
                     written.append(self._first())
-                written.append(writer(self, entry))
+                written.append(writer(self, event, entry))
         return b"".join(written)
 
     def fail(self, error: AgenticError) -> bytes:
@@ -122,10 +122,9 @@ class Completion:
             }
         return origin
 
-    def _decide(self, entry: Entry) -> bytes:
-        assert isinstance(entry.event, Decided)
-        self._decided = entry.event
-        return self._data({**self._chunk({}), "agentic": entry_to_json(entry)}) if self._began else b""
+    def _decide(self, event: Decided, entry: Entry) -> bytes:
+        self._decided = event
+        return self._told(entry, {}) if self._began else b""
 
     def _text(self, text: str) -> bytes:
         if self._around_text is None:
@@ -133,28 +132,22 @@ class Completion:
         before, after = self._around_text
         return b"%b%b%b" % (before, escape_line_breaks(dump(text)), after)
 
-    def _think(self, entry: Entry) -> bytes:
-        assert isinstance(entry.event, ThinkingDelta)
-        return self._data(self._chunk({"reasoning_content": entry.event.text}))
+    def _think(self, event: ThinkingDelta, _: Entry) -> bytes:
+        return self._data(self._chunk({"reasoning_content": event.text}))
 
-    def _step(self, entry: Entry) -> bytes:
-        thought = _thought(entry.event)
-        delta = {"reasoning_content": thought} if thought else {}
-        return self._data({**self._chunk(delta), "agentic": entry_to_json(entry)})
+    def _step(self, event: Event, entry: Entry) -> bytes:
+        thought = _thought(event)
+        return self._told(entry, {"reasoning_content": thought} if thought else {})
 
-    def _cite(self, entry: Entry) -> bytes:
-        assert isinstance(entry.event, CitationAdded)
-        self._citations.append(entry.event.citation)
-        return self._data({**self._chunk({}), "agentic": entry_to_json(entry)})
+    def _cite(self, event: CitationAdded, entry: Entry) -> bytes:
+        self._citations.append(event.citation)
+        return self._told(entry, {})
 
-    def _hand_over(self, entry: Entry) -> bytes:
-        assert isinstance(entry.event, HandedOver)
-        calls = [{"index": n, **call_to_json(call)} for n, call in enumerate(entry.event.calls)]
+    def _hand_over(self, event: HandedOver, _: Entry) -> bytes:
+        calls = [{"index": n, **call_to_json(call)} for n, call in enumerate(event.calls)]
         return self._data(self._chunk({"tool_calls": calls}))
 
-    def _finish(self, entry: Entry) -> bytes:
-        event = entry.event
-        assert isinstance(event, RunFinished)
+    def _finish(self, event: RunFinished, _: Entry) -> bytes:
         if (cancelled := failure(event)) is not None:
             return self.fail(cancelled)
         delta: Json = {}
@@ -166,10 +159,14 @@ class Completion:
             written.append(self._data({**self._chunk({}), "choices": [], "usage": _usage(event.usage)}))
         return b"".join((*written, DONE))
 
-    def _fail(self, entry: Entry) -> bytes:
-        error = failure(entry.event)
+    def _fail(self, event: RunFailed, _: Entry) -> bytes:
+        error = failure(event)
         assert error is not None
         return self.fail(error)
+
+    def _told(self, entry: Entry, delta: Json) -> bytes:
+        """A chunk with the entry beside it, for clients that want structure."""
+        return self._data({**self._chunk(delta), "agentic": entry_to_json(entry)})
 
     def _chunk(self, delta: Json, *, finish: str | None = None) -> Json:
         chunk: Json = {
@@ -186,7 +183,7 @@ class Completion:
         return b"data: %b\n\n" % escape_line_breaks(dump(value))
 
 
-WRITERS: dict[type[Event], Callable[[Completion, Entry], bytes]] = {
+WRITERS: dict[type[Event], Callable[[Completion, Any, Entry], bytes]] = {
     Decided: Completion._decide,
     ThinkingDelta: Completion._think,
     CitationAdded: Completion._cite,
