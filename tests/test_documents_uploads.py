@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from agentic.errors import RateLimited
-from tests.document_fixtures import Office, refusal
+from agentic.kernel import Kernel
+from tests.document_fixtures import Office, refusal, traces
 from tests.document_plugins import LineIndexer
 
 EMPTY = "doc_" + "0" * 24
@@ -36,6 +37,36 @@ async def assert_nothing_is_kept(office: Office) -> None:
 
 
 # What is refused
+
+
+async def disable(kernel: Kernel) -> None:
+    await kernel.departures.shut_out("bob")
+
+
+async def delete(kernel: Kernel) -> None:
+    await kernel.departures.delete("bob")
+
+
+async def revoke_keys(kernel: Kernel) -> None:
+    bob = await kernel.identity.users.find("bob")
+    assert bob is not None
+    assert await kernel.identity.keys.revoke_all(bob.id)
+
+
+@pytest.mark.parametrize("shut_out", [disable, delete, revoke_keys])
+@pytest.mark.parametrize("size", [100, 300_000], ids=["short", "long"])
+async def test_upload_of_whoever_is_shut_out_meanwhile_is_401_and_leaves_nothing(
+    office: Office, shut_out: Callable[[Kernel], Awaitable[None]], size: int
+) -> None:
+    async def slow() -> AsyncIterator[bytes]:
+        whole = form(part(b"x" * size))
+        yield whole[:-50]
+        await shut_out(office.kernel)
+        yield whole[-50:]
+
+    assert "not valid" in refusal(await send(office.bob, slow()), 401)
+    await assert_nothing_is_kept(office)
+    assert not traces(office.data / "files", "xxxxx")
 
 
 MALFORMED = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import resource
 import socket
 from collections.abc import Iterator
@@ -72,6 +74,26 @@ def test_upload_that_is_cut_off_or_finds_the_disk_full_leaves_nothing(served: Se
     large = upload(api, b"x" * 5_000_000)
     assert (large.status_code, large.json()["status"]) == (200, "ready")
     assert "Traceback" not in served.stderr
+
+
+def test_slow_upload_of_a_user_who_is_disabled_meanwhile_is_refused_at_its_end(
+    served: Server, api: Api, keys: dict[str, str]
+) -> None:
+    with Api(served, keys["bob"]) as bob, socket.create_connection((bob.base_url.host, bob.base_url.port)) as slow:
+        slow.settimeout(60)
+        head, end = head_of(bob, 0), b"x" * 1_000_000 + b"\r\n--frame--\r\n"
+        length = len(head.partition(b"\r\n\r\n")[2]) + 2_000_000 + len(end)
+        slow.sendall(head_of(bob, length) + b"x" * 2_000_000)
+        assert eventually(lambda: bool(files(served)), within_s=30)
+        assert api.patch("/api/admin/users/bob", json={"disabled": True}).json()["disabled"]
+        slow.sendall(end)
+        answer = http.client.HTTPResponse(slow)
+        answer.begin()
+        assert answer.status == 401
+        assert error_of(json.loads(answer.read()))["type"] == "authentication_error"
+        assert files(served) == []
+        assert not api.patch("/api/admin/users/bob", json={"disabled": False}).json()["disabled"]
+        assert bob.get("/api/files/documents").json()["total"] == 0
 
 
 def test_refusal_reaches_a_client_that_still_sends(api: Api) -> None:

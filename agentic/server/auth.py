@@ -6,6 +6,7 @@ import asyncio
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -32,7 +33,8 @@ class Authentication:
 
     Answers 403 to what the user's role or the scopes of their key do not reach, and 429 beyond their requests a
     minute. It does so before the body is read, and whether or not the path exists. The principal goes into
-    ``scope["state"]["principal"]``; for /ready, which anybody may ask, it is None where no valid token came. The CORS
+    ``scope["state"]["principal"]``; for /ready, which anybody may ask, it is None where no valid token came. Who reads
+    a long body asks ``scope["state"]["admitted"]`` at its end whether they would still be let in. The CORS
     middleware belongs outside of this one: preflights carry no token and end there. ``identity_source`` is called at
     each request, because the app is built before the storage is open.
     """
@@ -58,11 +60,12 @@ class Authentication:
             principal = await identity.authenticate(_bearer(scope))
             await identity.meter.take_request(principal)
             refuse_beyond(principal, scope.get("method", "GET"), route_path(scope))
+            state = {"principal": principal, "admitted": partial(_admitted, identity, scope)}
         except AgenticError as error:
             refusal = error_response(error) if scope["type"] == "http" else WebSocketClose(_POLICY_VIOLATION)
             await refusal(scope, receive, send)
             return
-        await self._app(_with_principal(scope, principal), receive, send)
+        await self._app(_with(scope, **state), receive, send)
 
     async def _recognise(self, scope: Scope) -> Scope:
         try:
@@ -70,12 +73,19 @@ class Authentication:
                 principal = await self._identity().authenticate(_bearer(scope))
         # Without storage nobody can be recognised, and /ready is there to say so.
         except (AgenticError, TimeoutError):
-            return _with_principal(scope, None)
-        return _with_principal(scope, principal)
+            return _with(scope, principal=None)
+        return _with(scope, principal=principal)
 
 
-def _with_principal(scope: Scope, principal: Principal | None) -> Scope:
-    return {**scope, "state": {**scope.get("state", {}), "principal": principal}}
+async def _admitted(identity: Identity, scope: Scope) -> Principal:
+    """Who asks, as it is now. Raises Unauthorized, Forbidden, StorageError."""
+    principal = await identity.authenticate(_bearer(scope))
+    refuse_beyond(principal, scope.get("method", "GET"), route_path(scope))
+    return principal
+
+
+def _with(scope: Scope, **state: object) -> Scope:
+    return {**scope, "state": {**scope.get("state", {}), **state}}
 
 
 def _bearer(scope: Scope) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from agentic.documents.library import Library
 from agentic.errors import AgenticError, NotFound, PayloadTooLarge
 from agentic.messages import Json, dump
 from agentic.ports.documents import Document, DocumentStatus, Passage
+from agentic.ports.space import Principal
 from agentic.server.multipart import Form
 from agentic.server.ranges import kept_file
 
@@ -66,7 +67,7 @@ async def upload(
     try:
         form = Form(request.headers.get("content-type", ""), body.pieces())
         await form.begin()
-        document = await library.add(principal, form.name, form.file())
+        document = await library.add(principal, form.name, _admitted_to_its_end(form, request.state.admitted))
     except ClientDisconnect:
         logger.info("[Files] Upload cut off by its client")
         return Response(status_code=400)
@@ -144,6 +145,13 @@ async def search_documents(request: Request, body: Search) -> Response:
             names[document_id] = (await shelf.get(document_id)).name
     shown = [shown_passage(one, names[one.document_id]) for one in found if one.document_id in names]
     return _answer({"passages": shown})
+
+
+async def _admitted_to_its_end(form: Form, admitted: Callable[[], Awaitable[Principal]]) -> AsyncIterator[bytes]:
+    """The file of a form. Raises what ``admitted`` raises when it has come, which may be hours after it began."""
+    async for piece in form.file():
+        yield piece
+    await admitted()
 
 
 class Body:

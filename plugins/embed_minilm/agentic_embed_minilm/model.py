@@ -6,6 +6,7 @@ This module is imported at the first use, for it imports numpy, onnxruntime and 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import numpy
 import onnxruntime  # type: ignore[import-untyped]  # it ships no types
 from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
 
 from agentic import ModelUnavailable
 
@@ -89,7 +91,14 @@ def _verified(path: Path, sha256: str) -> bytes:
 
 
 def _tokenizer(content: bytes, max_tokens: int) -> Tokenizer:
-    tokenizer = Tokenizer.from_buffer(content)
+    # In steps, each of which holds up all other threads: reading the file as a whole would for as long as all together.
+    told = json.loads(content)
+    model, vocabulary = told["model"], told["model"].pop("vocab")
+    special = {token["content"]: token["id"] for token in told["added_tokens"]}
+    tokenizer = Tokenizer.from_str(json.dumps({**told, "model": {**model, "vocab": special}}))
+    tokenizer.model = WordPiece(
+        vocabulary, unk_token=model["unk_token"], max_input_chars_per_word=model["max_input_chars_per_word"]
+    )
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     return tokenizer

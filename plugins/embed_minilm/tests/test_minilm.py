@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
 from agentic import ModelUnavailable
 from agentic_embed_minilm import agentic_embedders
@@ -116,6 +117,18 @@ async def test_a_very_long_text_is_cut_and_costs_no_more_than_its_beginning(embe
 async def test_odd_texts_have_vectors_too(embedder: MiniLMEmbedder, text: str) -> None:
     vectors = await embedder.embed([text], "passage")
     assert abs(float((vectors[0] ** 2).sum()) - 1) < 1e-5
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Hello worlds, unbelievably naïve!", "[CLS] a [MASK] [SEP] [PAD] [UNK]", "日本語 और ไทย", "x" * 150, "", " \n"],
+)
+def test_tokens_are_those_of_the_file_read_as_a_whole(text: str) -> None:
+    whole = Tokenizer.from_file(str(library.TOKENIZER_FILE))
+    whole.no_padding()
+    in_steps = library._tokenizer(library.TOKENIZER_FILE.read_bytes(), max_tokens=128)
+    assert in_steps.encode(text).ids == whole.encode(text).ids
+    assert in_steps.get_vocab() == whole.get_vocab()
 
 
 async def test_concurrent_calls_load_the_model_once_and_keep_the_loop_free(monkeypatch: pytest.MonkeyPatch) -> None:

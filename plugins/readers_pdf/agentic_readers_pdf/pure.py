@@ -58,10 +58,14 @@ class _Document:
                 yield Entry(level, str(item.title), page + 1)
 
     def texts(self) -> Iterator[str]:
-        for number, page in enumerate(self._document.pages, 1):
-            with _told_apart(damaged_page(number)):
-                text = "\n".join((page.extract_text().rstrip(), *_filled_in(page)))
-            yield text
+        for number in range(len(self._document.pages)):
+            yield self.text(number)
+
+    def text(self, number: int) -> str:
+        """The text of one page, counted from 0. Raises ToolError."""
+        with _told_apart(damaged_page(number + 1)):
+            page = self._document.pages[number]
+            return "\n".join((page.extract_text().rstrip(), *_filled_in(page)))
 
 
 def _filled_in(page: pypdf.PageObject) -> Iterator[str]:

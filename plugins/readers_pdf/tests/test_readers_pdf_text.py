@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pypdf
 import pytest
 from pypdf.generic import ArrayObject, DecodedStreamObject, DictionaryObject, NameObject, NumberObject, TextStringObject
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.pdfgen.canvas import Canvas
 
-from agentic import DocumentReader, Page
+from agentic import DocumentReader, Page, ToolError
+from agentic.testing.reader import text_in
 from agentic_readers_pdf import agentic_document_readers
 from agentic_readers_pdf.outline import Entry, Outline
 from agentic_readers_pdf.pdfium import PdfiumReader
@@ -142,3 +146,41 @@ def test_a_field_that_no_viewer_shows_is_not_read(reader: DocumentReader, pdf: M
 def test_marks_within_words_do_not_hide_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pdf: MakePdf) -> None:
     monkeypatch.setattr(pypdf.PageObject, "extract_text", lambda page: "exam\xadple of zero\u200bwidth\u2060 marks")
     assert pages_of(PypdfReader(), pdf([["x"]]), tmp_path) == [Page("example of zerowidth marks\n", 1)]
+
+
+def _from_top_to_bottom(title: str, lines: Sequence[str]) -> bytes:
+    """A page of Japanese whose font no file holds, under a title from left to right."""
+    whole = io.BytesIO()
+    canvas = Canvas(whole, invariant=1)
+    font = UnicodeCIDFont("HeiseiMin-W3", isVertical=True)
+    pdfmetrics.registerFont(font)
+    canvas.drawString(50, 780, title)
+    canvas.setFont(font.fontName, 20)
+    for number, line in enumerate(lines):
+        canvas.drawString(500 - 30 * number, 700, line)
+    canvas.showPage()
+    canvas.drawString(50, 780, "The next page")
+    canvas.save()
+    return whole.getvalue()
+
+
+def test_lines_from_top_to_bottom_are_read_though_the_file_holds_no_font(
+    reader: DocumentReader, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.pdf"
+    path.write_bytes(_from_top_to_bottom("Minutes", ["日本語の文章", "今日はいい天気"]))
+    first, second = reader.read(path)
+    assert {"Minutes", "日本語の文章", "今日はいい天気"} <= set(first.text.split())
+    assert second.text == "The next page\n"
+
+
+def test_pages_that_are_whole_are_read_by_one_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pdf: MakePdf, scan: Callable[[int], bytes]
+) -> None:
+    monkeypatch.setattr(PypdfReader, "opened", None)
+    path = tmp_path / "a.pdf"
+    path.write_bytes(pdf([["A short page."], [], [f"Line {n} of a long page." for n in range(50)]]))
+    assert text_in(list(PdfiumReader().read(path))).startswith("A short page.")
+    path.write_bytes(scan(2))
+    with pytest.raises(ToolError, match="pictures"):
+        list(PdfiumReader().read(path))

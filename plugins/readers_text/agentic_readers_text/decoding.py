@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from agentic import ToolError
+from agentic_readers_text.charsets import likeliest_encoding, wide_encoding
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -25,13 +26,6 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 _UNWANTED = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
-_LEGACY = ["cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp932", "euc_jp", "gb18030", "big5", "cp949"]
-_OTHER_SCRIPTS = [*_LEGACY, "cp1256", "tis_620", "cp866"]
-"""These as well where most letters are beyond ASCII: to them, damage in western text would be letters."""
-
-_LATIN = re.compile(rb"[A-Za-z]")
-_HALF_WIDTH = re.compile("[\uff61-\uff9f]{2}")
-_BEYOND_HALF_WIDTH = re.compile("[^\x00-\x7f\uff61-\uff9f]")
 _SHIFTS = (b"\x1b$B", b"\x1b$@")
 """What begins Japanese letters in mails and old pages, which are ASCII from outside."""
 
@@ -45,7 +39,7 @@ def text_of_head(head: bytes) -> str | None:
     """What a document's first bytes say, roughly, or None if they are not text. For recognising, not for reading."""
     if head.lstrip().startswith(_NOT_FOR_READERS):
         return None
-    marked = next((name for mark, name in _MARKS if head.startswith(mark)), None) or _wide(head)
+    marked = next((name for mark, name in _MARKS if head.startswith(mark)), None) or wide_encoding(head)
     if marked:
         text = head.decode(marked, "replace")
         return text if text.count("\ufffd") <= 1 and _is_calm(text, len(text)) else None
@@ -69,24 +63,11 @@ def _is_mostly_utf8(text: str, wrong: int) -> bool:
     return sound >= 20 * wrong
 
 
-def _wide(head: bytes) -> str | None:
-    """UTF-16 without its mark: every second byte of western text is zero."""
-    half = len(head) // 2
-    if half < 2:
-        return None
-    even, odd = head[: 2 * half : 2].count(0), head[1 : 2 * half : 2].count(0)
-    if odd > half // 2 and even <= half // 100:
-        return "utf-16-le"
-    if even > half // 2 and odd <= half // 100:
-        return "utf-16-be"
-    return None
-
-
 def encoding_of(path: Path) -> str:
     """The encoding of a text file. Reads it once, in blocks."""
     with path.open("rb") as source:
         head = source.read(_BLOCK)
-        marked = next((name for mark, name in _MARKS if head.startswith(mark)), None) or _wide(head[:65536])
+        marked = next((name for mark, name in _MARKS if head.startswith(mark)), None) or wide_encoding(head)
         if marked:
             return marked
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -103,28 +84,7 @@ def encoding_of(path: Path) -> str:
         return "iso2022_jp_ext"
     if wrong <= 0 or beyond - wrong >= 20 * wrong:
         return "utf-8"
-    return _legacy(path)
-
-
-def _legacy(path: Path) -> str:
-    """The likeliest of the encodings from before UTF-8."""
-    from charset_normalizer import from_bytes
-
-    telling = _telling(path)
-    latin = len(_LATIN.findall(telling))
-    matches = list(from_bytes(telling, cp_isolation=_LEGACY if latin > len(telling) // 3 else _OTHER_SCRIPTS))
-    for match in matches:
-        near = match.chaos <= matches[0].chaos + 0.02 and match.coherence >= matches[0].coherence - 0.1
-        # Western letters have the same places in several code pages; this is the one that most files have.
-        if near and "cp1252" in match.could_be_from_charset:
-            return "cp1252"
-    found = matches[0].encoding if matches else "cp1252"
-    return "cp1252" if found == "cp932" and _is_western(telling.decode(found, "replace")) else found
-
-
-def _is_western(japanese: str) -> bool:
-    """Whether what reads as Japanese is a sign here and there, such as that of degrees: no word of it is written so."""
-    return not _BEYOND_HALF_WIDTH.search(japanese) and not _HALF_WIDTH.search(japanese)
+    return likeliest_encoding(_telling(path))
 
 
 def _telling(path: Path) -> bytes:

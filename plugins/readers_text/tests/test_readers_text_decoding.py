@@ -18,6 +18,13 @@ TEXTS = {
     "latin-1": "L'été dernier, la forêt brûlait près du château; où étaient les élèves, à côté?",
     "cp1250": "Příliš žluťoučký kůň úpěl ďábelské ódy, zažółć gęślą jaźń.",
     "cp1251": "Привет мир, это проверка кодировки текста.",
+    "cp1255": "כל בני האדם נולדו בני חורין ושווים בערכם ובזכויותיהם.",
+    "cp1257": "Visi žmonės gimsta laisvi ir lygūs savo orumu ir teisėmis.",
+    "iso8859-2": "Wszyscy ludzie rodzą się wolni i równi pod względem swej godności i swych praw.",
+    "iso8859-5": "Все люди рождаются свободными и равными в своем достоинстве и правах.",
+    "iso8859-6": "يولد جميع الناس أحرارا متساوين في الكرامة والحقوق.",
+    "koi8-u": "Всі люди народжуються вільними і рівними у своїй гідності та правах.",
+    "mac-cyrillic": "Все люди рождаются свободными и равными в своем достоинстве и правах.",
     "koi8-r": "Привет мир, это проверка кодировки текста, и ещё немного слов.",
     "cp1253": "Καλημέρα κόσμε, αυτό είναι ένα κείμενο.",
     "shift_jis": "日本語の文章を書いてみました。今日はいい天気です。",
@@ -29,6 +36,8 @@ TEXTS = {
     "utf-16-le": "Plain words and naïve café.",
     "utf-16-be": "Plain words and naïve café.",
     "utf-32": "Plain words and naïve café.",
+    "utf-32-le": "Plain words and naïve café.",
+    "utf-32-be": "Все люди рождаются свободными.",
     "utf-8-sig": "Plain words and 日本語.",
 }
 
@@ -40,8 +49,27 @@ def test_encodings_are_found_out(read: Read, encoding: str, text: str) -> None:
     assert text_in(read(PlainTextReader(), data)) == f"{text}\n{text}\n"
 
 
-def test_signs_here_and_there_are_western(read: Read) -> None:
-    text = "temp: 20°C ± 0.5\n"
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Все люди рождаются свободными, 30 статей.\n",
+        "כל בני האדם נולדו בני חורין.\n",
+        "人人生而自由,在尊严和权利上一律平等。\n第 2 条\n",
+        "모든 인간은 태어날 때부터 자유롭다.\n",
+        "सभी मनुष्यों को स्वतन्त्रता प्राप्त है.\n",
+    ],
+)
+def test_wide_characters_need_no_mark_in_any_script(read: Read, text: str, encoding: str) -> None:
+    data = text.encode(encoding)
+    assert PlainTextReader().recognise(data, "") == "text/plain"
+    assert text_in(read(PlainTextReader(), data)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["temp: 20°C ± 0.5\n", "5 €\n", "½ cup\n", "§ 12\n", "a naïve señor Müller\n", "It’s “fine” – he said…\n"]
+)
+def test_signs_and_letters_here_and_there_are_western(read: Read, text: str) -> None:
     assert text_in(read(PlainTextReader(), text.encode("cp1252"))) == text
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from agentic import StorageError
 from agentic_vectors_chroma.files import Scrubbing, erase
+from agentic_vectors_chroma.holding import Taken, hold, let_go
 from agentic_vectors_chroma.settings import Settings
 
 T = TypeVar("T")
@@ -35,7 +36,10 @@ class Connection:
         return f"Chroma ({self._settings.chroma_host}:{self._settings.chroma_port})"
 
     def use(self, work: Callable[[Any], T]) -> T:
-        """Do something with the client. Raises StorageError for whatever Chroma, its server or the disk refuse."""
+        """Do something with the client. Raises StorageError for whatever Chroma, its server or the disk refuse.
+
+        So it does while another process has the folder.
+        """
         # Chroma begins with a part of numpy, and whoever imports all of it at that moment would get half.
         import numpy  # noqa: F401, I001
         import chromadb
@@ -45,6 +49,8 @@ class Connection:
             return work(self._made())
         except (httpx.HTTPError, ConnectionError) as error:
             raise self._away(error) from error
+        except Taken as error:
+            raise self._taken(error) from error
         except OSError as error:
             raise StorageError(f"{self.place} failed: {error.strerror or type(error).__name__}.") from error
         except chromadb.errors.ChromaError as error:
@@ -68,6 +74,15 @@ class Connection:
         scrubbing = self._scrubbing
         if scrubbing is not None:
             self.use(lambda _: scrubbing.scrub())
+
+    def close(self) -> None:
+        """Close the client, and let other processes at the folder. It is opened anew at the next use."""
+        with self._making:
+            client, self._client = self._client, None
+            if client is not None:
+                client.close()
+                if self.folder is not None:
+                    let_go(self.folder)
 
     def _made(self) -> Any:
         with self._making:
@@ -99,10 +114,22 @@ class Connection:
 
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
-        if self._scrubbing is not None:
-            # What a crash has kept from being overwritten; Chroma is not at work yet.
-            self._scrubbing.scrub()
-        return chromadb.PersistentClient(str(folder), settings=_quiet())
+        hold(folder)
+        try:
+            if self._scrubbing is not None:
+                self._scrubbing.begin()
+            return chromadb.PersistentClient(str(folder), settings=_quiet())
+        except BaseException:
+            let_go(folder)
+            raise
+
+    def _taken(self, by: Taken) -> StorageError:
+        logger.error("[Chroma] In use: process=%s folder=%s", by or "unknown", self.folder)
+        return StorageError(
+            f"{self.place} is in use by another process, and without a server Chroma serves one at a time. Stop that "
+            "one (agentic serve, as a rule), or run a server for both, 'chroma run --path' and the folder, and set "
+            "CHROMA_HOST."
+        )
 
     def _away(self, error: Exception) -> StorageError:
         logger.error("[Chroma] Away: %s: %s", type(error).__name__, error)

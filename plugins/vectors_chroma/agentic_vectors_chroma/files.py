@@ -43,22 +43,38 @@ def erase(folder: Path) -> None:
 class Scrubbing:
     """Overwrites what Chroma puts into a new index file for want of vectors: whatever lay in the process's memory.
 
-    That may be anybody's text. Nothing is read from there, since the index says that it is empty. Call it where no one
-    writes; an index that was seen once is left alone, since it may be written by the next one who reads.
+    That may be anybody's text. Nothing is read from there, since the index says that it is empty. Chroma makes such a
+    file with the collection, and anew where it first looks into one that is still empty. Call it after both, where no
+    one writes; an index that was seen twice is left alone, since it may be written by the next one who reads.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._seen: set[str] = set()
+        self._found: dict[str, int] = {}
+        self._made: set[str] = set()
+
+    def begin(self) -> None:
+        """Before Chroma is at work: look at every index, as a crash may have left it. Raises OSError."""
+        for path in _indexes(self._folder):
+            self._found[path.name] = self._overwritten(path)
 
     def scrub(self) -> None:
-        """Look at the indexes that are new since the last time. Raises OSError."""
+        """Look at the indexes that were made since the last time. Raises OSError."""
         for path in _indexes(self._folder):
-            if path.name not in self._seen:
-                self._seen.add(path.name)
-                if _is_empty(path / "header.bin"):
-                    for name in _OF_VECTORS:
-                        _overwrite(path / name)
+            if path.name not in self._made and self._found.get(path.name) != _changed(path):
+                self._made.add(path.name)
+                self._overwritten(path)
+
+    def _overwritten(self, path: Path) -> int:
+        if _is_empty(path / "header.bin"):
+            for name in _OF_VECTORS:
+                _overwrite(path / name)
+        return _changed(path)
+
+
+def _changed(index: Path) -> int:
+    vectors = index / _OF_VECTORS[0]
+    return vectors.stat().st_mtime_ns if vectors.exists() else 0
 
 
 def _indexes(folder: Path) -> Iterator[Path]:

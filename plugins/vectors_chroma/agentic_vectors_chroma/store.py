@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -28,6 +29,7 @@ class ChromaStore(VectorStore):
             THREADS, "chroma", closed="The store of vectors is closed: the server is shutting down."
         )
         self._writing = threading.Lock()
+        self._searched: set[tuple[str, str]] = set()
 
     def collection(self, scope: str, *, embedder: str, dimensions: int) -> Vectors:
         """The vectors of a scope, bound to one embedder. Raises ValueError for what is no scope."""
@@ -55,12 +57,21 @@ class ChromaStore(VectorStore):
         return None
 
     async def aclose(self) -> None:
-        """Wait for what is being done, and end the threads."""
+        """Wait for what is being done, end the threads, and let other processes at the folder."""
         await self._threads.aclose()
+        await asyncio.to_thread(self._connection.close)
 
     async def read(self, scope: str, work: Callable[[Scope], T]) -> T:
         """Do something with a scope in a thread."""
         return await self._threads.do(lambda: self._connection.use(lambda client: work(Scope(client, scope))))
+
+    async def search(self, scope: str, embedder: str, work: Callable[[Scope], T]) -> T:
+        """Search in a thread. The first time Chroma may make the index anew, which is then a change like any other."""
+        if not self.is_alone or (scope, embedder) in self._searched:
+            return await self.read(scope, work)
+        found = await self.write(scope, work)
+        self._searched.add((scope, embedder))
+        return found
 
     async def write(self, scope: str, work: Callable[[Scope], T]) -> T:
         """Change a scope in a thread, one change after another, and erase what it left in files if it was dropped."""
@@ -100,7 +111,9 @@ class ChromaVectors(Vectors):
         if tuple(vector.shape) != (self._dimensions,):
             raise ValueError(f"a vector of {self._dimensions} numbers, not of shape {vector.shape}")
         wanted = None if doc_ids is None else list(doc_ids)
-        return await self._store.read(self._scope, lambda scope: scope.search(self._embedder, vector, k, wanted))
+        return await self._store.search(
+            self._scope, self._embedder, lambda scope: scope.search(self._embedder, vector, k, wanted)
+        )
 
     async def delete(self, doc_id: str) -> int:
         """Remove the document's rows."""

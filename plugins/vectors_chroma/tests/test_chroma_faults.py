@@ -18,6 +18,7 @@ from agentic import StorageError
 from agentic.testing.killed_writers import files_with
 from agentic_vectors_chroma import agentic_vector_stores
 from agentic_vectors_chroma.connection import Connection
+from agentic_vectors_chroma.holding import LOCK
 from agentic_vectors_chroma.settings import Settings
 from agentic_vectors_chroma.store import ChromaStore
 
@@ -129,10 +130,72 @@ async def test_new_index_file_holds_nothing_of_the_process_memory(tmp_path: Path
     # As a crash leaves it between Chroma's write and ours.
     await asyncio.to_thread(files[0].write_bytes, b"a text in memory")
     reopened = ChromaStore(Connection(Settings(), tmp_path / "chroma"))
+    assert await reopened.health() is None
+    assert {byte for path in files for byte in await asyncio.to_thread(path.read_bytes)} == {0}
+    # Chroma makes an empty index anew where it first looks into one.
     for number in range(10):
         assert len(await reopened.collection(f"s{number}", embedder="e", dimensions=16).search(ROWS[0], 5)) == 1
     assert {byte for path in files for byte in await asyncio.to_thread(path.read_bytes)} == {0}
     await reopened.aclose()
+
+
+HOLDER = """
+import asyncio, os, pathlib, sys, numpy
+from agentic_vectors_chroma.connection import Connection
+from agentic_vectors_chroma.settings import Settings
+from agentic_vectors_chroma.store import ChromaStore
+
+async def main():
+    store = ChromaStore(Connection(Settings(), pathlib.Path(sys.argv[1])))
+    vectors = store.collection("s", embedder="e", dimensions=16)
+    await vectors.add("doc", [0], numpy.eye(16, dtype=numpy.float32)[:1])
+    forked = os.fork()
+    if not forked:
+        # Outlives its parent, until its input ends.
+        sys.stdin.read()
+        os._exit(0)
+    print(forked, flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+
+asyncio.run(main())
+"""
+
+
+async def test_second_process_is_refused_until_the_first_is_gone_however_it_ends(tmp_path: Path) -> None:
+    folder = tmp_path / "chroma"
+    command = [sys.executable, "-W", "ignore", "-c", HOLDER, str(folder)]
+    holder = await asyncio.to_thread(subprocess.Popen, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdin is not None and holder.stdout is not None
+    assert int(await asyncio.to_thread(holder.stdout.readline))
+    store = ChromaStore(Connection(Settings(), folder))
+    vectors = store.collection("s", embedder="e", dimensions=16)
+    for doing in (vectors.search(ROWS[0], 5), vectors.add("other", [1], ROWS[:1]), store.scopes(), store.drop("s")):
+        with pytest.raises(
+            StorageError, match=r"Chroma \(chroma\) is in use by another process.*CHROMA_HOST"
+        ) as refused:
+            await doing
+        assert str(tmp_path) not in refused.value.message
+    assert "in use" in str(await store.health())
+    holder.kill()
+    await asyncio.to_thread(holder.wait)
+    assert [hit.doc_id for hit in await vectors.search(ROWS[0], 5)] == ["doc"]
+    holder.stdin.close()
+    holder.stdout.close()
+    await store.aclose()
+
+
+async def test_closed_store_lets_other_processes_at_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "chroma"
+    first, second = (ChromaStore(Connection(Settings(), folder)) for _ in range(2))
+    for store in (first, second):
+        assert await store.health() is None
+    looking = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    for store, free in ((first, False), (second, True)):
+        await store.aclose()
+        looked = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", looking, str(folder / LOCK), stderr=asyncio.subprocess.DEVNULL
+        )
+        assert (await looked.wait() == 0) is free
 
 
 async def test_folder_that_cannot_be_made_is_an_error_of_storage(tmp_path: Path) -> None:
