@@ -14,6 +14,7 @@ from agentic import AgenticError, StorageBackend, StorageError, Stored, encode_v
 from agentic_storage_sqlite import statements
 from agentic_storage_sqlite.database import BUSY_S
 from agentic_storage_sqlite.readers import Readers
+from agentic_storage_sqlite.settings import Flush
 from agentic_storage_sqlite.waiting import Waiting
 from agentic_storage_sqlite.work import Work
 from agentic_storage_sqlite.writer import Writer
@@ -25,15 +26,17 @@ class SqliteStorage(StorageBackend):
     """Documents and logs in the SQLite file at ``path``, which several processes on one machine may share.
 
     May be made outside any event loop and used from several; file and threads come with the first use. Every method
-    raises StorageError when the file cannot be read or written, and works again when the fault is gone. ``busy_s``:
-    seconds to wait for a file that another process has locked.
+    raises StorageError when the file cannot be read or written, and works again when the fault is gone. ``flush``: what
+    was written is on disk ``before`` a method returns, or at once ``after`` it. ``busy_s``: seconds to wait for a file
+    that another process has locked.
     """
 
     name = "sqlite"
     rank = 10
 
-    def __init__(self, path: Path, *, busy_s: float = BUSY_S) -> None:
+    def __init__(self, path: Path, *, flush: Flush = "before", busy_s: float = BUSY_S) -> None:
         self.path = path
+        self._flush = flush
         self._busy_s = busy_s
         self._starting = threading.Lock()
         self._waiting = Waiting()
@@ -145,5 +148,6 @@ class SqliteStorage(StorageBackend):
             if self._closed:
                 raise StorageError("Storage is closed: the server is shutting down.")
             if self._threads is None:
-                self._threads = Writer(self.path, self._waiting, self._busy_s), Readers(self.path, self._busy_s)
+                writer = Writer(self.path, self._waiting, self._busy_s, self._flush)
+                self._threads = writer, Readers(self.path, self._busy_s)
             return self._threads

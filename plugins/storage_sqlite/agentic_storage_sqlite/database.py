@@ -65,6 +65,16 @@ def is_locked(error: sqlite3.Error) -> bool:
     return str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
 
 
+def flush_file(path: Path) -> None:
+    """Wait until all that was written to this file is on disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        # macOS has none of its own.
+        getattr(os, "fdatasync", os.fsync)(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def open_database(path: Path, busy_s: float = BUSY_S) -> sqlite3.Connection:
     """A connection to the file, which is made (0600, its folder 0700) or migrated where that is needed.
 

@@ -1,5 +1,8 @@
 """Group commit: one thread takes all writes that wait and commits them in one transaction, with one flush to disk.
 
+The flush comes before the writers are told, or at once after it, as was chosen: a crash of the process takes nothing of
+either, a power cut what was told in the moment before it of the latter. What erases data is always flushed before.
+
 While the disk is busy with one batch the next one gathers, so the more writers there are the less each costs. A
 Conflict is found before anything is changed and spoils nothing. Any other error undoes the whole batch, and each of
 its writes is then tried in a transaction of its own, so that one which cannot be kept takes no other with it.
@@ -16,7 +19,8 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from agentic import AgenticError, StorageError
-from agentic_storage_sqlite.database import is_locked
+from agentic_storage_sqlite.database import flush_file, is_locked
+from agentic_storage_sqlite.settings import Flush
 from agentic_storage_sqlite.waiting import Waiting
 from agentic_storage_sqlite.work import Connection, Intake, Outcome, Queue, Work, settle, take
 
@@ -31,12 +35,15 @@ CHECKPOINT_BUSY_MS = 200
 class Writer:
     """The thread that writes. It also looks out for other processes' appends while readers wait for some."""
 
-    def __init__(self, path: Path, waiting: Waiting, busy_s: float) -> None:
+    def __init__(self, path: Path, waiting: Waiting, busy_s: float, flush: Flush) -> None:
         self._queue: Queue = SimpleQueue()
         self.intake = Intake(self._queue.put, BATCH)
         self._connection = Connection(path, busy_s)
         self._waiting = waiting
         self._busy_s = busy_s
+        self._flush = flush
+        self._unflushed = False
+        self._log = path.with_name(f"{path.name}-wal")
         self._closing = threading.Event()
         self._data_version = -1
         self._polled = 0.0
@@ -60,6 +67,8 @@ class Writer:
             batch = take(self._queue, BATCH, self._patience())
             if batch:
                 settle(self._write(batch))
+                if self._unflushed:
+                    self._flush_log()
             elif self._closing.is_set():
                 break
             # Under load too: deleted text must not wait for a quiet moment.
@@ -100,6 +109,8 @@ class Writer:
     def _commit(self, batch: Sequence[Work]) -> list[Outcome]:
         """Write all in one transaction. Raises what goes wrong, the transaction open, and StorageError unopened."""
         connection = self._connection.get_in_place()
+        flushes = self._flush == "before" or any(work.erases for work in batch)
+        connection.execute(f"PRAGMA synchronous = {'FULL' if flushes else 'NORMAL'}")
         connection.execute("BEGIN IMMEDIATE")
         outcomes = []
         for work in batch:
@@ -109,12 +120,22 @@ class Writer:
                 # A refusal, such as a Conflict, comes before anything is changed.
                 outcomes.append(Outcome(work, error=refusal))
         connection.execute("COMMIT")
+        self._unflushed = not flushes
         appended = {work.appends: result for work, result, error in outcomes if work.appends and error is None}
         if appended and self._waiting:
             self._waiting.wake(appended)
         if self._scrub_at is None and any(work.erases for work in batch):
             self._scrub_at = time.monotonic() + SCRUB_S
         return outcomes
+
+    def _flush_log(self) -> None:
+        """Flush what SQLite has left to us. Where that fails, writers are told nothing any more before their flush."""
+        self._unflushed = False
+        try:
+            flush_file(self._log)
+        except OSError as error:
+            self._flush = "before"
+            logger.error("[SqliteStorage] Not flushed, each write waits for the disk from now on: %s", error.strerror)
 
     def _look_elsewhere(self) -> None:
         """Wake the readers of logs to which another process has appended."""

@@ -17,6 +17,7 @@ from blockbuster import blockbuster_ctx
 from agentic import Conflict, StorageError
 from agentic_storage_sqlite import agentic_storage_backends
 from agentic_storage_sqlite.backend import SqliteStorage
+from agentic_storage_sqlite.settings import Settings
 
 resource = pytest.importorskip("resource")
 
@@ -238,7 +239,7 @@ async def test_values_beyond_orjson_come_back_equal(storage: SqliteStorage) -> N
 
 
 def test_hook_makes_nothing_before_the_first_use(tmp_path: Path) -> None:
-    storage = agentic_storage_backends(settings=None, data_dir=tmp_path / "data")
+    storage = agentic_storage_backends(settings=Settings(), data_dir=tmp_path / "data")
     assert storage.name == "sqlite"
     assert not (tmp_path / "data").exists()
 
