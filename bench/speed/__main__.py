@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.speed import parts
 from bench.speed.bounds import Bound, told
 from bench.speed.crowds import crowds
-from bench.speed.disk import flush_ms, without_disk
+from bench.speed.disk import flush_ms, other_disks
 from bench.speed.requests import WORKS, Found, compared, requests
 from bench.speed.servers import start
 
@@ -29,7 +29,7 @@ Figures differ from machine to machine; what stands beside one another was measu
 
 The model server is scripted and answers 32 tokens without delay. *bare* is a server of some seventy lines over the
 `ollama` client that does nothing but the same work: no login, no storage, no routing. *agentic* checks an API key, and
-stores every conversation and every run before its last byte: one flush to disk a request, two if it is streamed.
+stores every conversation and every run before its last byte, and flushes both to disk at once after it (SQLITE_FLUSH).
 A flush of this disk took {flush:.1f} ms. {load:.1f} processes wanted to work before the measurement began.
 """
 
@@ -45,7 +45,7 @@ def main() -> None:
     rounds, share = chosen.rounds or (1 if chosen.quick else 3), 0.25 if chosen.quick else 1.0
     lines: list[str] = []
     # /tmp may be in memory, where a flush to disk costs nothing.
-    with ExitStack() as servers, tempfile.TemporaryDirectory(dir=".", prefix="build-speed-") as folder:
+    with tempfile.TemporaryDirectory(dir=".", prefix="build-speed-") as folder, ExitStack() as servers:
         for line in _page(servers, Path(folder), rounds, share, chosen.only):
             print(line, flush=True)
             lines.append(line)
@@ -67,7 +67,7 @@ def _page(servers: ExitStack, folder: Path, rounds: int, share: float, only: str
     works = [replace(one, requests=round(one.requests * share)) for one in WORKS if one.title.startswith(only)]
     yield from requests(started.targets, works, rounds, found=found, bounds=bounds)
     if "w1 whole".startswith(only):
-        yield from without_disk(started, rounds, share)
+        yield from other_disks(started, rounds, share)
     tokens: dict[str, float] = {}
     if "w5".startswith(only):
         yield from crowds(started.targets, rounds, share, tokens, bounds)

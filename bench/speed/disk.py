@@ -1,4 +1,4 @@
-"""What the disk takes of a short answer, which is stored before its last byte."""
+"""What the disk takes of a short answer, where that is flushed before its last byte, after it, and not at all."""
 
 from __future__ import annotations
 
@@ -36,24 +36,27 @@ def flush_ms(folder: Path) -> float:
     return statistics.median(took) * 1000
 
 
-def without_disk(started: Started, rounds: int, share: float) -> Iterator[str]:
-    """A plain answer where nothing waits for a disk: what is left beside bare's is this project's own work."""
-    if not MEMORY.is_dir():
-        return
+def other_disks(started: Started, rounds: int, share: float) -> Iterator[str]:
+    """A plain answer that waits for its flush, and one for which there is no disk, in turns with that of default."""
     _, bare, ours = started.targets
-    work, port = WORKS[0], free_port()
+    work = WORKS[0]
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY))
-        environment = started.environment | {"DATA_DIR": folder, "SERVER_PORT": str(port)}
-        key = user_with_key(environment)
-        pid = stack.enter_context(server([*AGENTIC, "serve"], environment, port))
-        targets = [bare, ours, agentic("in memory", port, key, pid)]
+        others = [("flushed before it", {"SQLITE_FLUSH": "before"}, Path(started.environment["DATA_DIR"]))]
+        if MEMORY.is_dir():
+            others.append(("in memory", {}, MEMORY))
+        targets = [bare, ours]
+        for name, settings, above in others:
+            folder, port = stack.enter_context(tempfile.TemporaryDirectory(dir=above)), free_port()
+            environment = started.environment | settings | {"DATA_DIR": folder, "SERVER_PORT": str(port)}
+            key = user_with_key(environment)
+            pid = stack.enter_context(server([*AGENTIC, "serve"], environment, port))
+            targets.append(agentic(name, port, key, pid))
         shown = warmed_up(targets, work)
         for _ in range(rounds):
             alone_in_turns(targets, work, shown, round(work.requests * share))
-        least, stored, kept = (one.p50_ms for one in shown)
-    yield (
-        f"\n{work.title} with one client once more, in turns with a third server whose data is in memory, where a "
-        f"flush costs nothing: bare {least:.1f} ms, agentic {stored:.1f} ms ({stored / least:.2f}), in memory "
-        f"{kept:.1f} ms ({kept / least:.2f})."
+    least = shown[0].p50_ms
+    told = ", ".join(
+        f"{target.name} {one.p50_ms:.1f} ms ({one.p50_ms / least:.2f})"
+        for target, one in zip(targets[1:], shown[1:], strict=True)
     )
+    yield f"\n{work.title} with one client once more, all in turns: bare {least:.1f} ms, {told}."
