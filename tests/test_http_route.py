@@ -120,9 +120,8 @@ def test_decision_is_in_the_first_chunk_the_header_the_answer_and_the_run(
 
 
 def test_unknown_router_stops_the_start(tmp_path: Path, server: Server) -> None:
-    done: subprocess.CompletedProcess[str] = run_agentic(
-        "serve", env={**server.environment, "ROUTER": "ghost", "DATA_DIR": str(tmp_path)}, folder=tmp_path
-    )
+    environment = {**server.environment, "SERVER_PORT": "0", "ROUTER": "ghost", "DATA_DIR": str(tmp_path)}
+    done: subprocess.CompletedProcess[str] = run_agentic("serve", env=environment, folder=tmp_path)
     assert done.returncode != 0
     assert "ROUTER=ghost: there is no router of this name. Installed: ask_model." in done.stderr
 

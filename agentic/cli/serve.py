@@ -17,6 +17,8 @@ import typer
 from agentic.errors import AgenticError, BadRequest, ConfigurationError
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from agentic.catalog.settings import Settings
     from agentic.kernel import Kernel
 
@@ -68,8 +70,6 @@ def _start(host: str | None, port: int | None, only: Sequence[str] | None) -> No
 
 def _run(settings: Settings, only: Sequence[str] | None) -> None:
     """Serve until a signal ends it, on the event loop that uvicorn would choose."""
-    import uvicorn
-
     from agentic.kernel import open_kernel
     from agentic.runtime.copying import refuse_half_a_copy
     from agentic.server.app import create_app
@@ -92,7 +92,17 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
             kernel.engine.suspend_all()
             return server.started
 
-    config = uvicorn.Config(
+    config = _configured(settings)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        if not runner.run(work()):
+            raise typer.Exit(1)
+
+
+def _configured(settings: Settings) -> uvicorn.Config:
+    """How to listen, and whom to believe; the application comes later."""
+    import uvicorn
+
+    return uvicorn.Config(
         "",
         host=settings.server_host,
         port=settings.server_port,
@@ -106,9 +116,6 @@ def _run(settings: Settings, only: Sequence[str] | None) -> None:
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=10,
     )
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        if not runner.run(work()):
-            raise typer.Exit(1)
 
 
 async def _refuse_address(host: str, port: int) -> None:
