@@ -16,9 +16,14 @@ Files: TypeAlias = tuple[File, File]
 """The database, and its write-ahead log."""
 
 
+def log_of(path: Path) -> Path:
+    """Where the write-ahead log of a database lies."""
+    return path.with_name(f"{path.name}-wal")
+
+
 def files_of(path: Path) -> Files:
     """The files that have the names now. SQLite removes the log only with the last connection."""
-    return _file(path), _file(path.with_name(f"{path.name}-wal"))
+    return _file(path), _file(log_of(path))
 
 
 def taken_away(path: Path, opened: Files, now: Files) -> StorageError:
@@ -29,7 +34,7 @@ def taken_away(path: Path, opened: Files, now: Files) -> StorageError:
         told = f"Storage ({path.name}) was replaced while the server runs: restart the server, to use the new file."
     else:
         told = (
-            f"Storage ({path.name}) has lost its {path.name}-wal while the server runs. What that held is saved: "
+            f"Storage ({path.name}) has lost its {log_of(path).name} while the server runs. What that held is saved: "
             "restart the server, and let nobody remove it."
         )
     logger.error("[SqliteStorage] Taken away: %s", path)

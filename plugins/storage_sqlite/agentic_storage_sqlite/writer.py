@@ -20,6 +20,7 @@ from queue import SimpleQueue
 
 from agentic import AgenticError, StorageError
 from agentic_storage_sqlite.database import flush_file, is_locked
+from agentic_storage_sqlite.files import log_of
 from agentic_storage_sqlite.settings import Flush
 from agentic_storage_sqlite.waiting import Waiting
 from agentic_storage_sqlite.work import Connection, Intake, Outcome, Queue, Work, settle, take
@@ -43,7 +44,7 @@ class Writer:
         self._busy_s = busy_s
         self._flush = flush
         self._unflushed = False
-        self._log = path.with_name(f"{path.name}-wal")
+        self._log = log_of(path)
         self._closing = threading.Event()
         self._data_version = -1
         self._polled = 0.0
@@ -109,7 +110,8 @@ class Writer:
     def _commit(self, batch: Sequence[Work]) -> list[Outcome]:
         """Write all in one transaction. Raises what goes wrong, the transaction open, and StorageError unopened."""
         connection = self._connection.get_in_place()
-        flushes = self._flush == "before" or any(work.erases for work in batch)
+        erases = any(work.erases for work in batch)
+        flushes = erases or self._flush == "before"
         connection.execute(f"PRAGMA synchronous = {'FULL' if flushes else 'NORMAL'}")
         connection.execute("BEGIN IMMEDIATE")
         outcomes = []
@@ -124,7 +126,7 @@ class Writer:
         appended = {work.appends: result for work, result, error in outcomes if work.appends and error is None}
         if appended and self._waiting:
             self._waiting.wake(appended)
-        if self._scrub_at is None and any(work.erases for work in batch):
+        if erases and self._scrub_at is None:
             self._scrub_at = time.monotonic() + SCRUB_S
         return outcomes
 
