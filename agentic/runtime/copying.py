@@ -147,21 +147,23 @@ async def _copy_log(source: StorageBackend, target: StorageBackend, key: str) ->
 
 async def _compare(source: StorageBackend, target: StorageBackend, key: str, copied: Copied) -> None:
     """One that differs is copied once more, as a whole: it may be of an earlier key of the same name."""
-    items = await _equal_items(source, target, key)
-    if items is None:
+    equal = await _equal(source, target, key)
+    if equal is None:
         await target.delete(key)
         await _copy_document(source, target, key)
         await _copy_log(source, target, key)
-        items = await _equal_items(source, target, key)
-    if items is None:
+        equal = await _equal(source, target, key)
+    if equal is None:
         raise _differs(target.name, key)
-    copied.documents += await source.load(key) is not None
+    documents, items = equal
+    copied.documents += documents
     copied.items += items
 
 
-async def _equal_items(source: StorageBackend, target: StorageBackend, key: str) -> int | None:
-    """How many items the log of the key has; None where document or log differ."""
-    if await source.load(key) != await target.load(key):
+async def _equal(source: StorageBackend, target: StorageBackend, key: str) -> tuple[int, int] | None:
+    """How many documents and items of a log both have under the key; None where they differ."""
+    stored = await source.load(key)
+    if stored != await target.load(key):
         return None
     at = 0
     while True:
@@ -170,7 +172,7 @@ async def _equal_items(source: StorageBackend, target: StorageBackend, key: str)
             return None
         at += len(items)
         if not items:
-            return at
+            return int(stored is not None), at
 
 
 async def _compare_file(source: BlobStore, target: BlobStore, blob: Blob, copied: Copied) -> None:
