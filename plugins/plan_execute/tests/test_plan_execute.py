@@ -44,6 +44,18 @@ def verdict(missing: str = "") -> str:
     return json.dumps({"missing": missing, "passed": not missing})
 
 
+def two_rounds(first_answer: str, second_answer: str) -> list[str]:
+    """What a model says to a round that fails its check, and to one that passes it."""
+    return [
+        plan(("s1", "lookup", {})),
+        first_answer,
+        verdict("the year"),
+        plan(("s2", "lookup", {})),
+        second_answer,
+        verdict(),
+    ]
+
+
 async def answered(*replies: Scripted, rounds: int = 3, **kept: Any) -> FakeRun:
     run = FakeRun(kept.pop("text", "What is the answer?"), replies=replies, **kept)
     await run.answer(PlanExecute(rounds))
@@ -337,14 +349,7 @@ async def test_answer_that_the_clients_limit_has_cut_is_given_unchecked() -> Non
 async def test_draft_is_given_where_a_limit_is_reached_while_it_is_checked_or_a_better_one_is_sought(
     asked: int,
 ) -> None:
-    replies = [
-        plan(("s1", "lookup", {})),
-        "Draft.",
-        verdict("the year"),
-        plan(("s2", "lookup", {})),
-        "Better.",
-        verdict(),
-    ]
+    replies = two_rounds("Draft.", "Better.")
     run = FakeRun(replies=[*replies[:asked], AgenticError("Stopped: the limit was reached.")], tools={"lookup": "42"})
     with pytest.raises(AgenticError, match="limit"):
         await run.answer(PlanExecute(3))
@@ -352,14 +357,7 @@ async def test_draft_is_given_where_a_limit_is_reached_while_it_is_checked_or_a_
 
 
 async def test_draft_is_left_with_the_run_for_a_limit_that_ends_it() -> None:
-    replies = [
-        plan(("s1", "lookup", {})),
-        "Draft.",
-        verdict("the year"),
-        plan(("s2", "lookup", {})),
-        "Better.",
-        verdict(),
-    ]
+    replies = two_rounds("Draft.", "Better.")
     run = FakeRun(replies=replies, tools={"lookup": "42"})
     await run.answer(PlanExecute(3))
     assert run.drafts[0] == "Draft."
@@ -457,14 +455,7 @@ async def test_cancelled_it_leaves_no_tool_running() -> None:
 async def test_run_can_go_on_from_any_node() -> None:
     from agentic_plan_execute.graph import Workflow
 
-    replies = [
-        plan(("s1", "lookup", {})),
-        "First.",
-        verdict("the year"),
-        plan(("s2", "lookup", {})),
-        "Second.",
-        verdict(),
-    ]
+    replies = two_rounds("First.", "Second.")
     workflow, whole = Workflow(), FakeRun(replies=replies, tools={"lookup": "42"})
     left = [(json.dumps(state), whole.budget.model_calls) async for state in workflow.walk(first(3), whole)]
     assert len(left) == 11, "the first state, and one a node"
