@@ -61,10 +61,13 @@ def commands() -> str:
 
 def endpoints() -> str:
     """Every path of the HTTP server."""
-    from agentic.server.app import ROUTES, App
+    from starlette.datastructures import State
 
-    app, rows = App(routes=ROUTES), []
-    for path, operations in app.openapi()["paths"].items():
+    from agentic.server.api import create_api
+    from agentic.server.app import ROUTES
+
+    rows = []
+    for path, operations in create_api(State(), ROUTES).openapi()["paths"].items():
         for method, operation in operations.items():
             who = _OPEN_PATHS.get(path, "admins" if path.startswith("/api/admin/") else "users")
             rows.append((f"`{method.upper()} {path}`", _first_sentence(operation.get("description", "")), who))

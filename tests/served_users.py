@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from agentic import LoginProvider, LoginStarted, Outsider, Run, Unauthorized
 from agentic.catalog.catalog import Capability, Catalog, Plugin
@@ -84,7 +84,7 @@ class Served:
             catalog=Catalog([plugin]),
             directory=self.house.directory,
         )
-        self.app: FastAPI = create_app(self.kernel)
+        self.app: Starlette = create_app(self.kernel)
 
     def api(self, bearer: str = "") -> httpx.AsyncClient:
         """A client, with this token or key; without one a stranger."""

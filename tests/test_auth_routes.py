@@ -4,12 +4,9 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
 from agentic.identity.identity import Identity
-from agentic.server.auth import Authentication
-from agentic.server.errors import install_handlers
-from agentic.server.routes_auth import router
+from agentic.server.app import create_app
 from agentic.testing.storage import MemoryStorage
 
 PASSWORD = "correct horse battery"
@@ -24,11 +21,7 @@ async def identity():
 
 @pytest.fixture
 async def client(identity):
-    app = FastAPI()
-    app.state.kernel = SimpleNamespace(identity=identity)
-    install_handlers(app)
-    app.include_router(router)
-    app.add_middleware(Authentication, identity_source=lambda: identity)
+    app = create_app(SimpleNamespace(identity=identity, settings=SimpleNamespace(max_body_mb=1, cors_origins=[])))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
         yield client
 

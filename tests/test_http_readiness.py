@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from agentic import ModelInfo, StorageError
 from agentic.models.directory import Directory
@@ -128,8 +128,7 @@ async def test_caller_who_leaves_takes_the_answer_from_nobody() -> None:
 
 
 async def test_route_answers_503_without_causes_to_strangers() -> None:
-    app = FastAPI()
-    app.include_router(health.router)
+    app = Starlette(routes=health.ROUTES)
     app.state.readiness = readiness_of(Server("away", silent="all"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
         answer = await client.get("/ready")

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from agentic.catalog.environment import InvalidSettings, environment_name
-from agentic.catalog.settings import Settings, bind, read_settings
+from agentic.catalog.environment import InvalidSettings, construct, environment_name
+from agentic.catalog.settings import Settings, read_settings
 from agentic.errors import ConfigurationError
 
 
@@ -123,7 +123,7 @@ def test_plugin_settings_come_from_environment_and_env_file(tmp_path: Path, monk
     (tmp_path / ".env").write_text("WEATHER_DAYS=5\nWEATHER_PLACES=Rome,Oslo\nSOMETHING_ELSE=1\n")
     monkeypatch.setenv("WEATHER_ALIASES", '{"Roma": "Rome"}')
     monkeypatch.setenv("WEATHER_KEY", "")
-    bound = bind(Weather)
+    bound = construct(Weather)
     assert isinstance(bound, Weather)
     assert (bound.weather_days, bound.weather_places) == (5, ["Rome", "Oslo"])
     assert bound.weather_aliases == {"Roma": "Rome"}
@@ -148,7 +148,7 @@ def test_wrong_plugin_setting_is_told_likewise(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(InvalidSettings) as caught:
-        bind(Weather)
+        construct(Weather)
     assert caught.value.message == told
 
 
@@ -164,7 +164,7 @@ def test_secret_is_in_no_message_nor_in_the_chain_of_errors(monkeypatch: pytest.
 
     monkeypatch.setenv("HUSH_KEY", "verysecret")
     with pytest.raises(InvalidSettings) as caught:
-        bind(Whole)
+        construct(Whole)
     assert caught.value.message == "settings: cannot use {'hush_key': '…'}."
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
@@ -182,7 +182,7 @@ def test_value_that_a_validator_quotes_is_left_out(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setenv("ADDRESS", "me:password@host")
     with pytest.raises(InvalidSettings, match=r"^ADDRESS: … has no scheme\. Example: ADDRESS=http://localhost$"):
-        bind(Address)
+        construct(Address)
 
 
 def test_alias_is_the_name_of_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +191,7 @@ def test_alias_is_the_name_of_the_variable(monkeypatch: pytest.MonkeyPatch) -> N
         port: int = Field(1, validation_alias="UPSTREAM_PORT")
 
     monkeypatch.setenv("UPSTREAM_HOST", "there")
-    assert bind(Aliased).host == "there"
+    assert construct(Aliased).host == "there"
     monkeypatch.setenv("UPSTREAM_PORT", "x")
     with pytest.raises(InvalidSettings, match=r"^UPSTREAM_PORT: .* Example: UPSTREAM_PORT=1$"):
-        bind(Aliased)
+        construct(Aliased)

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import types
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Union, get_args, get_origin
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import (
-    BaseSettings,
-    DotEnvSettingsSource,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
 
 from agentic.errors import ConfigurationError
 
-CONFIG = SettingsConfigDict(
-    env_file=".env",
-    env_file_encoding="utf-8-sig",
-    env_ignore_empty=True,
-    env_prefix="",
-    case_sensitive=False,
-    extra="ignore",
-    hide_input_in_errors=True,
-)
+Model = TypeVar("Model", bound=BaseModel)
 _SECRET_TYPES = (SecretStr, SecretBytes, Secret)
 _PLACEHOLDERS = {int: "10", float: "0.5", bool: "true"}
 
@@ -53,45 +41,14 @@ class InvalidSettings(ConfigurationError):
         self.faults = tuple(faults)
 
 
-class _Decoding(EnvSettingsSource):
-    """A list is JSON or comma separated; what cannot be decoded is left to validation, which names the setting."""
+def construct(model: type[Model], **overrides: Any) -> Model:
+    """An instance of ``model``: from the overrides, then the environment, then ``.env``, then its defaults.
 
-    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        """The decoded value, or ``value`` itself."""
-        try:
-            return super().decode_complex_value(field_name, field, value)
-        except ValueError:
-            if _is_sequence(field.annotation) and not value.lstrip().startswith(("[", "{")):
-                return [item.strip() for item in value.split(",") if item.strip()]
-            return value
-
-
-class _DotEnv(_Decoding, DotEnvSettingsSource):
-    """The same for ``.env``."""
-
-
-class EnvironmentSettings(BaseSettings):
-    """Base of everything read from the environment: overrides, then the environment, then ``.env``, then defaults."""
-
-    model_config = CONFIG
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Overrides first, then the two sources of ours."""
-        return init_settings, _Decoding(settings_cls), _DotEnv(settings_cls)
-
-
-def construct(model: type[EnvironmentSettings], overrides: dict[str, Any]) -> EnvironmentSettings:
-    """An instance of ``model`` from its sources. Raises InvalidSettings, or ConfigurationError for a bad ``.env``."""
+    Its ``model_fields_set`` holds what did not come from the defaults. Raises InvalidSettings, or ConfigurationError
+    for a bad ``.env``.
+    """
     try:
-        return model(**overrides)
+        return model.model_validate({**_given(model), **overrides})
     except ValidationError as error:
         faults = [_fault(model, details) for details in error.errors(include_url=False)]
     except (OSError, UnicodeDecodeError) as error:
@@ -99,6 +56,48 @@ def construct(model: type[EnvironmentSettings], overrides: dict[str, Any]) -> En
         raise ConfigurationError(f"The file .env cannot be read: {reason}. Make it a readable UTF-8 file.") from None
     # Outside of the handler: the validation error holds the values, and must not travel along as the context.
     raise InvalidSettings(faults)
+
+
+def _given(model: type[BaseModel]) -> dict[str, Any]:
+    """What the variables say, under the names by which the model takes it."""
+    variables, given = _variables(), {}
+    for field, info in model.model_fields.items():
+        name = environment_name(model, field)
+        if name.lower() in variables:
+            key = info.validation_alias if isinstance(info.validation_alias, str) else field
+            given[key] = _decoded(variables[name.lower()], info.annotation)
+    return given
+
+
+def _variables() -> dict[str, str]:
+    """The variables by their names in lower case. An empty one counts as unset."""
+    written: dict[str, str | None] = {}
+    if Path(".env").is_file():
+        from dotenv import dotenv_values
+
+        written = dotenv_values(".env", encoding="utf-8-sig")
+    return {name.lower(): value for name, value in (*written.items(), *os.environ.items()) if value}
+
+
+def _decoded(value: str, annotation: Any) -> Any:
+    """Lists are JSON or comma separated, what else has parts is JSON.
+
+    What cannot be decoded is left to validation, which names the setting.
+    """
+    kinds = [*_types(annotation)]
+    is_sequence = any(_is_a(kind, Sequence, AbstractSet) for kind in kinds)
+    if not is_sequence and not any(_is_a(kind, Mapping, BaseModel) or is_dataclass(kind) for kind in kinds):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        if is_sequence and not value.lstrip().startswith(("[", "{")):
+            return [item.strip() for item in value.split(",") if item.strip()]
+        return value
+
+
+def _is_a(kind: Any, *bases: type) -> bool:
+    return isinstance(kind, type) and issubclass(kind, bases) and not issubclass(kind, (str, bytes))
 
 
 def environment_name(model: type[BaseModel], field: str) -> str:
@@ -205,13 +204,12 @@ def written(value: Any) -> str:
 
 
 def _types(annotation: Any) -> Iterator[Any]:
-    """The members of a union, or the one type."""
-    if get_origin(annotation) in (Union, types.UnionType):
+    """The members of a union, or the one type, without what is annotated to them."""
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType):
         for member in get_args(annotation):
             yield from _types(member)
+    elif origin is Annotated:
+        yield from _types(get_args(annotation)[0])
     else:
-        yield get_origin(annotation) or annotation
-
-
-def _is_sequence(annotation: Any) -> bool:
-    return any(kind in (list, tuple, set, frozenset) for kind in _types(annotation))
+        yield origin or annotation

@@ -15,10 +15,10 @@ from agentic import hookspecs
 from agentic.catalog.catalog import Capability, Catalog, Plugin
 from agentic.catalog.contract import CONTRACTS, capabilities
 from agentic.catalog.discovery import GROUP, discover
-from agentic.catalog.environment import InvalidSettings, secret_values
+from agentic.catalog.environment import InvalidSettings, construct, secret_values
 from agentic.catalog.fault import Fault, import_fault, raised_fault
 from agentic.catalog.hooks import Hooks, read_hooks
-from agentic.catalog.settings import Settings, bind
+from agentic.catalog.settings import Settings
 from agentic.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ def _bound(model: type[BaseModel] | None) -> BaseModel | None:
     if model is None:
         return None
     try:
-        return bind(model)
+        return construct(model)
     except InvalidSettings as error:
         cause = "; ".join(f"invalid setting {fault.name}: {fault.fault}" for fault in error.faults)
         examples = ", ".join(fault.example for fault in error.faults if fault.example)

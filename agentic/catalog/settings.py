@@ -1,18 +1,15 @@
-"""The kernel's own settings, and the reading of a plugin's. The kernel knows no plugin's settings."""
+"""The kernel's own settings. It knows no plugin's."""
 
 from __future__ import annotations
 
-import types
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
-from pydantic_settings import SettingsConfigDict
 
-from agentic.catalog.environment import CONFIG, EnvironmentSettings, construct
+from agentic.catalog.environment import construct
 from agentic.net.reach import parse_entry
 
-PluginModel = TypeVar("PluginModel", bound=BaseModel)
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
@@ -30,14 +27,12 @@ def _reachable(entries: list[str]) -> list[str]:
 Folder = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
-class Settings(EnvironmentSettings):
+class Settings(BaseModel, str_strip_whitespace=True, validate_default=True):
     """Settings of the kernel; the environment name is the field name in capitals.
 
     Values come from the environment, then from ``.env`` in the working directory, then from the defaults; an empty
     value counts as unset. Lists are comma separated, or JSON.
     """
-
-    model_config = SettingsConfigDict(str_strip_whitespace=True)
 
     server_host: str = Field("127.0.0.1", description="Address to listen on", examples=["0.0.0.0"])
     server_port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
@@ -147,15 +142,4 @@ def read_settings(**overrides: Any) -> Settings:
     unknown = sorted(set(overrides) - set(Settings.model_fields))
     if unknown:
         raise TypeError(f"no such setting: {', '.join(unknown)}")
-    given = {name: value for name, value in overrides.items() if value is not None}
-    return cast("Settings", construct(Settings, given))
-
-
-def bind(model: type[PluginModel]) -> PluginModel:
-    """A plugin's settings, read like the kernel's: an instance of ``model``.
-
-    Its ``model_fields_set`` holds what the operator set. Raises InvalidSettings, a ConfigurationError.
-    """
-    namespace = {"__module__": model.__module__, "__doc__": model.__doc__, "model_config": CONFIG}
-    bound = types.new_class(model.__name__, (EnvironmentSettings, model), {}, lambda body: body.update(namespace))
-    return cast("PluginModel", construct(cast("type[EnvironmentSettings]", bound), {}))
+    return construct(Settings, **{name: value for name, value in overrides.items() if value is not None})

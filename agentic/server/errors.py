@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 
 from agentic.errors import AgenticError, BadRequest, Conflict, Forbidden, NotFound, PayloadTooLarge, UnsupportedType
@@ -34,13 +33,6 @@ def error_response(error: AgenticError) -> Response:
     return Response(dump(error_body(error)), error.status, headers, media_type="application/json")
 
 
-def install_handlers(app: FastAPI) -> None:
-    """Give every error of the application the one shape, whoever raised it; bugs: see ``limits.Unbroken``."""
-    app.add_exception_handler(AgenticError, _on_agentic_error)
-    app.add_exception_handler(HTTPException, _on_http_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-
-
 async def _on_agentic_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, AgenticError)
     return error_response(error)
@@ -55,23 +47,11 @@ async def _on_http_error(_request: Request, error: Exception) -> Response:
     return response
 
 
-async def _on_invalid(_request: Request, error: Exception) -> Response:
-    """Parameters and bodies under /api that FastAPI refuses: 422, as it answers itself.
-
-    The answer names the field and its fault, and never what was sent, which may be a password. Chat completions are
-    checked by their own route, which answers 400 as OpenAI does.
-    """
-    assert isinstance(error, RequestValidationError)
-    fault = error.errors()[0]
-    if fault["type"] == "json_invalid":
-        known = BadRequest("The body is not valid JSON.")
-    else:
-        whence, *rest = fault["loc"]
-        inner = {**fault, "loc": rest}
-        place = ".".join(way_to(inner, error.body) if whence == "body" else map(str, rest)) or None
-        known = BadRequest(f"{place or 'body'}: {fault['msg']}.", param=place)
-    known.status = 422
-    return error_response(known)
+HANDLERS: dict[Any, Callable[[Request, Exception], Coroutine[Any, Any, Response]]] = {
+    AgenticError: _on_agentic_error,
+    HTTPException: _on_http_error,
+}
+"""Every error has the one shape, whoever raised it; bugs: see ``limits.Unbroken``."""
 
 
 def way_to(fault: Mapping[str, Any], body: Any) -> list[str]:

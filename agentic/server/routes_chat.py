@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import orjson
-from fastapi import APIRouter, Request
-from fastapi.routing import APIRoute
 from pydantic import ValidationError
+from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Route
 
 from agentic.errors import BadRequest
 from agentic.kernel import Kernel
@@ -24,22 +22,6 @@ from agentic.server.errors import error_response, way_to
 from agentic.server.sse import EventStream, failure, until_left
 
 
-class _Direct(APIRoute):
-    """A route whose endpoint takes the request and gives the response, with nothing in between to solve or to close."""
-
-    def __init__(self, path: str, endpoint: Callable[..., Any], **described: Any) -> None:
-        super().__init__(path, endpoint, **described)
-        self.app = self._respond
-
-    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response: Response = await self.endpoint(Request(scope, receive, send))
-        await response(scope, receive, send)
-
-
-router = APIRouter(prefix="/v1", route_class=_Direct)
-
-
-@router.post("/chat/completions", openapi_extra={"requestBody": ChatRequest})
 async def create_chat_completion(request: Request) -> Response:
     """Answer a conversation, streamed or whole, in OpenAI's format."""
     kernel: Kernel = request.app.state.kernel
@@ -49,6 +31,9 @@ async def create_chat_completion(request: Request) -> Response:
         usage = body.stream_options is not None and bool(body.stream_options.include_usage)
         return EventStream(live, Completion(live, wanted.model, include_usage=usage), _headers)
     return await _whole(request, live, wanted)
+
+
+ROUTES = [Route("/v1/chat/completions", create_chat_completion, methods=["POST"])]
 
 
 async def read_chat(request: Request) -> tuple[ChatRequest, RunRequest]:

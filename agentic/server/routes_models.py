@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import time
 
-from fastapi import APIRouter, Request
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from agentic.kernel import Kernel
-from agentic.messages import Json
+from agentic.messages import Json, dump
 from agentic.models.directory import Chosen
 
-router = APIRouter(prefix="/v1")
 STARTED_AT = int(time.time())
 
 
-@router.get("/models")
-async def list_models(request: Request) -> Json:
+async def list_models(request: Request) -> Response:
     """Everything that a request may name as its model."""
-    return {"object": "list", "data": await _models(request.app.state.kernel)}
+    return _answer({"object": "list", "data": await _models(request.app.state.kernel)})
 
 
-@router.get("/models/{model_id:path}")
-async def get_model(request: Request, model_id: str) -> Json:
+async def get_model(request: Request) -> Response:
     """One model; its id may hold slashes."""
     kernel: Kernel = request.app.state.kernel
+    model_id: str = request.path_params["model_id"]
     route = kernel.engine.read_model(model_id)
     if not route.plain and not route.model:
-        return _listed(model_id, STARTED_AT, "agentic")
-    return {**_described(await kernel.directory.find(route.model)), "id": model_id}
+        return _answer(_listed(model_id, STARTED_AT, "agentic"))
+    return _answer({**_described(await kernel.directory.find(route.model)), "id": model_id})
+
+
+ROUTES = [Route("/v1/models", list_models), Route("/v1/models/{model_id:path}", get_model)]
+
+
+def _answer(body: Json) -> Response:
+    return Response(dump(body), media_type="application/json")
 
 
 async def _models(kernel: Kernel) -> list[Json]:

@@ -1,33 +1,51 @@
-"""What /openapi.json tells: of all routes, of those too that are not made yet, or check their body by themselves."""
+"""What /openapi.json tells: of all routes, of those too that FastAPI does not serve, or that check their own body."""
 
 from __future__ import annotations
 
-from itertools import chain
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.routing import BaseRoute, Route
 
 from agentic.messages import Json
-from agentic.server.late import LateRoutes
+from agentic.server.dialects.chat_body import ChatRequest
+from agentic.server.routes_chat import create_chat_completion
+
+BODIES: dict[Any, type[BaseModel]] = {create_chat_completion: ChatRequest}
+"""What endpoints read that no signature tells of."""
 
 
-def described(app: FastAPI) -> Json:
-    """The application's routes in the words of OpenAPI. Late routes are made for it."""
-    made = (one.router.routes if isinstance(one, LateRoutes) else [one] for one in app.routes)
-    routes = list(chain.from_iterable(made))
+def described(api: FastAPI, others: Sequence[Route]) -> Json:
+    """The routes of the application and the others, in the words of OpenAPI."""
+    routes: list[BaseRoute] = [*map(_as_fastapi, others), *api.routes]
     for route in routes:
         extra = getattr(route, "openapi_extra", None) or {}
         if isinstance(model := extra.get("requestBody"), type):
             extra["requestBody"] = _request_body(model)
     return get_openapi(
-        title=app.title,
-        version=app.version,
-        openapi_version=app.openapi_version,
-        description=app.description,
+        title=api.title,
+        version=api.version,
+        openapi_version=api.openapi_version,
+        description=api.description,
         routes=routes,
     )
+
+
+def _as_fastapi(route: Route) -> APIRoute:
+    """A route to be described, never served."""
+    extra: Json = {}
+    if body := BODIES.get(route.endpoint):
+        extra["requestBody"] = body
+    if route.param_convertors:
+        schema = {"required": True, "in": "path", "schema": {"type": "string"}}
+        extra["parameters"] = [{"name": name, **schema} for name in route.param_convertors]
+    # Starlette answers HEAD wherever it answers GET.
+    methods = (route.methods or set()) - {"HEAD"}
+    return APIRoute(route.path, route.endpoint, methods=methods, openapi_extra=extra)
 
 
 def _request_body(model: type[BaseModel]) -> Json:
