@@ -1,10 +1,11 @@
 """Settings: where values come from, and what a wrong one is told."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model, field_validator, model_validator
 
 from agentic.catalog.environment import InvalidSettings, construct, environment_name
 from agentic.catalog.settings import Settings, read_settings
@@ -128,6 +129,34 @@ def test_plugin_settings_come_from_environment_and_env_file(tmp_path: Path, monk
     assert (bound.weather_days, bound.weather_places) == (5, ["Rome", "Oslo"])
     assert bound.weather_aliases == {"Roma": "Rome"}
     assert bound.model_fields_set == {"weather_days", "weather_places", "weather_aliases"}
+
+
+class Place(BaseModel):
+    name: str
+    height: float = 0.0
+
+
+@pytest.mark.parametrize(
+    ("annotation", "written", "read"),
+    [
+        (list[str] | None, "Rome, Oslo", ["Rome", "Oslo"]),
+        (Annotated[set[int], Field(max_length=3)] | None, "1,2", {1, 2}),
+        (tuple[int, ...], "[1, 2]", (1, 2)),
+        (list[Place], '[{"name": "Rome"}]', [Place(name="Rome")]),
+        (Mapping[str, int], '{"Rome": 3}', {"Rome": 3}),
+        (Place | None, '{"name": "Rome", "height": 21}', Place(name="Rome", height=21)),
+        (str, '["Rome"]', '["Rome"]'),
+        (str | int, "Rome, Oslo", "Rome, Oslo"),
+        (Literal["on", "off"], "on", "on"),
+        (bool, "yes", True),
+    ],
+)
+def test_what_has_parts_is_read_from_json(
+    annotation: Any, written: str, read: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEATHER_GIVEN", written)
+    given: Any = construct(create_model("Given", weather_given=(annotation, ...)))
+    assert given.weather_given == read
 
 
 @pytest.mark.parametrize(
