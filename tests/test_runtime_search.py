@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentic import Conflict, Message, Principal, ToolCall
+from agentic import Conflict, Message, Principal, StorageError, ToolCall
 from agentic.errors import SessionNotFound
 from agentic.messages import ImagePart, TextPart
 from agentic.runtime import search as searching
@@ -18,6 +19,7 @@ from agentic.runtime.search import search
 from agentic.runtime.spaces import of_user
 from agentic.testing.memory_blobs import MemoryBlobs
 from agentic.testing.memory_storage import MemoryStorage
+from agentic_storage_files.backend import FileStorage
 from tests.kernel_in_memory import ALICE, House
 from tests.scopes import scope_over
 
@@ -249,6 +251,26 @@ async def test_clearing_removes_everything_of_one_user_and_nothing_of_another() 
     assert len(await kernel.conversation(other)) == 2
     again = await delete_conversations(kernel.engine, ALICE)
     assert (again["deleted"], again["conversations"]) == (True, 0)
+
+
+async def test_conversation_that_cannot_be_read_hides_no_other_and_clearing_does_not_say_that_all_is_gone(
+    tmp_path: Path,
+) -> None:
+    kernel = House(lambda run: _say(run, "fine"), storage=FileStorage(tmp_path))
+    for _ in range(3):
+        await kernel.log()
+    mine = kernel.engine.conversations(ALICE)
+    ids = [head["session_id"] for head in await mine.page(after=None, limit=3)]
+    damaged = tmp_path / f"conversations/{ALICE.id}/{ids[1]}.json"
+    await asyncio.to_thread(damaged.write_text, '{"version": 1, "val')
+    assert [head["session_id"] for head in await mine.page(after=None, limit=3)] == [ids[0], ids[2]]
+    assert await found_in(mine, "hello") == [ids[0], ids[2]]
+    with pytest.raises(StorageError, match=f"{ids[1]}.json is damaged"):
+        await mine.read(ids[1])
+    with pytest.raises(StorageError, match=f"{ids[1]}.json is damaged"):
+        await delete_conversations(kernel.engine, ALICE)
+    assert await mine.page(after=None, limit=3) == []
+    await kernel.storage.aclose()
 
 
 async def test_clearing_ends_what_is_at_work_first() -> None:

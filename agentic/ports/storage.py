@@ -56,7 +56,9 @@ class StorageBackend(Protocol):
         """Documents whose key starts with ``prefix`` (which ends in ``/``, or is empty for all).
 
         In key order, or by ``updated`` with the newest first. ``after`` is the key of the last one seen; newest first,
-        one that was deleted meanwhile begins anew. A prefix that ends otherwise raises ValueError.
+        one that was deleted meanwhile begins anew. A prefix that ends otherwise raises ValueError. Where people may
+        damage documents, one that cannot be read raises StorageError in key order, in which is asked for all there
+        are; newest first, which shows the healthy ones, it is passed over and named in the log.
         """
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -11,12 +12,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from agentic import Conflict, Stored
+from agentic import Conflict, StorageError, Stored
 from agentic_storage_files import documents
 from agentic_storage_files.disk import make_folder, remove_file, sync_folder, tidy, write_whole
 from agentic_storage_files.locks import Locks
 from agentic_storage_files.logs import Logs
 from agentic_storage_files.tree import DOCUMENT, LOG, NEW, Found, Tree
+
+logger = logging.getLogger(__name__)
 
 
 class Work:
@@ -89,7 +92,7 @@ class Work:
         return list(islice((stored for stored in loaded if stored), max(limit, 0)))
 
     def list_by_updated(self, prefix: str, after: str | None, limit: int) -> list[Stored]:
-        """Documents, the last saved first. An ``after`` that is gone begins anew."""
+        """Documents, the last saved first, without damaged ones. An ``after`` that is gone begins anew."""
         found = []
         for one in self._documents(prefix, None):
             with suppress(FileNotFoundError):
@@ -98,9 +101,18 @@ class Work:
                 found.append((-state.st_mtime_ns, one.key))
         seen = next((one for one in found if one[1] == after), None)
         behind = found if seen is None else [one for one in found if one > seen]
-        chosen = heapq.nsmallest(max(limit, 0), behind)
-        loaded = (documents.load(self._tree.place(key).document, key) for _, key in chosen)
-        return [stored for stored in loaded if stored]
+        heapq.heapify(behind)
+        listed: list[Stored] = []
+        while behind and len(listed) < limit:
+            key = heapq.heappop(behind)[1]
+            try:
+                stored = documents.load(self._tree.place(key).document, key)
+            except StorageError as error:
+                logger.error("[FileStorage] Passed over in a list: %s", error.message)
+                continue
+            if stored:
+                listed.append(stored)
+        return listed
 
     def check(self) -> None:
         """Raise OSError if one of the folders takes no file."""

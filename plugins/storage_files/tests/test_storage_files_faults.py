@@ -133,6 +133,27 @@ async def test_file_that_a_person_has_edited_is_read_and_a_damaged_one_is_named(
         await storage.read("users/u2")
 
 
+async def test_damaged_file_hides_no_healthy_one_in_a_list_of_the_newest_and_is_named_in_the_log(
+    data: Path, storage: FileStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = [f"spaces/u1/conversations/s{number}" for number in range(5)]
+    for key in keys:
+        await storage.save(key, {"title": key})
+    for damaged in ("s4", "s2"):
+        edit(data / f"conversations/u1/{damaged}.json", '{"version": 1, "value": {"ti')
+    pages: list[list[str]] = []
+    after: str | None = None
+    while page := await storage.list("spaces/u1/conversations/", after=after, limit=2, newest_first=True):
+        pages.append([one.key for one in page])
+        after = page[-1].key
+    assert pages == [[keys[3], keys[1]], [keys[0]]], "a page is full while there is more: a short one is the last"
+    assert "conversations/u1/s2.json is damaged" in caplog.text
+    assert "conversations/u1/s4.json is damaged" in caplog.text
+    with pytest.raises(StorageError, match=r"conversations/u1/s2\.json is damaged"):
+        await storage.list("spaces/u1/conversations/")
+    assert list(await storage.keys("spaces/u1/conversations/")) == keys, "a copy misses nothing"
+
+
 async def test_append_that_a_crash_has_cut_is_overlooked_and_then_cut_off(data: Path, storage: FileStorage) -> None:
     await storage.append("log", [1, 2])
     path = data / "storage/log.jsonl"
