@@ -21,6 +21,8 @@ def work(request: Any, payload: bytes) -> str:
             return "quiet"
         case "sleep":
             time.sleep(60)
+        case "nap":
+            time.sleep(0.7)
         case "spin":
             while True:
                 pass
@@ -42,4 +44,5 @@ def work(request: Any, payload: bytes) -> str:
 if __name__ == "__main__":
     if sys.argv[3:]:
         raise SystemExit("a worker is given seconds and megabytes, and nothing else")
+    time.sleep(float(os.environ.get("START_S", "0")))
     serve(work, too_big="too big", too_deep="too deep")

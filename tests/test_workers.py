@@ -17,7 +17,7 @@ WORDS = Words(busy="all are busy", slow="too slow", died="it died", absent="it d
 @pytest.fixture
 async def pool() -> AsyncIterator[WorkerPool]:
     made = WorkerPool("tests.odd_worker", timeout_s=3, memory_mb=1024, words=WORDS, size=1, variables={"SEEN": "1"})
-    # The time of a request holds for the start of its worker too.
+    # Tests count from when there is a worker.
     await made.ask({"do": "nothing"})
     yield made
     await made.aclose()
@@ -86,6 +86,12 @@ async def test_module_that_does_not_start_is_told_of() -> None:
     pool = WorkerPool("tests.no_such_worker", timeout_s=5, memory_mb=1024, words=WORDS)
     with pytest.raises(ToolError, match="it did not start"):
         await pool.ask({"do": "nothing"})
+    await pool.aclose()
+
+
+async def test_time_counts_from_when_the_work_begins_and_not_from_the_start_of_a_worker() -> None:
+    pool = WorkerPool("tests.odd_worker", timeout_s=1.6, memory_mb=1024, words=WORDS, variables={"START_S": "1.6"})
+    assert await pool.ask({"do": "nap"}) == "done"
     await pool.aclose()
 
 

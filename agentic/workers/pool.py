@@ -16,7 +16,6 @@ from agentic.workers.process import Process, WorkerDied
 
 logger = logging.getLogger(__name__)
 _STARTING_S = 30
-_LEAST_S = 0.5
 T = TypeVar("T")
 
 
@@ -33,9 +32,10 @@ class Words:
 class WorkerPool:
     """At most ``size`` workers, started when they are first needed.
 
-    ``module`` is run with ``python -m`` and calls :func:`agentic.workers.serve`. ``timeout_s`` holds for a request
-    together with its wait for a free worker; ``memory_mb`` bounds a worker's address space. Of the environment workers
-    see ``variables`` alone, and what finding libraries needs.
+    ``module`` is run with ``python -m`` and calls :func:`agentic.workers.serve`. ``timeout_s`` holds for the
+    work on a request, and as long at most does one wait for a free worker; the start of a worker has a limit of its
+    own. ``memory_mb`` bounds a worker's address space. Of the environment workers see ``variables`` alone, and what
+    finding libraries needs.
     """
 
     def __init__(
@@ -63,21 +63,23 @@ class WorkerPool:
         """The ids of the processes that wait for work."""
         return tuple(worker.pid for worker in self._idle)
 
+    @property
+    def longest_s(self) -> float:
+        """Seconds after which a request is answered at the latest: its wait, a start, its work."""
+        return 2 * self.timeout_s + _STARTING_S
+
     async def ask(self, request: Json, payload: bytes = b"") -> str:
         """The worker's answer. Raises the ToolError or ToolRetry that its work raised.
 
         Raises ToolError as well when time, memory or the worker itself ran out.
         """
-        asked = time.monotonic()
         try:
             async with asyncio.timeout(self.timeout_s):
                 await self._free.acquire()
         except TimeoutError:
             raise ToolError(self._words.busy) from None
         try:
-            worker = await self._worker()
-            waited = time.monotonic() - asked
-            said = await self._ask(worker, request, payload, max(self.timeout_s - waited, _LEAST_S))
+            said = await self._ask(await self._worker(), request, payload)
         finally:
             self._free.release()
         if "retry" in said:
@@ -122,11 +124,11 @@ class WorkerPool:
         logger.info("[Workers] %s: started in %.1f s", self._module, time.monotonic() - started)
         return worker
 
-    async def _ask(self, worker: Process, request: Json, payload: bytes, seconds: float) -> Json:
+    async def _ask(self, worker: Process, request: Json, payload: bytes) -> Json:
         try:
-            said = await self._answer_of(worker, lambda: worker.ask(request, payload), seconds)
+            said = await self._answer_of(worker, lambda: worker.ask(request, payload), self.timeout_s)
         except TimeoutError:
-            logger.info("[Workers] %s: stopped after %.1f s", self._module, seconds)
+            logger.info("[Workers] %s: stopped after %.1f s", self._module, self.timeout_s)
             raise ToolError(self._words.slow) from None
         except WorkerDied as error:
             logger.warning("[Workers] %s: ended in the middle of its work with code %d", self._module, error.code)

@@ -14,7 +14,6 @@ from agentic_data_analysis.operations import Operation, operation_named
 from agentic_data_analysis.settings import Settings
 
 MAX_CHARACTERS = 10_000_000
-_MARGIN_S = 5
 
 
 def _as_text(value: Any) -> Any:
@@ -84,7 +83,7 @@ class DataAnalysisTool(Tool):
             # One thread is enough for columns of this size, and each more one reserves memory.
             variables={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
         )
-        self.traits = Traits(timeout_s=settings.data_analysis_timeout + _MARGIN_S, examples=EXAMPLES)
+        self.traits = Traits(timeout_s=self.pool.longest_s, examples=EXAMPLES)
 
     def suggest(self, text: str) -> Json | None:
         """The data in a plain request, with the operation and columns that it names; None if it asks for no figures."""

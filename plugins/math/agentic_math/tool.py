@@ -11,8 +11,6 @@ from agentic.workers import Words, WorkerPool
 from agentic_math.examples import EXAMPLES
 from agentic_math.settings import Settings
 
-_MARGIN_S = 5
-
 
 class Arguments(BaseModel):
     """What the model fills in."""
@@ -46,7 +44,7 @@ class MathTool(Tool):
                 absent="The calculator could not be started; the server's log says more.",
             ),
         )
-        self.traits = Traits(timeout_s=settings.math_timeout + _MARGIN_S, examples=EXAMPLES)
+        self.traits = Traits(timeout_s=self.pool.longest_s, examples=EXAMPLES)
 
     def suggest(self, text: str) -> Json | None:
         """The expression that a plain request asks for, else None."""
