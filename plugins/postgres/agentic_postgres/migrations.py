@@ -67,6 +67,8 @@ MIGRATIONS = [
 All are applied whatever is used: tables that nobody uses cost nothing, and what is chosen later finds its own.
 """
 
+_LONG_S = 60.0
+"""Within which a statement is answered that waits for another process, or rebuilds a table."""
 _MIGRATING = 0x6167656E74696300
 """The advisory lock of whoever changes the schema; the schema's own number is added to it."""
 
@@ -75,7 +77,9 @@ async def migrate(connection: Any, name: str) -> None:
     """Bring a schema up to date, one process after the other. Raises StorageError for one that a newer version made."""
     schema = Schema(name).schema
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1::bigint + hashtext($2))", _MIGRATING, name)
+        await connection.execute(
+            "SELECT pg_advisory_xact_lock($1::bigint + hashtext($2))", _MIGRATING, name, timeout=_LONG_S
+        )
         version = await _version(connection, name)
         if version == len(MIGRATIONS):
             return
@@ -84,7 +88,7 @@ async def migrate(connection: Any, name: str) -> None:
             await connection.execute(f"CREATE SCHEMA {schema}")
         await connection.execute(f"CREATE TABLE IF NOT EXISTS {schema}.versions (applied int NOT NULL)")
         for number in range(version, len(MIGRATIONS)):
-            await connection.execute(MIGRATIONS[number].format(schema=schema))
+            await connection.execute(MIGRATIONS[number].format(schema=schema), timeout=_LONG_S)
             await connection.execute(f"INSERT INTO {schema}.versions VALUES ($1)", number + 1)
 
 

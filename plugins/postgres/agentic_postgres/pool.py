@@ -12,7 +12,12 @@ from agentic_postgres.faults import Busy
 from agentic_postgres.migrations import migrate
 
 CONNECT_S = 10.0
-COMMAND_S = 60.0
+COMMAND_S = 10.0
+"""Within which a statement is answered that waits for nobody and takes few rows; BEGIN is one."""
+LONG_S = 60.0
+"""Within which one is answered that waits for locks or takes many rows, in a transaction that has begun."""
+CANCEL_S = 2.0
+"""For calling off a statement that is late; then its connection is cut."""
 CLOSE_S = 10.0
 
 
@@ -64,10 +69,14 @@ class Pool:
             if pool.get_size() < self.connections or pool.get_idle_size():
                 raise
             raise Busy(self.connections) from error
+        patience = CONNECT_S
         try:
             yield connection
+        except TimeoutError:
+            patience = CANCEL_S
+            raise
         finally:
-            await pool.release(connection)
+            await pool.release(connection, timeout=patience)
 
     async def leave(self, user: object) -> None:
         """Be a user no longer. The last one waits for what is being done, and closes all connections."""

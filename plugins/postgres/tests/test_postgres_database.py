@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -204,6 +205,63 @@ async def test_server_that_never_answers_is_told_to_all_who_wait_at_once(
         }
 
 
+async def test_database_that_stalls_is_told_of_soon_and_works_again_when_it_goes_on(
+    use: type[Kept], postgres: Postgres, pooled: Pooled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the time to connect nor that of statements that wait for locks is spent on it."""
+    monkeypatch.setattr(pool, "COMMAND_S", 1.0)
+    monkeypatch.setattr(pool, "CANCEL_S", 0.5)
+    async with opened(use, pooled()) as kept:
+        await write(kept)
+        for doing in (lambda: names(kept), lambda: write(kept, "more")):
+            with frozen(postgres):
+                async with asyncio.timeout(pool.CONNECT_S):
+                    with pytest.raises(StorageError, match="does not answer in time") as failure:
+                        await doing()
+            assert failure.value.retry_after_s == database.AGAIN_S
+            await comes_true(partial(works, kept))
+        assert "doc" in await names(kept)
+
+
+async def test_who_waits_for_a_lock_has_more_time_than_others(
+    use: type[Kept], pooled: Pooled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "COMMAND_S", 1.0)
+    async with opened(use, pooled()) as kept, opened(use, pooled()) as other:
+        await write(kept)
+        schema = other.statements.schema
+        async with other.database.transaction() as connection:
+            await connection.execute(f"LOCK TABLE {schema}.documents, {schema}.text_documents IN EXCLUSIVE MODE")
+            removing = asyncio.create_task(remove(kept))
+            await asyncio.sleep(1.5)
+            assert not removing.done()
+        await removing
+        assert await names(kept) == []
+
+
+async def remove(kept: Kept) -> None:
+    if isinstance(kept, PostgresStorage):
+        await kept.delete("doc")
+    else:
+        await kept.collection("s").delete("doc")
+
+
+@contextmanager
+def frozen(postgres: Postgres) -> Iterator[None]:
+    """Its processes do nothing meanwhile, while their connections stay open."""
+    first = int((postgres.data / "postmaster.pid").read_text("utf-8").split()[0])
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(first)], capture_output=True, text=True, check=True)
+    processes = [first, *map(int, listed.stdout.split())]
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)
+
+
 async def make_role(owner: Kept, name: str) -> None:
     await execute(owner, f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")
 
@@ -268,7 +326,7 @@ async def test_database_that_is_locked_for_too_long_is_told_and_asked_once(
 ) -> None:
     async with opened(use, pooled()) as kept:
         await write(kept)
-        monkeypatch.setattr(pool, "COMMAND_S", 0.5)
+        monkeypatch.setattr(pool, "COMMAND_S", 1.0)
         schema = kept.statements.schema
         async with opened(use, pooled()) as hasty, kept.database.transaction() as connection:
             await hasty.health()

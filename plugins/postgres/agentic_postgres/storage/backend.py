@@ -10,7 +10,7 @@ from typing import Any
 from agentic import Conflict, StorageBackend, StorageError, Stored, decode_value, encode_value
 from agentic_postgres.database import Database
 from agentic_postgres.faults import sqlstate
-from agentic_postgres.pool import Pool
+from agentic_postgres.pool import LONG_S, Pool
 from agentic_postgres.storage.statements import Statements, bounds, parent_of
 from agentic_postgres.storage.waiting import Waiting, tag_of
 
@@ -166,10 +166,10 @@ class PostgresStorage(StorageBackend):
     async def _delete_once(self, where: str, *arguments: bytes) -> int:
         documents, logs, items = self.statements.deletes(where)
         async with self.database.transaction() as connection:
-            removed = {row[0] for row in await connection.fetch(documents, *arguments)}
-            rows = await connection.fetch(logs, *arguments)
+            removed = {row[0] for row in await connection.fetch(documents, *arguments, timeout=LONG_S)}
+            rows = await connection.fetch(logs, *arguments, timeout=LONG_S)
             if rows:
-                await connection.execute(items, [row[1] for row in rows])
+                await connection.execute(items, [row[1] for row in rows], timeout=LONG_S)
         return len(removed | {row[0] for row in rows})
 
     async def _fetchrow(self, query: str, *arguments: Any) -> Any:

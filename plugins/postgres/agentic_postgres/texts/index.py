@@ -10,7 +10,7 @@ from typing import Any
 
 from agentic import Hit, TextIndex, Texts
 from agentic_postgres.database import Database
-from agentic_postgres.pool import Pool
+from agentic_postgres.pool import LONG_S, Pool
 from agentic_postgres.texts.statements import Statements
 from agentic_postgres.texts.words import asked, indexed
 
@@ -64,15 +64,15 @@ class PostgresTextIndex(TextIndex):
         """
         lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
         async with self.database.transaction() as connection:
-            await connection.execute(f"SELECT {lock}(hashtextextended($1, $2))", scope, _SCOPES)
+            await connection.execute(f"SELECT {lock}(hashtextextended($1, $2))", scope, _SCOPES, timeout=LONG_S)
             yield connection
 
     async def remove(self, statement: str, scope: str, *name: bytes) -> int:
         """Remove the document of the name, or all, with their pieces; how many pieces that were."""
         async with self.writing(scope, alone=not name) as connection:
-            rows = await connection.fetch(statement, scope, *name)
+            rows = await connection.fetch(statement, scope, *name, timeout=LONG_S)
             if rows:
-                await connection.execute(self.statements.clear, scope, [row[0] for row in rows])
+                await connection.execute(self.statements.clear, scope, [row[0] for row in rows], timeout=LONG_S)
         return sum(row[1] for row in rows)
 
     async def health(self) -> str | None:
@@ -100,11 +100,13 @@ class PostgresTexts(Texts):
         statements = self._index.statements
         length = sum(sum(lengths) for _, lengths, _ in parts)
         async with self._index.writing(self._scope) as connection:
-            document = await connection.fetchval(statements.replace, self._scope, _name(doc_id), len(texts), length)
+            document = await connection.fetchval(
+                statements.replace, self._scope, _name(doc_id), len(texts), length, timeout=LONG_S
+            )
             # A statement of its own sees what another one has added while this one waited for the document's record.
-            await connection.execute(statements.clear, self._scope, [document])
+            await connection.execute(statements.clear, self._scope, [document], timeout=LONG_S)
             for part in parts:
-                await connection.execute(statements.insert, self._scope, document, *part)
+                await connection.execute(statements.insert, self._scope, document, *part, timeout=LONG_S)
 
     async def search(self, query: str, k: int, doc_ids: Sequence[str] | None = None) -> Sequence[Hit]:
         """The pieces that hold the query's words best, by BM25 over this scope."""
