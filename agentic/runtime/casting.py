@@ -32,7 +32,7 @@ class Casting:
         """What :meth:`work` would decide, and why, see :func:`explained`; raises what it would raise."""
         chosen = await self._model(unborn.request, route, turn)
         task = await self._equipment.task(unborn, chosen, turn, bidding=route.bidding)
-        _, decided = await self._router.choose(route, task, partial(self._equipment.router_model, unborn, chosen))
+        _, decided = await self._router.choose(route, task, partial(self._equipment.unheard_model, unborn, chosen))
         return explained(decided, task, chosen.id)
 
     async def work(self, live: LiveRun, journal: Journal, route: Route, turn: Turn) -> None:
@@ -40,7 +40,7 @@ class Casting:
         patience_s = PATIENCE_S if live.restored is not None else 0
         chosen = await patiently(lambda: self._model(live.request, route, turn), patience_s)
         task = await self._equipment.task(live, chosen, turn, bidding=route.bidding)
-        agent, decided = await self._router.choose(route, task, partial(self._equipment.router_model, live, chosen))
+        agent, decided = await self._router.choose(route, task, partial(self._equipment.unheard_model, live, chosen))
         live.agent, live.is_plain = decided.agent, route.plain
         live.model_id = chosen.id
         live.channel.emit(decided)

@@ -84,9 +84,9 @@ class Equipment:
             answer_schema=live.request.wishes.answer_schema,
         )
 
-    def router_model(self, live: LiveRun, chosen: Chosen) -> ModelHandle:
+    def unheard_model(self, live: LiveRun, chosen: Chosen, wishes: Wishes = Wishes()) -> ModelHandle:
         """The model as a router may ask it: counted and logged as any call, but nothing of it reaches the user."""
-        return self._model(live, chosen, Wishes(), Window(chosen.info, self._gauge, _Unheard()), unheard=True)
+        return self._model(live, chosen, wishes, Window(chosen.info, self._gauge, _Unheard()), unheard=True)
 
     async def agent_run(self, live: LiveRun, journal: Journal, chosen: Chosen, task: Task, turn: Turn) -> AgentRun:
         """The chosen agent's run. A client's tool hides a tool of the server that has the same name."""
@@ -142,7 +142,7 @@ class Equipment:
         wishes = Wishes(sampling=Sampling(max_tokens=(chosen.info.context or 0) // 2 or None))
         return Reader(
             window=window,
-            model=self._model(live, chosen, wishes, Window(chosen.info, self._gauge, _Unheard()), unheard=True),
+            model=self.unheard_model(live, chosen, wishes),
             tools=tools,
             log=live.channel,
             is_stored=live.is_stored,

@@ -57,15 +57,14 @@ class Authentication:
     async def _guard(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             identity = self._identity()
-            principal = await identity.authenticate(_bearer(scope))
+            admitted = partial(_admitted, identity, scope)
+            principal = await admitted()
             await identity.meter.take_request(principal)
-            refuse_beyond(principal, scope.get("method", "GET"), route_path(scope))
-            state = {"principal": principal, "admitted": partial(_admitted, identity, scope)}
         except AgenticError as error:
             refusal = error_response(error) if scope["type"] == "http" else WebSocketClose(_POLICY_VIOLATION)
             await refusal(scope, receive, send)
             return
-        await self._app(_with(scope, **state), receive, send)
+        await self._app(_with(scope, principal=principal, admitted=admitted), receive, send)
 
     async def _recognise(self, scope: Scope) -> Scope:
         try:
