@@ -28,6 +28,7 @@ from agentic.ports.storage import StorageBackend
 from agentic.ports.texts import TextIndex
 from agentic.ports.tool import Tool
 from agentic.ports.vectors import VectorStore
+from agentic.runtime.copying import refuse_half_a_copy
 from agentic.runtime.presence import Presence
 from agentic.runtime.restart import Restart
 from agentic.runtime.spaces import Scope
@@ -61,11 +62,12 @@ class Kernel:
 
 @asynccontextmanager
 async def open_kernel(
-    settings: Settings | None = None, *, only: Collection[str] | None = None
+    settings: Settings | None = None, *, only: Collection[str] | None = None, half_a_copy: bool = False
 ) -> AsyncIterator[Kernel]:
     """Load the plugins, open storage, and close everything at the end.
 
-    ``only`` loads the named plugins alone (safe mode). Raises ConfigurationError for a wrong setting.
+    ``only`` loads the named plugins alone (safe mode). Raises ConfigurationError for a wrong setting, and StorageError
+    where a copy to the storage, or the store of files, is not at its end; ``half_a_copy`` is for going on with it.
     """
     if settings is None:
         settings = await asyncio.to_thread(read_settings)
@@ -73,6 +75,8 @@ async def open_kernel(
     kernel = await asyncio.to_thread(Kernel, settings, catalog)
     async with AsyncExitStack() as closing:
         _close_at_the_end(closing, kernel)
+        if not half_a_copy:
+            await refuse_half_a_copy(kernel.storage, kernel.blobs)
         yield kernel
 
 

@@ -42,7 +42,7 @@ def identity(monkeypatch, tmp_path):
     departures = Departures(NoRuns(), everything, identity, 0, no_documents)
 
     @asynccontextmanager
-    async def open_kernel(_settings):
+    async def open_kernel(_settings, **_):
         yield SimpleNamespace(storage=storage, identity=identity, departures=departures, everything=everything)
 
     monkeypatch.setenv("DATA_DIR", str(tmp_path))

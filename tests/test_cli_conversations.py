@@ -46,7 +46,7 @@ def storage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MemoryStorage:
     storage = MemoryStorage()
 
     @asynccontextmanager
-    async def open_kernel(_settings: Any) -> AsyncIterator[Any]:
+    async def open_kernel(_settings: Any, **_: Any) -> AsyncIterator[Any]:
         users = SimpleNamespace(find=_nobody)
         identity = SimpleNamespace(users=users, sole_admin=_nobody)
         yield SimpleNamespace(storage=storage, engine=House(_silent, storage=storage).engine, identity=identity)

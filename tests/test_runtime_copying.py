@@ -16,6 +16,7 @@ from agentic.runtime.copying import (
     count_files,
     count_keys,
     finish,
+    finish_files,
     refuse_half_a_copy,
 )
 from agentic.testing.blobs import MemoryBlobs, pieces_of, whole
@@ -110,14 +111,14 @@ async def test_log_that_was_written_anew_in_the_same_length_is_copied_once_more(
 
 async def test_half_a_copy_is_refused_until_it_is_finished(source: Named) -> None:
     target = Named("new")
-    await refuse_half_a_copy(target)
+    await refuse_half_a_copy(target, MemoryBlobs())
     await copy_storage(source, target, Copied(), ignored)
     with pytest.raises(StorageError, match=r"a copy of old that is not at its end\. Run the same .*--to new' again"):
-        await refuse_half_a_copy(target)
+        await refuse_half_a_copy(target, MemoryBlobs())
     # What was compared already is no hindrance: files may have been cut off after it.
     await copy_storage(source, target, Copied(), ignored)
     await finish(target)
-    await refuse_half_a_copy(target)
+    await refuse_half_a_copy(target, MemoryBlobs())
 
 
 async def test_storage_that_holds_something_else_is_left_alone(source: Named) -> None:
@@ -143,12 +144,29 @@ async def test_files_are_copied_and_compared_and_a_changed_one_is_copied_again()
         await source.put(key, pieces_of(data))
     await target.put("u/1/a", pieces_of(b"old"))
     copied = Copied()
-    await copy_blobs(source, target, copied, ignored)
+    await copy_blobs(MemoryStorage(), source, target, copied, ignored)
     assert [await whole(target, blob.key) for blob in await source.list("")] == [b"abc", b"", b"x" * 100_000]
     assert (copied.files, copied.bytes) == (await count_files(source), 100_003)
     await target.put("u/3/theirs", pieces_of(b"x"))
     with pytest.raises(StorageError, match="holds others already, such as u/3/theirs"):
-        await copy_blobs(source, target, copied, ignored)
+        await copy_blobs(MemoryStorage(), source, target, copied, ignored)
+
+
+async def test_half_a_copy_of_files_is_refused_until_it_is_finished_and_their_source_is_not() -> None:
+    storage, source, target, other = MemoryStorage(), MemoryBlobs(), MemoryBlobs(), MemoryBlobs()
+    target.name, other.name = "new", "other"
+    await source.put("a", pieces_of(b"abc"))
+    await other.put("b", pieces_of(b"theirs"))
+    with pytest.raises(StorageError, match="holds others already"):
+        await copy_blobs(storage, source, other, Copied(), ignored)
+    await refuse_half_a_copy(storage, other)
+    await copy_blobs(storage, source, target, Copied(), ignored)
+    with pytest.raises(StorageError, match=r"new holds a copy that is not at its end\. Run the same .*--blobs-to new'"):
+        await refuse_half_a_copy(storage, target)
+    await refuse_half_a_copy(storage, source)
+    await copy_blobs(storage, source, target, Copied(), ignored)
+    await finish_files(storage, target)
+    await refuse_half_a_copy(storage, target)
 
 
 class Mangling(MemoryBlobs):
@@ -160,4 +178,4 @@ async def test_store_that_mangles_files_is_found_out() -> None:
     source = MemoryBlobs()
     await source.put("a", pieces_of(b"abc"))
     with pytest.raises(StorageError, match="differs from its source at a"):
-        await copy_blobs(source, Mangling(), Copied(), ignored)
+        await copy_blobs(MemoryStorage(), source, Mangling(), Copied(), ignored)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import subprocess
@@ -14,14 +15,18 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from agentic import StorageError
 from agentic.catalog.load import load
 from agentic.catalog.settings import read_settings
 from agentic.cli.main import app
+from agentic.runtime import copying
 from agentic.runtime.copying import Copied, copy_storage, finish
+from agentic.testing.blobs import pieces_of
 from agentic.testing.postgres import postgres_programs, running_postgres
 from agentic.testing.s3 import ACCESS_KEY, SECRET_KEY, running_s3
 from agentic.testing.server import PASSWORD, running_server
 from agentic.testing.storage import KEYS, VALUES
+from agentic_blobs_files.store import FileBlobs
 from agentic_storage_files.backend import FileStorage
 from agentic_storage_sqlite.backend import SqliteStorage
 from tests.http_fixtures import Api, SharedOllama, install
@@ -241,6 +246,40 @@ def test_copy_that_is_cut_off_among_the_files_is_gone_on_with_and_used_by_nobody
         assert said in agentic(*refused, code=1, STORAGE="files")
     assert "Now set STORAGE=files and BLOBS=s3" in agentic(*command)
     assert "ann" in agentic("users", "list", STORAGE="files")
+
+
+def test_copy_of_files_alone_that_is_cut_off_is_used_by_nobody_until_it_is_gone_on_with(
+    stores: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {**stores, "STORAGE": "sqlite", "BLOBS": "files", "S3_PREFIX": "alone/", "DATA_DIR": f"{tmp_path}/data"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+    def agentic(*arguments: str, code: int = 0, **changed: str) -> str:
+        done = CliRunner().invoke(app, arguments, env=changed)
+        assert done.exit_code == code, done.output
+        return done.output
+
+    asyncio.run(_keep(FileBlobs(tmp_path / "data" / "files")))
+    command = ("storage", "copy", "--blobs-to", "s3")
+    with monkeypatch.context() as cut:
+        cut.setattr(copying, "_compare_file", _cut)
+        assert "the line was cut" in agentic(*command, code=1)
+    said = "s3 holds a copy that is not at its end. Run the same 'agentic storage copy --blobs-to s3' again"
+    for refused in (("users", "list"), ("serve",)):
+        assert said in agentic(*refused, code=1, BLOBS="s3")
+    agentic("users", "list")
+    assert "Now set BLOBS=s3" in agentic(*command)
+    agentic("users", "list", BLOBS="s3")
+
+
+async def _keep(store: FileBlobs) -> None:
+    await store.put("spaces/u1/a", pieces_of(b"kept"))
+    await store.aclose()
+
+
+async def _cut(*_: object) -> None:
+    raise StorageError("the line was cut")
 
 
 async def test_copy_there_and_back_gives_what_was_there(tmp_path: Path) -> None:

@@ -71,14 +71,12 @@ def _start(host: str | None, port: int | None, only: Sequence[str] | None) -> No
 def _run(settings: Settings, only: Sequence[str] | None) -> None:
     """Serve until a signal ends it, on the event loop that uvicorn would choose."""
     from agentic.kernel import open_kernel
-    from agentic.runtime.copying import refuse_half_a_copy
     from agentic.server.app import create_app
     from agentic.server.endings import PatientServer
 
     async def work() -> bool:
         await _refuse_address(settings.server_host, settings.server_port)
         async with open_kernel(settings, only=only) as kernel:
-            await refuse_half_a_copy(kernel.storage)
             await _greet(kernel)
             server = PatientServer(config, kernel.engine.suspend_all)
             config.app = create_app(kernel)

@@ -80,9 +80,10 @@ async def _copy_files(kernel: Kernel, blobs: tuple[str | None, str | None], copi
         await _shown(
             f"files of {source.name} to {target.name}",
             copying.count_files(source),
-            lambda tell: copying.copy_blobs(source, target, copied, tell),
+            lambda tell: copying.copy_blobs(kernel.storage, source, target, copied, tell),
         )
-    await _refuse_company(kernel, kernel.storage)
+        await _refuse_company(kernel, kernel.storage)
+        await copying.finish_files(kernel.storage, target)
 
 
 @asynccontextmanager

@@ -46,17 +46,14 @@ def with_kernel(work: Callable[[Kernel], Awaitable[T]], *, half_a_copy: bool = F
     """What ``work`` returns. What it logs goes to the log file alone.
 
     An AgenticError is printed on stderr, and the command ends with exit code 1. ``half_a_copy``: do it also over a
-    storage to which a copy is not at its end.
+    storage, or a store of files, to which a copy is not at its end.
     """
     from agentic import logs
     from agentic.catalog.settings import read_settings
     from agentic.kernel import open_kernel
-    from agentic.runtime.copying import refuse_half_a_copy
 
     async def run(settings: Settings) -> T:
-        async with open_kernel(settings) as kernel:
-            if not half_a_copy:
-                await refuse_half_a_copy(kernel.storage)
+        async with open_kernel(settings, half_a_copy=half_a_copy) as kernel:
             return await work(kernel)
 
     try:

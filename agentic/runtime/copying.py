@@ -19,6 +19,8 @@ from agentic.runtime.presence import SERVERS
 
 MARKER = "copying"
 """The document in the target that tells of a copy which is not at its end."""
+FILES = "copying_files/"
+"""Where the storage in use tells, by the name of a store of files, of a copy to that which is not at its end."""
 ITEMS = 200
 Tell = Callable[[str], None]
 """Called with what was copied or compared, each time: ``document``, ``log`` or ``file``."""
@@ -64,19 +66,29 @@ async def finish(target: StorageBackend) -> None:
     await target.delete(MARKER)
 
 
-async def refuse_half_a_copy(storage: StorageBackend) -> None:
-    """Raises StorageError where a copy to the storage is not at its end: going on with that would undo what is changed.
+async def finish_files(storage: StorageBackend, target: BlobStore) -> None:
+    """Say of a store of files that the copy in it is whole. Raises StorageError."""
+    await storage.delete(FILES + target.name)
+
+
+async def refuse_half_a_copy(storage: StorageBackend, blobs: BlobStore) -> None:
+    """Raises StorageError where a copy to one of them is not at its end: going on with that would undo what is changed.
 
     A storage that does not answer is not refused: whoever needs it is told so.
     """
     try:
-        marker = await storage.load(MARKER)
+        marker, files = await storage.load(MARKER), await storage.load(FILES + blobs.name)
     except StorageError:
         return
     if marker is not None:
         raise StorageError(
             f"The storage {storage.name} holds a copy of {_source_in(marker)} that is not at its end. Run the same "
             f"'agentic storage copy --to {storage.name}' again, which goes on with it."
+        )
+    if files is not None:
+        raise StorageError(
+            f"The store of files {blobs.name} holds a copy that is not at its end. Run the same 'agentic storage copy "
+            f"--blobs-to {blobs.name}' again, which goes on with it."
         )
 
 
@@ -85,16 +97,18 @@ async def count_files(blobs: BlobStore) -> int:
     return sum([1 async for _ in every(blobs, "")])
 
 
-async def copy_blobs(source: BlobStore, target: BlobStore, copied: Copied, tell: Tell) -> None:
+async def copy_blobs(storage: StorageBackend, source: BlobStore, target: BlobStore, copied: Copied, tell: Tell) -> None:
     """Copy and compare all files. Both must be at rest.
 
-    Raises StorageError where the target holds other files, where a store fails, and where they differ at the end.
+    The target counts as half a copy in ``storage``, the one in use, until ``finish_files``. Raises StorageError where
+    the target holds other files, where a store fails, and where they differ at the end.
     """
     async for blob in every(target, ""):
         if await source.size(blob.key) is None:
             raise StorageError(
                 f"The store of files {target.name} holds others already, such as {blob.key}. Copy to an empty one."
             )
+    await storage.save(FILES + target.name, {"from": source.name})
     async for blob in every(source, ""):
         if await target.size(blob.key) != blob.size:
             await target.put(blob.key, source.open(blob.key))
