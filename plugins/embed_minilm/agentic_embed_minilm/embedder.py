@@ -116,9 +116,11 @@ def _library() -> ModuleType:
     try:
         return importlib.import_module("agentic_embed_minilm.model")
     except ImportError as error:
+        # numpy writes a page of advice, and what is wrong at its end.
+        reason = str(error).strip().splitlines()[-1:]
         raise ModelUnavailable(
-            f"The embedder's libraries are not installed whole ({error}). "
-            "Run: pip install --force-reinstall agentic-plugin-embed-minilm"
+            f"The embedder's libraries cannot be loaded ({' '.join(reason)}). Give the server more memory if that is "
+            "short, or else run: pip install --force-reinstall agentic-plugin-embed-minilm"
         ) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import subprocess
 import sys
@@ -45,8 +46,18 @@ async def test_a_missing_weights_distribution_is_told_with_the_fix(monkeypatch: 
 async def test_a_missing_library_is_told_with_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "agentic_embed_minilm.model")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ModelUnavailable, match=r"onnxruntime.*Run: pip install"):
+    with pytest.raises(ModelUnavailable, match=r"onnxruntime.*run: pip install"):
         await MiniLMEmbedder().embed(["x"], "query")
+
+
+async def test_a_library_that_finds_no_room_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_name: str) -> None:
+        raise ImportError("\nIMPORTANT: PLEASE READ THIS\n\nOriginal error was: x.so: failed to map segment\n")
+
+    monkeypatch.setattr(importlib, "import_module", refuse)
+    with pytest.raises(ModelUnavailable) as told:
+        await MiniLMEmbedder().embed(["x"], "query")
+    assert "cannot be loaded (Original error was: x.so: failed to map segment). Give" in told.value.message
 
 
 async def test_closed_provider_ends_its_worker_and_embeds_no_more() -> None:
