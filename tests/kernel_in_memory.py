@@ -211,6 +211,7 @@ class ModelBench:
         wishes: Wishes | None = None,
         fits: Sequence[str] = (),
         untrusted: Sequence[str] = (),
+        mends: bool = False,
         **info: Any,
     ) -> None:
         self.provider = ScriptedProvider(*answers, **info)
@@ -228,6 +229,7 @@ class ModelBench:
             rank=self._rank,
             untrusted=frozenset(untrusted),
             new_call_id=self._new_id,
+            mends=mends,
         )
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -13,6 +15,7 @@ from agentic import Message, ModelError, ModelTimeout, ToolCall, ToolSpec
 from agentic.errors import BudgetExceeded
 from agentic.events import ModelFinished, ModelStarted, TextDelta, ThinkingDelta
 from agentic.messages import Usage
+from agentic.models.form import fault_in
 from agentic.models.handle import Wishes
 from agentic.ports.model import ModelDelta, Sampling
 from agentic.runtime.budget import Limits
@@ -262,3 +265,77 @@ async def test_with_tools_a_call_needs_no_answer() -> None:
     bench = ModelBench(CALLING, wishes=FORMAT)
     reply = await bench.complete(tools=[MATH], say=True)
     assert (len(reply.calls), len(bench.requests), bench.events(TextDelta)) == (1, 1, [])
+
+
+# An answer that lacks the form
+
+CITY = Wishes(answer_schema=City.model_json_schema())
+GOOD, BAD = '{"name": "Rome", "people": 3}', '{"name": "Rome", "people": "many"}'
+
+
+def said(bench: ModelBench) -> list[str]:
+    return [event.text for event in bench.events(TextDelta)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"), [(BAD, r"\$\.people: 'many' is not of type 'integer'"), ("Rome it is.", r"it is no JSON \(")]
+)
+async def test_answer_that_lacks_its_form_is_written_once_more_and_said_once(wrong: str, told: str) -> None:
+    bench = ModelBench(wrong, GOOD, wishes=CITY, mends=True)
+    reply = await bench.complete(say=True)
+    assert (reply.text, said(bench)) == (GOOD, [GOOD])
+    first, again = bench.requests
+    assert again.schema == first.schema == CITY.answer_schema
+    assert [message.role for message in again.messages] == ["user", "assistant", "user"]
+    assert again.messages[1].text == wrong
+    assert re.search(told, again.messages[2].text)
+
+
+async def test_answer_that_fits_takes_one_turn_and_one_that_never_does_takes_two() -> None:
+    fits = ModelBench(GOOD, wishes=CITY, mends=True)
+    await fits.complete(say=True)
+    assert (said(fits), len(fits.requests)) == ([GOOD], 1)
+    never = ModelBench(BAD, "Rome!", wishes=CITY, mends=True)
+    await never.complete(say=True)
+    assert (said(never), len(never.requests)) == (["Rome!"], 2)
+
+
+async def test_answer_that_somebody_reads_along_or_that_was_cut_is_left_as_it_is() -> None:
+    read = ModelBench(BAD, wishes=CITY)
+    await read.complete(say=True)
+    assert ("".join(said(read)), len(read.requests)) == (BAD, 1)
+    cut = ModelBench(
+        [ModelDelta('{"name": "R'), ModelDelta(finish="length", usage=Usage(1, 9))], wishes=CITY, mends=True
+    )
+    await cut.complete(say=True)
+    assert (said(cut), len(cut.requests)) == (['{"name": "R'], 1)
+
+
+async def test_answer_stays_as_it_was_where_no_better_one_can_be_had() -> None:
+    failing = ModelBench(BAD, ModelTimeout("silent"), wishes=CITY, mends=True)
+    assert (await failing.complete(say=True)).text == BAD
+    assert said(failing) == [BAD]
+    poor = ModelBench(BAD, wishes=CITY, mends=True)
+    poor.budget.limits = Limits(model_calls=1)
+    with pytest.raises(BudgetExceeded):
+        await poor.complete(say=True)
+    assert said(poor) == [BAD]
+
+
+TWICE = {"properties": {"a": {"$ref": "#/$defs/x"}}}
+HARD: list[dict[str, Any]] = [
+    {"properties": {"a": {"pattern": "(a+)+$"}}},
+    {"$ref": "https://example.com/schema"},
+    {"$ref": "#"},
+    {"type": "nonsense"},
+    {"properties": [1]},
+    {"$defs": {"x": {"$ref": "#/$defs/y", **TWICE}, "y": TWICE}, "$ref": "#/$defs/x"},
+]
+
+
+@pytest.mark.parametrize("schema", HARD, ids=str)
+def test_schema_of_a_stranger_takes_no_time_leads_nowhere_and_is_no_fault_of_the_answer(schema: dict[str, Any]) -> None:
+    deep = json.dumps({"a": "a" * 60 + "!"})
+    for _ in range(60):
+        deep = json.dumps({"a": json.loads(deep)})
+    assert fault_in(deep, schema) == fault_in(json.dumps({"a": "a" * 60 + "!"}), schema) == ""

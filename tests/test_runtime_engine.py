@@ -193,6 +193,22 @@ async def test_agent_is_told_the_shape_that_the_client_wants_of_the_answer() -> 
     assert told == [None, {"type": "object"}]
 
 
+@pytest.mark.parametrize(
+    ("model", "whole", "given"), [("agentic", True, "{}"), ("agentic", False, "no form"), ("m", True, "no form")]
+)
+async def test_answer_without_its_form_is_mended_unless_somebody_reads_along_or_asked_a_model_by_its_name(
+    model: str, whole: bool, given: str
+) -> None:
+    async def act(run: Run) -> None:
+        await run.model.complete(run.messages, say=True)
+
+    agent = ActingAgent(act)
+    agent.plain = True
+    house = House([agent], provider=ScriptedProvider("no form", "{}"))
+    log = await house.log(model=model, whole=whole, wishes=Wishes(answer_schema={"type": "object"}))
+    assert said(log) == given
+
+
 async def test_too_many_tools_are_cut_to_the_fittest() -> None:
     @tool(examples=["Is it raining in Rome"])
     async def weather() -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -10,12 +12,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from agentic.errors import ModelError
+from agentic.errors import AgenticError, BudgetExceeded, ModelError, RunEnded
 from agentic.events import TextDelta, ThinkingDelta
 from agentic.messages import Json, Message
 from agentic.models.ask import Ask, Ranker
 from agentic.models.caller import Caller
 from agentic.models.fit import fit, observed
+from agentic.models.form import fault_in
 from agentic.models.ledger import Log
 from agentic.models.native import native
 from agentic.models.plain import as_plain, delimited, write_calls
@@ -25,6 +28,10 @@ from agentic.models.whole import whole
 from agentic.models.window import Window
 from agentic.ports.model import Model, ModelDelta, ModelInfo, Reply, Sampling, ToolChoice, ToolMode, ToolSpec
 
+logger = logging.getLogger(__name__)
+
+MEND = """That answer does not have the form that was asked for: {}. Write the whole answer again, as JSON of that \
+form and nothing else."""
 MODES: dict[ToolMode, Callable[[Ask], AsyncGenerator[ModelDelta, None]]] = {
     "native": native,
     "schema": by_schema,
@@ -56,7 +63,9 @@ class ModelHandle(Model):
         rank: Ranker,
         untrusted: frozenset[str],
         new_call_id: Callable[[], str],
+        mends: bool = False,
     ) -> None:
+        """``mends``: nobody reads along, so that an answer which lacks the client's form may be written once more."""
         self.info: ModelInfo = caller.chosen.info
         self._caller = caller
         self._log = log
@@ -65,6 +74,7 @@ class ModelHandle(Model):
         self._rank = rank
         self._untrusted = untrusted
         self._new_call_id = new_call_id
+        self._mends = mends
 
     async def stream(
         self, messages: Sequence[Message], *, tools: Sequence[ToolSpec] = (), schema: Json | None = None
@@ -103,8 +113,9 @@ class ModelHandle(Model):
     ) -> Reply:
         """See :class:`agentic.ports.model.Model`. Thinking goes to the user in any case.
 
-        What is said keeps to the client's ``response_format``. Where tools are at hand as well, and calls are written
-        in the answer itself, a turn decides on them first, since a constrained answer could not hold them.
+        What is said keeps to the client's ``response_format``, see :meth:`_formed`. Where tools are at hand as well,
+        and calls are written in the answer itself, a turn decides on them first, since a constrained answer could not
+        hold them.
         """
         wanted = schema.model_json_schema() if isinstance(schema, type) else schema
         if say and wanted is None and self._wishes.answer_schema is not None:
@@ -113,11 +124,40 @@ class ModelHandle(Model):
                 if reply.calls:
                     return reply
                 tools = ()
-            wanted = self._wishes.answer_schema
+            return await self._formed(messages, tools, self._wishes.answer_schema)
         reply = await self._gather(messages, tools, wanted, say=say)
         if schema is None or reply.calls:
             return reply
         return replace(reply, parsed=_parsed(reply, schema))
+
+    async def _formed(self, messages: Sequence[Message], tools: Sequence[ToolSpec], form: Json) -> Reply:
+        """Say what the model writes under the client's schema.
+
+        Not every server holds its model to one, and to all of it. Where nobody reads along, an answer that does not fit
+        is written once more by a model that is told why.
+        """
+        reply = await self._gather(messages, tools, form, say=not self._mends)
+        if not self._mends or reply.calls:
+            return reply
+        fault = await asyncio.to_thread(fault_in, reply.text, form) if reply.finish == "stop" else ""
+        if fault:
+            reply = await self._mended(messages, reply, fault, form)
+        if reply.text:
+            self._log.emit(TextDelta(reply.text))
+        return reply
+
+    async def _mended(self, messages: Sequence[Message], reply: Reply, fault: str, form: Json) -> Reply:
+        logger.info("[Models] An answer that does not fit its response_format is written once more")
+        again = [*messages, Message("assistant", reply.text), Message("user", MEND.format(fault))]
+        try:
+            better = await self._gather(again, (), form, say=False)
+        except (BudgetExceeded, RunEnded, asyncio.CancelledError):
+            self._log.note(TextDelta(reply.text))
+            raise
+        except AgenticError as error:
+            logger.warning("[Models] The answer stays as it was: code=%s", error.code)
+            return reply
+        return replace(better, usage=reply.usage + better.usage)
 
     async def _gather(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec], schema: Json | None, *, say: bool

@@ -165,9 +165,10 @@ class Model(Protocol):
         schema: type[BaseModel] | Json | None = None,
         say: bool = False,
     ) -> Reply:
-        """A whole answer. ``say``: its text goes to the user as it comes. ``schema``: ``parsed`` holds the value.
+        """A whole answer. ``say``: its text goes to the user. ``schema``: ``parsed`` holds the value.
 
-        A schema given as a pydantic model yields an instance of it, one given as JSON Schema a JSON value. Raises
+        What is said goes there as it comes; where nobody reads along and the client wants a form, once it was looked
+        at. A schema given as a pydantic model yields an instance of it, one given as JSON Schema a JSON value. Raises
         ModelError if the model's answer does not fit the schema.
         """
         ...

@@ -135,6 +135,8 @@ class Equipment:
             rank=self._rank,
             untrusted=self._untrusted,
             new_call_id=live.new_call_id,
+            # What a model says that is asked by its own name is handed on as it is.
+            mends=live.request.whole and not live.is_plain,
         )
 
     def _reader(self, live: LiveRun, chosen: Chosen, window: Window, tools: Sequence[ToolSpec]) -> Reader:
