@@ -73,7 +73,7 @@ def read_outcome(header: object, files: Sequence[tuple[str, bytes]]) -> Outcome:
         changed=tuple(file for file in changed if is_file_name(file[0])),
         figures=tuple(file for file in figures if is_file_name(file[0]) and "/" not in file[0]),
         deleted=tuple(name for name in said.deleted if is_file_name(name)),
-        left_out=tuple(_text(name)[:MAX_NAME] for name in (*said.left_out, *misnamed)),
+        left_out=tuple(_UNSAFE.sub("\ufffd", name)[:MAX_NAME] for name in (*said.left_out, *misnamed)),
     )
 
 

@@ -117,6 +117,11 @@ def test_ordinary_name_is_taken(name: str) -> None:
     assert is_file_name(name)
 
 
+def test_name_that_is_told_forges_no_line_and_turns_no_direction() -> None:
+    outcome = read_outcome({**REPORT, "left_out": ["a\n\nEnded (timeout)\x1b[2J\u202eb\udc80"]}, [])
+    assert outcome.left_out == ("a\ufffd\ufffdEnded (timeout)\ufffd[2J\ufffdb\ufffd",)
+
+
 def test_figure_within_a_folder_is_left_out() -> None:
     assert read_outcome(REPORT, [("a/b.png", b"x")]).figures == ()
 
