@@ -285,6 +285,16 @@ ENDED = {
     ),
     "4 GiB of memory": ("x = bytearray(4 * 2**30)", {"memory"}, {}),
     "memory bit by bit": ("x = []\nwhile True: x.append(bytes(2**20))", {"memory"}, {}),
+    "memory to the last byte": (
+        "x = bytearray(160 * 2**20)\ny = None\nwhile True: y = [y]",
+        {"memory"},
+        {"memory": 300 * 2**20},
+    ),
+    "names to the last byte": (
+        "x = bytearray(160 * 2**20)\nn = 0\nwhile True: globals()[f'v{n}'] = n; n += 1",
+        {"memory"},
+        {"memory": 300 * 2**20},
+    ),
     "endless loop": ("while True: pass", {"cpu"}, {"cpu": 1}),
     "endless wait": ("import time; time.sleep(60)", {"timeout"}, {"wall": 0.5}),
     "1 GiB of output": ("while True: print('x' * 1000)", {"output"}, {}),
@@ -308,11 +318,11 @@ ENDED = {
 def wait():
     time.sleep(0.2)
     try: hoard()
-    except OSError: os._exit(118)
+    except OSError: os._exit(5)
 threading.Thread(target=wait).start()
 libc.syscall({'x86_64': 60, 'aarch64': 93}[os.uname().machine], 0)
 """,
-        {"disk", "killed"},
+        {"disk", "killed", "error"},
         {},
     ),
     "removed files held open by a thread that would have a table of its own": (
@@ -321,10 +331,10 @@ libc.syscall({'x86_64': 60, 'aarch64': 93}[os.uname().machine], 0)
 def hide():
     try:
         libc.syscall(436, 1000, 1000, 2); hoard()
-    except OSError: os._exit(118)
+    except OSError: os._exit(5)
 threading.Thread(target=hide).start()
 """,
-        {"disk"},
+        {"disk", "error"},
         {},
     ),
     "50,000 files": ("for n in range(50_000): open(str(n), 'w').close()", {"disk"}, {}),
@@ -361,10 +371,34 @@ def test_runaway_is_ended_and_the_reason_told(bench: Any, name: str) -> None:
     outcome = bench.run("import os\n" + code, **limits)
     assert outcome.reason in reasons, outcome
     assert outcome.seconds < 6
+    assert "code/inside" not in outcome.errors
     assert len(outcome.output) + len(outcome.errors) <= 200_000
     if name == "thread bomb":
         assert 4 <= int(outcome.output.split()[-1]) < 40
     assert bench.run("print('the next one')").output == "the next one\n"
+
+
+CODES = {
+    "sys.exit(117)": 117,
+    "os._exit(118)": 118,
+    "sys.exit(True)": 1,
+    "sys.exit(-1)": 255,
+    "class Odd(int):\n    def __and__(self, other): return 'x'\nsys.exit(Odd(3))": 3,
+    "import atexit; atexit.register(os._exit, 9); 1 / 0": 9,
+    "class Odd(SystemExit):\n    code = property(lambda self: 1 / 0)\nraise Odd": 1,
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_code_of_an_exit_is_the_program_s_own_and_says_nothing_else(bench: Any, code: str) -> None:
+    outcome = bench.run(f"import os, sys\n{code}")
+    assert (outcome.reason, outcome.code) == ("error", CODES[code]), outcome
+    assert "keeper" not in outcome.errors
+
+
+def test_program_that_is_nested_too_deeply_has_not_used_up_the_memory(bench: Any) -> None:
+    outcome = bench.run("-" * 100_000 + "1")
+    assert (outcome.reason, outcome.errors) == ("error", "SyntaxError: the program is nested too deeply to be read\n")
 
 
 def test_disk_is_not_reserved_beyond_what_a_file_may_hold(bench: Any) -> None:
@@ -419,6 +453,25 @@ def test_files_that_do_not_fit_are_told(bench: Any) -> None:
 
 
 WRECKING = {
+    "a folder that only lists": (
+        "done",
+        "import time\nos.mkdir('.d'); open('.d/x', 'w').close(); os.chmod('.d', 0o400); time.sleep(0.2)",
+    ),
+    "another function in the place of the last one": ("done", "os._exit = print"),
+    "output streams that raise to the end": (
+        "done",
+        """
+import sys
+class Evil:
+    def write(self, text): raise KeyboardInterrupt
+    def flush(self): raise SystemExit(9)
+sys.stdout = sys.stderr = Evil()
+""",
+    ),
+    "names that are of no class": (
+        "done",
+        "class Evil:\n    __class__ = property(lambda self: 1 / 0)\nevil = Evil()",
+    ),
     "folders too deep to be looked into": (
         "disk",
         """

@@ -8,31 +8,39 @@ import contextlib
 import errno
 import io
 import linecache
+import mmap
 import sys
 import threading
 import traceback
 import types
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .folder import Folder
 
 NAME = "program.py"
-FAILED, OUT_OF_MEMORY, OUT_OF_DISK = 1, 117, 118
-"""Exit codes of a program that raised: anything, MemoryError, an OSError for want of space."""
+FAILED = 1
+"""Exit code of a program that raised anything."""
+
+Want = Literal["", "memory", "disk"]
+"""What a program that raised was in want of: MemoryError, an OSError for want of space, or nothing of these."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FRAMES = 12
+_SPARE = 16 * 1024 * 1024
+"""Bytes kept back for telling what went wrong in a program that has used up all the others."""
 _DEFINED = (types.ModuleType, types.FunctionType)
 
 
-def execute(code: str, folder: Folder) -> int:
-    """Run the code as ``__main__`` on the descriptors 0, 1 and 2; the exit code."""
+def execute(code: str, folder: Folder) -> tuple[int, Want]:
+    """Run the code as ``__main__`` on the descriptors 0, 1 and 2; the exit code, and what it was in want of."""
+    spare = mmap.mmap(-1, _SPARE)
     sys.stdin = io.TextIOWrapper(io.FileIO(0, "r", closefd=False), "utf-8")
     # By lines, so that what was said before a sudden end is not lost.
     sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8", "backslashreplace", line_buffering=True)
     sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", "backslashreplace", line_buffering=True)
     status, main = 0, types.ModuleType("__main__")
+    want: Want = ""
     try:
         try:
             _run_as_main(code, main)
@@ -42,12 +50,15 @@ def execute(code: str, folder: Folder) -> int:
         threading._shutdown()  # type: ignore[attr-defined]
         save_figures(folder)
     except BaseException as error:  # noqa: BLE001 - told to whoever reads the output
-        status = _told(error)
+        spare.close()
+        status, want = FAILED, _told(error)
+    spare.close()
     _let_go(main.__dict__)
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
+        # As hostile as any object of the program: what it raises changes no exit code.
+        with contextlib.suppress(BaseException):
             stream.flush()
-    return status
+    return status, want
 
 
 def watch_figures(folder: Folder) -> None:
@@ -98,7 +109,7 @@ def _run_as_main(code: str, main: types.ModuleType) -> None:
     sys.argv = [NAME]
     # Tracebacks show the program's own lines.
     linecache.cache[NAME] = (len(code), None, code.splitlines(keepends=True), NAME)
-    tree = ast.parse(code, NAME)
+    tree = _parsed(code)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, NAME, "exec", dont_inherit=True), main.__dict__)
     if isinstance(last, ast.Expr):
@@ -107,17 +118,26 @@ def _run_as_main(code: str, main: types.ModuleType) -> None:
             sys.displayhook(value)
 
 
+def _parsed(code: str) -> ast.Module:
+    try:
+        return ast.parse(code, NAME)
+    except MemoryError:
+        # So the parser says that its stack is full; no program is long enough to fill the memory.
+        raise SyntaxError("the program is nested too deeply to be read") from None
+
+
 def _is_drawn(value: Any) -> bool:
     """Whether it is a part of a figure, which is seen, not read."""
     one = value[0] if isinstance(value, (list, tuple)) and value else value
-    return type(one).__module__.partition(".")[0] == "matplotlib"
+    return str(type(one).__module__).partition(".")[0] == "matplotlib"
 
 
 def _exit_code(leaving: SystemExit) -> int:
     if leaving.code is None:
         return 0
     if isinstance(leaving.code, int):
-        return leaving.code & 0xFF
+        # Not by the operator, which a class of the program's may have made its own.
+        return int.__and__(leaving.code, 0xFF)
     print(leaving.code, file=sys.stderr)  # noqa: T201 - as Python itself does
     return FAILED
 
@@ -127,22 +147,25 @@ def _let_go(names: dict[str, Any]) -> None:
     # What goes wrong in any of these is printed where it happens, and changes no exit code.
     with contextlib.suppress(BaseException):
         atexit._run_exitfuncs()
-    values = [name for name, value in names.items() if not isinstance(value, (*_DEFINED, type))]
-    for name in values:
-        # First, since what they do at their end needs the others.
-        names.pop(name, None)
+    with contextlib.suppress(RuntimeError):
+        for name, value in names.items():
+            # First, since what they do at their end needs the others; in place, since there may be no memory for a
+            # list of them. One that makes new names at its end stops this, and all go at once.
+            if not issubclass(type(value), (*_DEFINED, type)):
+                names[name] = None
+                del value
     names.clear()
 
 
-def _told(error: BaseException) -> int:
-    """Print the traceback, from the program's first line on; the exit code."""
+def _told(error: BaseException) -> Want:
+    """Print the traceback, from the program's first line on; what the program was in want of."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename != NAME:
         trace = trace.tb_next
     with contextlib.suppress(Exception):
-        traceback.print_exception(type(error), error, trace, limit=-_FRAMES)
+        # Without memory one failure leads to the next, none of which is the program's.
+        chain = not isinstance(error, MemoryError)
+        traceback.print_exception(type(error), error, trace, limit=-_FRAMES, chain=chain)
     if isinstance(error, MemoryError):
-        return OUT_OF_MEMORY
-    if isinstance(error, OSError) and error.errno in _FULL:
-        return OUT_OF_DISK
-    return FAILED
+        return "memory"
+    return "disk" if isinstance(error, OSError) and error.errno in _FULL else ""

@@ -165,12 +165,10 @@ def _entries(top: str, most: int) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _opened(folder: str) -> Any:
-    """The folder's entries; one that a program made unreadable is made readable to its owner again."""
-    try:
-        return os.scandir(folder)
-    except PermissionError:
+    """The folder's entries; one that a program has closed is opened to its owner again, also one that only lists."""
+    if not os.access(folder, os.R_OK | os.X_OK):
         Path(folder).chmod(0o700)
-        return os.scandir(folder)
+    return os.scandir(folder)
 
 
 def _mark(status: os.stat_result) -> Mark:

@@ -14,6 +14,7 @@ import resource
 import shutil
 import signal
 import sys
+from dataclasses import replace
 from typing import IO, Any
 
 from . import landlock
@@ -30,7 +31,7 @@ from .kernel_calls import (
     keep_capabilities,
     prctl,
 )
-from .program import Confinement, run
+from .program import Confinement, Verdict, run
 from .watch import Ending, Watch
 
 
@@ -119,14 +120,16 @@ def _prepare(plan: dict[str, Any], folder: Folder) -> None:
 
 def _run(code: str, folder: Folder, limits: dict[str, Any], confinement: Confinement, lifeline: int) -> Ending:
     """Run the program in a fork of this process, which has all that it may import already."""
-    output, errors = os.pipe(), os.pipe()
+    output, errors, verdict = os.pipe(), os.pipe(), Verdict()
     pid = os.fork()
     if pid == 0:
-        run(code, folder, limits, confinement, output=output[1], errors=errors[1])
+        run(code, folder, limits, confinement, output=output[1], errors=errors[1], verdict=verdict)
     os.close(output[1])
     os.close(errors[1])
     watch = Watch(pid, output=output[0], errors=errors[0], lifeline=lifeline, folder=folder, limits=limits)
-    return watch.until_end()
+    ending = watch.until_end()
+    want = verdict.read()
+    return replace(ending, reason=want) if want and ending.reason == "error" else ending
 
 
 def _answer(ending: Ending, collected: Collected, answers: IO[bytes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import mmap
 import os
 import resource
 import signal
@@ -12,9 +13,12 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from . import landlock, seccomp
-from .execution import FAILED, execute
+from .execution import FAILED, Want, execute
 from .folder import Folder
 from .kernel_calls import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, SIGKILL, prctl
+
+_leave = os._exit
+"""As it was before any program: one that puts another in its place shall not go on as the keeper that it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,34 @@ class Confinement:
     own_mounts: bool
 
 
+class Verdict:
+    """What a program was in want of, told to the keeper beside its exit code, which is the program's own to choose."""
+
+    _WANTS: tuple[Want, ...] = ("", "memory", "disk")
+
+    def __init__(self) -> None:
+        # Shared with the fork, and no descriptor that a program could close.
+        self._told = mmap.mmap(-1, 1)
+
+    def tell(self, want: Want) -> None:
+        """Say it, in the program's process."""
+        self._told[0] = self._WANTS.index(want)
+
+    def read(self) -> Want:
+        """What was said. A program can say anything here, of itself."""
+        told = self._told[0]
+        return self._WANTS[told] if told < len(self._WANTS) else ""
+
+
 def run(
-    code: str, folder: Folder, limits: dict[str, Any], confinement: Confinement, *, output: int, errors: int
+    code: str,
+    folder: Folder,
+    limits: dict[str, Any],
+    confinement: Confinement,
+    *,
+    output: int,
+    errors: int,
+    verdict: Verdict,
 ) -> NoReturn:
     """Become the program. ``output`` and ``errors`` are the writing ends of its pipes."""
     status = FAILED
@@ -40,11 +70,12 @@ def run(
         if confinement.seccomp:
             seccomp.install(keep_attributes=not confinement.own_mounts)
         gc.unfreeze()
-        status = execute(code, folder)
+        status, want = execute(code, folder)
+        verdict.tell(want)
     except BaseException:  # noqa: BLE001 - nothing of the keeper may go on in this process
         traceback.print_exc()
     finally:
-        os._exit(status)
+        _leave(status)
 
 
 def _confine(folder: Folder, confinement: Confinement) -> None:

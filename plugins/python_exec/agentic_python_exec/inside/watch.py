@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from .execution import OUT_OF_DISK, OUT_OF_MEMORY
 from .folder import Folder
 
 _TICK_S = 0.02
@@ -157,4 +156,4 @@ def _reason(code: int, cpu_is_spent: bool) -> str:
         return "killed"
     if code < 0:
         return "crash"
-    return {0: "done", OUT_OF_MEMORY: "memory", OUT_OF_DISK: "disk"}.get(code, "error")
+    return "error" if code else "done"
