@@ -19,6 +19,7 @@ from agentic_python_exec.processes import allowed
 from agentic_python_exec.runtime import PRELOAD
 from agentic_python_exec.sandbox import Sandbox, SandboxEnded, SandboxFailed, Spawner
 from agentic_python_exec.settings import Settings
+from agentic_python_exec.turns import Turns
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -37,7 +38,7 @@ class Pool:
         self._settings = settings
         self._data_dir = data_dir
         self._preload = preload
-        self._free = asyncio.Semaphore(settings.python_exec_parallel)
+        self._turns = Turns(settings.python_exec_parallel)
         self._ready: deque[Sandbox] = deque()
         self._choosing: asyncio.Task[Chosen] | None = None
         self._filling: set[asyncio.Task[None]] = set()
@@ -67,10 +68,13 @@ class Pool:
         # A caller that goes away takes no other caller's runtime with it.
         return await asyncio.shield(self._choosing)
 
-    async def run(self, request: Request) -> Outcome:
-        """Run a program, and wait for its end. Raises ToolError where there is no sandbox, or it failed."""
+    async def run(self, request: Request, user: str = "") -> Outcome:
+        """Run a program of a user's, and wait for its end.
+
+        Raises ToolError where there is no sandbox, or it failed.
+        """
         chosen = await self.choice()
-        async with self._free:
+        async with self._turns.place(user):
             sandbox = await self._take(chosen)
             try:
                 return await self._watched(sandbox, request, chosen)

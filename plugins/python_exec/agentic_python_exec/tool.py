@@ -74,7 +74,7 @@ class PythonExec(Tool):
             notes.append(f"The files of earlier calls could not be read: {error.message}")
         if not self.pool.is_ready:
             ctx.progress("Preparing the sandbox; the first time takes up to a minute")
-        outcome = await self.pool.run(Request(args.code, list(before.items())))
+        outcome = await self.pool.run(Request(args.code, list(before.items())), ctx.principal.id)
         notes += await self._keep(session, before, outcome, ctx)
         logger.info("[PythonExec] Run: %s after %.2f s", outcome.reason, outcome.seconds)
         return ToolResult(report(outcome, self.pool.limits, notes), error=outcome.reason != "done")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from agentic import Json, NotConfigured, StorageError, ToolError
+from agentic import Json, NotConfigured, Principal, StorageError, ToolError
 from agentic.testing.tool import FakeContext, ToolConformance, call
 from agentic_python_exec.backends import impossible
 from agentic_python_exec.pool import Pool
@@ -286,6 +286,27 @@ async def test_storage_that_fails_is_told_and_the_output_kept(
     assert "Not all files could be kept: No store of files is installed." in result.content
     monkeypatch.setattr(context.conversation.blobs, "list", fails)
     assert "earlier calls could not be read" in (await call(light, {"code": "print(1)"}, context)).content
+
+
+async def test_user_of_many_programs_keeps_no_other_waiting_for_all_of_them(runtime: Runtime, data_dir: Path) -> None:
+    settings = Settings(python_exec_parallel=1, python_exec_warm=0)
+    tool = PythonExec(settings, data_dir)
+    tool.pool = Pool(settings, data_dir, preload=())
+    await tool.pool.choice()
+    ended: list[str] = []
+
+    async def run(user: str) -> None:
+        await call(tool, {"code": "1"}, FakeContext(principal=Principal(user, user)))
+        ended.append(user)
+
+    running = []
+    for user in ("ann", "ann", "ann", "bob"):
+        running.append(asyncio.create_task(run(user)))
+        # Each in the queue before the next one comes.
+        await asyncio.sleep(0.01)
+    await asyncio.gather(*running)
+    await tool.aclose()
+    assert ended.index("bob") == 1
 
 
 async def test_check_tells_the_back_end(light: PythonExec) -> None:
