@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from agentic import Json, ToolRetry
 from agentic_data_analysis import figures
@@ -42,7 +43,7 @@ def analyse(request: Json, data: str) -> str:
         raise ToolRetry('`quantiles` needs operation "quantiles"; leave it empty otherwise.')
     frames, ask = choose([Frame(table) for table in source.tables], asked)
     if ask.operation in NUMERIC and not ask.columns:
-        frames = _with_numbers(frames, ask)
+        frames, ask = _with_figures(frames, ask)
     page = Page()
     _write(frames, ask, page)
     if len(frames) > _TABLES or not ask.columns:
@@ -51,14 +52,20 @@ def analyse(request: Json, data: str) -> str:
     return page.text()
 
 
-def _with_numbers(frames: list[Frame], ask: Ask) -> list[Frame]:
+def _with_figures(frames: list[Frame], ask: Ask) -> tuple[list[Frame], Ask]:
+    """The tables that have numbers; where none has, one whose dates or booleans answer as well, and these named."""
     least = 2 if ask.operation == "correlation" else 1
     having = [frame for frame in frames if len(frame.numbers(ask)) >= least]
-    if not having:
-        names = [name for frame in frames for name in frame.names()]
-        need = "two columns of numbers" if least > 1 else "a column of numbers"
-        raise ToolRetry(f"{ask.operation} needs {need}; the columns are {quoted(names)}.")
-    return having
+    if having:
+        return having, ask
+    kind = "date" if ask.operation in ("min", "max") and not ask.group_by else "boolean"
+    for frame in frames:
+        names = tuple(column.name for column in frame.columns(ask) if column.kind == kind)
+        if len(names) >= least:
+            return [frame], replace(ask, columns=names)
+    every = [name for frame in frames for name in frame.names()]
+    need = "two columns of numbers" if least > 1 else "a column of numbers"
+    raise ToolRetry(f"{ask.operation} needs {need}; the columns are {quoted(every)}.")
 
 
 def _write(frames: list[Frame], ask: Ask, page: Page) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -125,9 +125,8 @@ def _numbers(name: str, values: Sequence[Any], core: list[int], decimal_comma: b
         return None
     notes = _number_notes(name, [values[at] for at in strays], infinite, reading.decimal_comma)
     everything = [*numbers, *strays]
-    column = Column(
-        name, "number", _labels(values, everything), len(values) - len(core), unit=reading.unit, notes=notes
-    )
+    labels = _labels(values, everything, numbers)
+    column = Column(name, "number", labels, len(values) - len(core), unit=reading.unit, notes=notes)
     floats = [math.nan] * len(values)
     for at, number in numbers.items():
         floats[at] = float(number)
@@ -175,13 +174,18 @@ def _dates(name: str, values: Sequence[Any], core: list[int], _: bool) -> Column
         notes.append(f"`{name}` may be month/day/year or day/month/year; it is read as month/day/year.")
     dates = pd.Series(pd.NaT, index=range(len(values)), dtype=whole[0].dtype)
     dates.iloc[core] = whole[0].to_numpy()
-    return Column(name, "date", _labels(values, core), len(values) - len(core), dates=dates, notes=notes)
+    labels = _labels(values, core, dict(zip(core, whole[0].to_numpy().tolist(), strict=True)))
+    return Column(name, "date", labels, len(values) - len(core), dates=dates, notes=notes)
 
 
-def _labels(values: Sequence[Any], there: Sequence[int]) -> pd.Series:
+def _labels(values: Sequence[Any], there: Sequence[int], means: Mapping[int, Any] | None = None) -> pd.Series:
+    """Each value as text. ``means``: what values come to; of equals (``1.50`` and ``1.5``) all have the first's text."""
     texts: list[str | None] = [None] * len(values)
     for at in there:
         texts[at] = _label(values[at])
+    first: dict[Any, str | None] = {}
+    for at, meant in (means or {}).items():
+        texts[at] = first.setdefault(meant, texts[at])
     return pd.Series(texts, dtype=object)
 
 

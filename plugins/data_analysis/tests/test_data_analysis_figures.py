@@ -102,6 +102,17 @@ def test_data_without_numbers_has_no_sum() -> None:
         ('{"a": [1, 2, 3], "b": [2, 4, 6]}', {"operation": "correlation"}, "| a | b | 1 | 3 |"),
         ("p\n12%\n8%", {"operation": "mean"}, "mean of `p (%)`: 10"),
         ('[{"a|b": "x|y"}]', {}, "x\\|y (1)"),
+        ("a\n1.50\n1.5\n2", {"operation": "value_counts"}, "| 1.50 | 2 | ≈ 66.6667 % |"),
+        ("a\n1.0\n1\n2", {"operation": "count", "columns": "a"}, "| a | 3 | 0 | 2 |"),
+        (
+            'g;v\n"1.000,0";1\n1000;2\n3,5;4',
+            {"operation": "sum", "columns": "v", "group_by": "g"},
+            "| 1.000,0 | 2 | 3 |",
+        ),
+        ("d,v\n2024-01-01,1\n2024-01-01T00:00Z,2", {"operation": "sum", "group_by": "d"}, "| 2024-01-01 | 2 | 3 |"),
+        ("d\n2024-05-01\n2024-01-01", {"operation": "min"}, "min of `d`: 2024-01-01 (2 dates)"),
+        ("g,d\nx,2024-05-01\ny,2024-01-01", {"operation": "max"}, "max of `d`: 2024-05-01 (2 dates)"),
+        ("g,ok\nx,true\ny,false\nz,TRUE", {"operation": "sum"}, "sum of `ok`: 2 (3 values, 0 missing)"),
     ],
 )
 def test_figure_is_told_with_what_it_rests_on(data: str, given: dict[str, Any], line: str) -> None:
