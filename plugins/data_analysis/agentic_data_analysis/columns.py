@@ -179,7 +179,7 @@ def _dates(name: str, values: Sequence[Any], core: list[int], _: bool) -> Column
 
 
 def _labels(values: Sequence[Any], there: Sequence[int], means: Mapping[int, Any] | None = None) -> pd.Series:
-    """Each value as text. ``means``: what values come to; of equals (``1.50`` and ``1.5``) all have the first's text."""
+    """Each value as text. ``means``: what values come to; equal ones (``1.50`` and ``1.5``) have the first's text."""
     texts: list[str | None] = [None] * len(values)
     for at in there:
         texts[at] = _label(values[at])
