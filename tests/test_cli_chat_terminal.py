@@ -131,6 +131,16 @@ def test_ctrl_c_at_the_prompt_clears_what_is_typed_and_never_leaves(chat: Callab
     assert talk.ended() == 0
 
 
+def test_ctrl_d_typed_during_an_answer_leaves_after_it(chat: Callable[..., Chat], ollama: ScriptedOllama) -> None:
+    talk = chat("--agent", "chat")
+    ollama.script(says("word " * 30, delay_s=0.02))
+    talk.process.send("tell me\r")
+    talk.sees("^word word")
+    talk.process.send(CTRL_D)
+    assert talk.ended() == 0
+    assert talk.shown.count("word") == 30
+
+
 def test_errors_are_one_line_and_the_conversation_goes_on(chat: Callable[..., Chat], ollama: ScriptedOllama) -> None:
     talk = chat("--agent", "chat")
     ollama.script(cuts(after=2))

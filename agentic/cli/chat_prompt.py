@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import termios
@@ -86,6 +87,9 @@ class Prompt:
         silent = [*before]
         # NOFLSH: else ctrl-C throws away what is typed, and the end of what is written.
         silent[3] = silent[3] & ~termios.ECHO | termios.NOFLSH
+        # Else the terminal swallows ctrl-D, and the next prompt never hears of it.
+        silent[6] = [*before[6]]
+        silent[6][termios.VEOF] = bytes([os.fpathconf(sys.stdin.fileno(), "PC_VDISABLE")])
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, silent)
         try:
             yield
