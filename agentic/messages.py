@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
 Json = dict[str, Any]
-DATA_URL = re.compile(r"data:(?P<media_type>image/[a-zA-Z0-9.+-]+);base64,(?P<data>[A-Za-z0-9+/]+={0,2})")
+DATA_URL = re.compile(
+    r"data:(?P<media_type>image/[a-z0-9.+-]+)(?:;[a-z0-9-]+=[^;,\s]*)*;base64", re.IGNORECASE | re.ASCII
+)
+"""A picture's ``data:`` URL up to its comma."""
+_LONGEST_HEAD = 1000
 Role = Literal["system", "user", "assistant", "tool"]
 
 LEVELS = 100
@@ -153,12 +157,17 @@ def message_from_json(data: Mapping[str, Any]) -> Message:
 
 
 def image_part(url: str) -> ImagePart:
-    """The picture in a ``data:`` URL. Raises ValueError for any other URL, and for what is no base64."""
-    match = DATA_URL.fullmatch(url)
-    if match is None:
+    """The picture in a ``data:`` URL, which may have parameters, and line breaks as ``base64`` of the shell makes them.
+
+    Raises ValueError for any other URL, and for what is no base64.
+    """
+    head, _, body = url.strip().partition(",")
+    match = DATA_URL.fullmatch(head) if len(head) <= _LONGEST_HEAD else None
+    data = "".join(body.split())
+    if match is None or not data or len(data) % 4 or data.endswith("==="):
         raise ValueError("not a data: URL of a picture in base64")
-    base64.b64decode(match["data"], validate=True)
-    return ImagePart(match["media_type"].lower(), match["data"])
+    base64.b64decode(data, validate=True)
+    return ImagePart(match["media_type"].lower(), data)
 
 
 def _part_to_json(part: Part) -> Json:

@@ -27,6 +27,14 @@ def picture(url: str, role: str = "user") -> list[dict[str, Any]]:
         "data:image/png,plain",
         "data:image/png;base64,not*base64",
         "data:image/png;base64,abcde",
+        "data:image/png;base64,",
+        "data:image/png;base64, \n",
+        "data:image/png;base64,abcd====",
+        "data:image/png;base64,iVBO_-==",
+        "data:image/png;;base64,iVBO",
+        "data:image/png;x=http://127.0.0.1/,;base64,iVBO",
+        "data:;base64,iVBO",
+        "data:image/;base64,iVBO",
         "",
     ],
 )
@@ -47,6 +55,19 @@ def test_picture_for_a_model_that_does_not_see_is_refused(ann: Api, ollama: Shar
 def test_picture_beside_an_assistants_words_is_refused(ann: Api) -> None:
     answer = ann.chat([*picture(SEEN, "assistant"), {"role": "user", "content": "And?"}], model="seeing")
     assert error_of(answer.json())["param"] == "messages.0.content.1"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"DATA:Image/PNG;BASE64,{PNG}",
+        f"data:image/png;name=a.png;charset=utf-8;base64,{PNG}",
+        f" data:image/png;base64,\n{PNG[:76]}\r\n{PNG[76:]}\n",
+    ],
+)
+def test_picture_is_taken_in_the_other_spellings_of_its_url(ann: Api, ollama: SharedOllama, url: str) -> None:
+    assert ann.chat(picture(url), model="seeing").status_code == 200
+    assert ollama.chats[-1]["messages"][0]["images"] == [PNG]
 
 
 def test_picture_reaches_a_model_that_sees_also_in_the_next_turn(ann: Api, ollama: SharedOllama) -> None:
