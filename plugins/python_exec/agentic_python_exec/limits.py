@@ -12,7 +12,8 @@ _MB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Seconds and bytes. ``files`` counts everything in the program's folder, ``out_…`` what is taken out of it.
+    """Seconds and bytes. ``files`` counts everything in the program's folder, ``depth`` its folders within folders;
+    ``out_…`` is what is taken out of it.
 
     ``processes`` counts the keeper, the program and its threads.
     """
@@ -23,6 +24,7 @@ class Limits:
     disk: int = 128 * _MB
     file: int = 64 * _MB
     files: int = 2000
+    depth: int = 32
     descriptors: int = 128
     processes: int = 32
     output: int = 200_000

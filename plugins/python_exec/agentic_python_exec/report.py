@@ -51,7 +51,7 @@ def _end(outcome: Outcome, limits: Limits) -> str:
         "cpu": f"Ended (cpu): it used more than {limits.cpu} s of processor time.",
         "memory": f"Ended (memory): it needed more than {limits.memory // _MB} MB.",
         "disk": f"Ended (disk): it wrote more than {limits.disk // _MB} MB, one file of more than "
-        f"{limits.file // _MB} MB, or more than {limits.files} files.",
+        f"{limits.file // _MB} MB, more than {limits.files} files, or folders more than {limits.depth} deep.",
         "output": f"Ended (output): it printed more than {limits.output // 1000} kB.",
         "crash": f"Ended (crash): the interpreter died of signal {-outcome.code}.",
         "seccomp": "Ended (seccomp): it made a system call of a foreign kind.",

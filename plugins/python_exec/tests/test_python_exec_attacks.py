@@ -401,6 +401,13 @@ def test_program_that_is_nested_too_deeply_has_not_used_up_the_memory(bench: Any
     assert (outcome.reason, outcome.errors) == ("error", "SyntaxError: the program is nested too deeply to be read\n")
 
 
+@pytest.mark.parametrize(("depth", "reason"), [(30, "done"), (40, "disk")])
+def test_folders_are_only_as_deep_as_they_can_be_looked_into_at_once(bench: Any, depth: int, reason: str) -> None:
+    """To look at each of a long chain of folders by its whole name takes seconds, in which no other limit is held."""
+    code = f"import os, time\nfor _ in range({depth}): os.mkdir('d'); os.chdir('d')\ntime.sleep(0.3)"
+    assert bench.run(code).reason == reason
+
+
 def test_disk_is_not_reserved_beyond_what_a_file_may_hold(bench: Any) -> None:
     """One such call would take it all at once, and a limit of the size of files does not bind it."""
     outcome = bench.run("""

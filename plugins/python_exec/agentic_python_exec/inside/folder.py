@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
@@ -53,7 +54,7 @@ class Folder:
         ``held`` are bytes of files that are open and have no name any more.
         """
         used = held
-        for count, entry in enumerate(_walk(self.root, limits["files"]), 1):
+        for count, entry in enumerate(_walk(self.root, limits), 1):
             if entry is None:
                 return True
             # A program may enter one file often, by hard links where those can be made: it is counted as often.
@@ -65,8 +66,8 @@ class Folder:
     def collect(self, limits: Mapping[str, Any]) -> Collected:
         """The new and the changed files, and the figures, as far as the limits go."""
         allowance = _Allowance(limits["out_files"], limits["out_bytes"])
-        figures = [(name, path) for name, path, _ in _regular(self.figures, limits["files"]) if "/" not in name]
-        present = _regular(self.work, limits["files"])
+        figures = [(name, path) for name, path, _ in _regular(self.figures, limits) if "/" not in name]
+        present = _regular(self.work, limits)
         changed = [(name, path) for name, path, status in present if self._given.get(name) != _mark(status)]
         return Collected(
             # By their numbers, of which the last ones are left out.
@@ -118,14 +119,14 @@ def _content(path: str, limit: int) -> bytes | None:
     return content if len(content) <= limit else None
 
 
-def _regular(top: str, most: int) -> Iterator[tuple[str, str, os.stat_result]]:
+def _regular(top: str, limits: Mapping[str, Any]) -> Iterator[tuple[str, str, os.stat_result]]:
     """Regular files below ``top`` as name, path and status, without hidden ones and compiled modules.
 
     A program may have put a file in the place of a folder, or made folders too deep to be looked into: then these are
     those that were found until then.
     """
     with contextlib.suppress(OSError):
-        for path, status in _entries(top, most):
+        for path, status in _entries(top, limits):
             name = path[len(top) + 1 :]
             parts = name.split("/")
             hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
@@ -133,20 +134,26 @@ def _regular(top: str, most: int) -> Iterator[tuple[str, str, os.stat_result]]:
                 yield name, path, status
 
 
-def _walk(top: str, most: int) -> Iterator[os.stat_result | None]:
+def _walk(top: str, limits: Mapping[str, Any]) -> Iterator[os.stat_result | None]:
     """The status of everything below ``top``; None for what cannot be looked into."""
     try:
-        for _, status in _entries(top, most):
+        for _, status in _entries(top, limits):
             yield status
     except OSError:
         yield None
 
 
-def _entries(top: str, most: int) -> Iterator[tuple[str, os.stat_result]]:
-    """Everything below ``top``, at most ``most`` entries and one. What vanishes meanwhile is left out."""
-    waiting, left = [top], most + 1
+def _entries(top: str, limits: Mapping[str, Any]) -> Iterator[tuple[str, os.stat_result]]:
+    """Everything below ``top``, at most one more than the limit. What vanishes meanwhile is left out.
+
+    Raises OSError for folders deeper than allowed: the way to each entry is as long as it is deep, and to look at all
+    of a deep chain takes so many seconds that no other limit is held meanwhile.
+    """
+    waiting, left = [top], limits["files"] + 1
     while waiting:
         folder = waiting.pop()
+        if folder.count("/") - top.count("/") > limits["depth"]:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         try:
             with _opened(folder) as entries:
                 for entry in entries:
