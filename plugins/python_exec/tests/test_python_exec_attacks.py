@@ -305,6 +305,13 @@ ENDED = {
         {},
     ),
     "one great file": ("open('x.bin', 'wb').write(bytes(2**25))", {"disk"}, {}),
+    "files filled by way of memory": (
+        "import mmap\nfor n in range(3):\n"
+        "    file = open(f'{n}.bin', 'w+b'); file.truncate(2**24); mmap.mmap(file.fileno(), 2**24)[:] = bytes(2**24)\n"
+        "import time; time.sleep(9)",
+        {"disk"},
+        {},
+    ),
     "removed files that are held open": (
         "import time\nheld = []\nfor n in range(50):\n"
         "    held.append(open('x.bin', 'wb')); held[-1].write(bytes(2**20)); held[-1].flush(); os.remove('x.bin')\n"

@@ -63,6 +63,10 @@ class Folder:
                 return True
         return False
 
+    def is_full(self) -> bool:
+        """Whether nothing more can be written where the folder lies."""
+        return os.statvfs(self.root).f_bavail == 0
+
     def collect(self, limits: Mapping[str, Any]) -> Collected:
         """The new and the changed files, and the figures, as far as the limits go."""
         allowance = _Allowance(limits["out_files"], limits["out_bytes"])

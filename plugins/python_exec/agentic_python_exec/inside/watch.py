@@ -77,7 +77,9 @@ class Watch:
         os.close(process)
         _, status, used = os.wait4(self._pid, 0)
         self._drain()
-        if not self._reason and self._folder.is_over(self._limits):
+        # What is written to a file by way of memory has no other error than this signal.
+        is_cut_off = os.waitstatus_to_exitcode(status) == -signal.SIGBUS and self._folder.is_full()
+        if not self._reason and (is_cut_off or self._folder.is_over(self._limits)):
             self._reason = "disk"
         return self._ending(status, used.ru_utime + used.ru_stime, time.monotonic() - began)
 
