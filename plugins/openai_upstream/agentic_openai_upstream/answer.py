@@ -11,6 +11,8 @@ from typing import Any
 from agentic import Json, ModelDelta, ModelError, ToolCall, Usage, tool_call
 
 _WITHHELD = "content_filter"
+_BROKEN_OFF = ("abort", "error")
+"""How vLLM, SGLang and OpenRouter call the end of an answer that they could not go on with."""
 
 
 @dataclass(slots=True)
@@ -76,6 +78,8 @@ class Answer:
     def _end(self, reason: str) -> None:
         if reason == _WITHHELD:
             raise ModelError(f"{self._name} withheld the rest of its answer: its content filter stopped it.")
+        if reason in _BROKEN_OFF:
+            raise ModelError(f"{self._name} broke off its answer and tells no more of it than '{reason}'.")
         self._reason = reason
 
     def _collect(self, fragment: Json) -> None:

@@ -154,6 +154,8 @@ async def test_what_is_refused_for_something_else_stays_the_servers(said: str) -
         (streams(chunk({"content": "half"})), ModelError, "broke off"),
         (streams(chunk({"content": "half"}), "data: [DONE]"), ModelError, "broke off"),
         (streams(chunk({"content": "half"}, "content_filter"), DONE), ModelError, "content filter"),
+        (streams(chunk({"content": "half"}, "abort"), DONE), ModelError, "broke off its answer .*'abort'"),
+        (streams(chunk({}, "error"), DONE), ModelError, "broke off its answer .*'error'"),
     ],
 )
 async def test_every_fault_has_its_error(fault: Any, error: type[ModelError], message: str) -> None:
