@@ -70,7 +70,9 @@ class Sandbox:
         try:
             self._process = spawner.start(start)
             self.pid = self._process.pid
-            write_frame(self._pipe("stdin"), start.plan)
+            # One that has ended already is not to be told anything, and has last words of its own.
+            with contextlib.suppress(BrokenPipeError):
+                write_frame(self._pipe("stdin"), start.plan)
         except BaseException as error:
             self.end()
             if isinstance(error, OSError):

@@ -17,9 +17,12 @@ from typing import Any
 import pytest
 
 from agentic import ToolError
+from agentic_python_exec.backends import Start
+from agentic_python_exec.limits import Limits
 from agentic_python_exec.outcome import Outcome, Request
 from agentic_python_exec.pool import Pool
 from agentic_python_exec.runtime import Runtime
+from agentic_python_exec.sandbox import Sandbox, Spawner
 from agentic_python_exec.settings import Settings
 
 
@@ -51,6 +54,22 @@ async def test_no_back_end_is_a_refusal_with_every_reason_and_the_fix(runtime: R
     with pytest.raises(ToolError, match="no sandbox that holds"):
         await pool.choice()
     await pool.aclose()
+
+
+def test_last_words_of_a_sandbox_that_ended_before_it_was_told_anything_are_given(
+    spawner: Spawner,
+) -> None:
+    class Late(Spawner):
+        def start(self, start: Start) -> subprocess.Popen[bytes]:
+            started = spawner.start(start)
+            started.wait()
+            return started
+
+    start = Start(["/bin/sh", "-c", "echo no namespaces here >&2; exit 1"], {}, {"root": "", "path": ["/x"]}, None)
+    sandbox = Sandbox(Late(), start, Limits())
+    with pytest.raises(ToolError, match="it ended: no namespaces here"):
+        sandbox.wait_until_ready()
+    sandbox.end()
 
 
 async def test_bubblewrap_that_confines_nothing_is_refused_and_never_used(
