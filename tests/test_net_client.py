@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import socket
 import ssl
+import threading
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -207,6 +209,7 @@ async def test_other_forms_of_an_address_are_refused_even_where_the_address_is_a
         ("http://exa mple.org/", "neither a name nor an address"),
         ("http://example.org:99999/", "not an address"),
         ("http://[::1/", "not an address"),
+        ("http://xn--/", "not an address"),
         ("http://example.org/" + "a" * 9000, "longer than"),
     ],
 )
@@ -380,6 +383,27 @@ async def test_slow_resolver_counts_towards_the_time(client_of: ClientOf) -> Non
 
     with pytest.raises(FetchError, match="did not answer in time"):
         await client_of(lookup=never).get("http://slow.example/", timeout_s=0.1)
+
+
+async def test_names_whose_servers_are_silent_leave_the_loops_threads_free(
+    client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up = threading.Event()
+
+    def silent(*_: Any, **__: Any) -> None:
+        given_up.wait(60)
+        raise OSError
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    client = client_of(lookup=system_lookup)
+    try:
+        # The loop has 32 threads at most.
+        fetching = [asyncio.create_task(client.get(f"http://n{n}.example/", timeout_s=0.5)) for n in range(32)]
+        assert all(isinstance(end, FetchError) for end in await asyncio.gather(*fetching, return_exceptions=True))
+        async with asyncio.timeout(30):
+            assert await asyncio.to_thread(lambda: "others work")
+    finally:
+        given_up.set()
 
 
 @pytest.mark.parametrize(

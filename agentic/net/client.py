@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from agentic.net.reach import Reach
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 """Resolves a host name, for a port, to addresses as texts. Raises OSError where there are none."""
+
+# Not the loop's own few threads: a name whose server is silent holds one for half a minute, whoever waits for it.
+_LOOKING_UP = ThreadPoolExecutor(32, thread_name_prefix="lookup")
 
 
 class GuardedClient(HttpClient):
@@ -61,5 +65,7 @@ async def system_lookup(host: str, port: int) -> Sequence[str]:
     """What the system's resolver says."""
     import socket
 
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(
+        _LOOKING_UP, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    )
     return [str(entry[4][0]) for entry in found]

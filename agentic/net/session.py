@@ -151,7 +151,8 @@ def _parsed(url: str, within: URL | None = None) -> URL:
         raise AddressRefused("The address holds control characters or backslashes.")
     try:
         parsed = URL(text)
-        _ = parsed.port
+        # Both are read only now: a name in IDNA (xn--) may be none.
+        _ = parsed.host, parsed.port
     except ValueError as error:
         raise AddressRefused("This is not an address.") from error
     if within is None and not (parsed.scheme and parsed.host):
