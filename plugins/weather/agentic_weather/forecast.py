@@ -67,7 +67,7 @@ class Forecast(BaseModel):
 
     model_config = ConfigDict(defer_build=True)
 
-    timezone: str = Field(max_length=60)
+    timezone: str = Field(max_length=60, pattern=r"^[A-Za-z0-9_/+-]+$")
     current: Current
     daily: Daily
 

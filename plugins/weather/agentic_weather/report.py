@@ -59,9 +59,9 @@ def _wind(speed: float, now: Current, signs: _Signs) -> str:
 
 
 def _sun(daily: Daily) -> str:
-    """When the sun rises and sets today; nothing in polar night, when it does neither."""
+    """When the sun rises and sets today; nothing in polar night and on a polar day, when it does neither."""
     rise, fall = (next(iter(times), None) for times in (daily.sunrise, daily.sunset))
-    return f"Sun today: {rise:%H:%M} to {fall:%H:%M}" if rise and fall and rise != fall else ""
+    return f"Sun today: {rise:%H:%M} to {fall:%H:%M}" if rise and fall and rise.time() != fall.time() else ""
 
 
 def _table(daily: Daily, today: date, signs: _Signs) -> list[str]:
