@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -16,10 +16,16 @@ from agentic import ToolError, ToolRetry
 from agentic.services import JsonService
 from agentic_weather.regions import country_code, folded, spelled
 
-_COORDINATES = re.compile(r"\s*(-?\d{1,2}(?:\.\d+)?)\s*°?\s*[,;\s]\s*(-?\d{1,3}(?:\.\d+)?)\s*°?\s*")
+_DEGREES = r"(?:{name}[:=]?\s*)?([{side}]?)\s*([-+]?\d{{1,3}}(?:\.\d+)?)\s*°?\s*([{side}]?)"
+_COORDINATES = re.compile(
+    rf"[(\[]?\s*{_DEGREES.format(name='lat(?:itude)?', side='NS')}\s*[,;\s]\s*"
+    rf"{_DEGREES.format(name='(?:lon|lng|long|longitude)', side='EW')}\s*[)\]]?",
+    re.IGNORECASE | re.ASCII,
+)
 _LINKING = re.compile(r"^(?:in|im|near|en|dans)\s+|\s+(?:in|im|near|en|dans)$", re.IGNORECASE)
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LONGEST_NAME = 80
+_POLE, _DATE_LINE = 90, 180
 _NEAR_DEGREES = 0.3
 _CLEARLY_LARGER = 3
 _LARGE_PART = 20
@@ -81,7 +87,8 @@ class Place(BaseModel):
 class _Found(BaseModel):
     model_config = ConfigDict(defer_build=True)
 
-    results: list[Place] = Field(default_factory=list)
+    results: list[Place] | None = None
+    error: Literal[False] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +164,7 @@ class Places:
         asked = {"name": name, "count": str(count), "language": "en", "format": "json"}
         answer = await self._service.get(f"{self._base_url}/v1/search", asked)
         try:
-            return _Found.model_validate({"results": answer.get("results") or []}).results
+            return _Found.model_validate(answer).results or []
         except ValidationError as fault:
             raise ToolError(f"What {self._base_url} answered is not what Open-Meteo's geocoding answers.") from fault
 
@@ -222,8 +229,18 @@ def _is_in(place: Place, region: str) -> bool:
 
 
 def _point(location: str) -> Place | None:
-    """The point of ``48.1, 11.6``; None where that is no pair of coordinates."""
-    match = _COORDINATES.fullmatch(location)
-    if match is None or abs(float(match[1])) > 90 or abs(float(match[2])) > 180:
+    """The point of ``48.1, 11.6`` or ``48.1° N, 11.6° E``; None where that is no pair of coordinates.
+
+    Raises ToolRetry for a pair that is nowhere on Earth.
+    """
+    match = _COORDINATES.fullmatch(location.replace("\N{MINUS SIGN}", "-").strip())
+    if match is None:
         return None
-    return Place(name=f"{match[1]}, {match[2]}", latitude=float(match[1]), longitude=float(match[2]))
+    latitude, longitude = float(match[2]), float(match[5])
+    latitude = -abs(latitude) if "S" in (match[1] + match[3]).upper() else latitude
+    longitude = -abs(longitude) if "W" in (match[4] + match[6]).upper() else longitude
+    if abs(latitude) > _POLE or abs(longitude) > _DATE_LINE:
+        raise ToolRetry(
+            "Coordinates are latitude, from -90 to 90, and longitude, from -180 to 180, such as 48.1, 11.6."
+        )
+    return Place(name=f"{latitude:.9g}, {longitude:.9g}", latitude=latitude, longitude=longitude)

@@ -51,6 +51,7 @@ async def hasty(open_meteo: ScriptedOpenMeteo) -> AsyncIterator[WeatherTool]:
         (fails(404, "Not Found"), r"refused the request \(404\): Not Found"),
         (gives({"results": 5, "daily": 5}), "is not what Open-Meteo's"),
         (gives({"results": [5]}), "is not what Open-Meteo's"),
+        (gives({"error": True, "reason": "Daily API request limit exceeded."}), "is not what Open-Meteo's"),
         (gives({"results": [{"name": "Oslo", "latitude": 900, "longitude": 0}]}), "is not what Open-Meteo's"),
     ],
 )

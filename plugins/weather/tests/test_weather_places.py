@@ -121,10 +121,25 @@ async def test_much_larger_place_is_taken_and_the_others_are_named(tool: Weather
         ("Bayern", "Bavaria, Germany"),
         ("48.1, 11.6", "48.1, 11.6"),
         ("-33.9 151.2", "-33.9, 151.2"),
+        ("\N{MINUS SIGN}33.86, 151.2093", "-33.86, 151.2093"),
+        ("33.86° S, 151.2093° E", "-33.86, 151.2093"),
+        ("S33.86 W70.5", "-33.86, -70.5"),
+        ("(48.1, 11.6)", "48.1, 11.6"),
+        ("lat: 48.1, lon: 11.6", "48.1, 11.6"),
+        ("latitude 90 longitude -180", "90, -180"),
     ],
 )
 async def test_place_is_found_under_what_people_write(tool: WeatherTool, location: str, found: str) -> None:
     assert (await asked(tool, location))[0] == f"Weather in {found}"
+
+
+@pytest.mark.parametrize("location", ["91, 0", "0 181", "120.5, 45.2", "95° S, 10° E"])
+async def test_coordinates_that_are_nowhere_are_told_and_no_place_is_looked_for(
+    tool: WeatherTool, open_meteo: ScriptedOpenMeteo, location: str
+) -> None:
+    with pytest.raises(ToolRetry, match="latitude, from -90 to 90, and longitude, from -180 to 180"):
+        await asked(tool, location)
+    assert open_meteo.requests == []
 
 
 @pytest.mark.parametrize("location", ["Oslo", "New York"])
