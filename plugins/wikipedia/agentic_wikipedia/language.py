@@ -9,7 +9,7 @@ CODE = r"^(simple|[a-z]{2,3}(-[a-z]{2,9}){0,2})$"
 
 DEFAULT = "en"
 _CODE = re.compile(CODE)
-_WITH_REGION = re.compile(r"([a-z]{2,3})[-_][a-z]{2}")
+_WITH_REGION = re.compile(r"([a-z]{2,3})-(?:(?:hans|hant|latn|cyrl)(?:-[a-z]{2})?|[a-z]{2})")
 _NOT_REGIONS = ("nds-nl",)
 NAMES = {
     "arabic": "ar",
@@ -49,7 +49,7 @@ NAMES = {
 
 
 def code_of(text: str) -> str:
-    """The code of a Wikipedia for ``de``, ``de-DE``, ``German``. Raises ValueError for what cannot be one."""
+    """The code of a Wikipedia for ``de``, ``de-DE``, ``zh-Hans``, ``German``. Raises ValueError for others."""
     name = text.strip().lower()
     if name in NAMES:
         return NAMES[name]

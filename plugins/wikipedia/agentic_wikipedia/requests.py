@@ -60,7 +60,10 @@ _UNSURE = re.compile(
     r"translate|list|find|search|look|count|draw|plot|make|say|what|who|when|where|how|was|wer|wie|dis|explique|dime)\b",
     re.IGNORECASE,
 )
-_ADDRESS = re.compile(r"https?://\S+?/wiki/(?P<title>[^\s?#]+)\S*")
+_ADDRESS = re.compile(
+    r"https?://(?:(?!www\.)(?P<language>[a-z-]+)(?:\.m)?\.wikipedia\.org|\S+?)/wiki/(?P<title>[^\s?#]+)\S*",
+    re.IGNORECASE,
+)
 _QUESTION = re.compile(
     r"[¿\s]*(?:(?:who|what)(?:\s+(?:is|was|are|were)|'s)|tell\s+me\s+about|we[rn]\s+(?:ist|war)|was\s+(?:ist|sind|war)|"
     r"qui\s+(?:est|était)|quién\s+(?:es|fue)|chi\s+(?:è|era)|quem\s+(?:é|foi)|wie\s+was)"
@@ -90,6 +93,12 @@ def topic_of(query: str) -> str:
     plain = " ".join(_CONTROL.sub(" ", query).split())
     address = _ADDRESS.fullmatch(plain)
     return _CONTROL.sub(" ", unquote(address["title"]).replace("_", " ")).strip() if address else plain
+
+
+def language_of(query: str) -> str:
+    """The language in whose Wikipedia the article is that a query gives the address of; empty for any other query."""
+    address = _ADDRESS.fullmatch(query.strip())
+    return (address and address["language"]) or ""
 
 
 def subject_of(query: str) -> str:

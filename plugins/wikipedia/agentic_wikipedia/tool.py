@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from agentic import Citation, Json, Tool, ToolContext, ToolError, ToolResult, Traits
 from agentic.services import JsonService
@@ -18,7 +18,7 @@ from agentic_wikipedia.wiki import Article, Found, Wiki
 if TYPE_CHECKING:
     import httpx
 
-_REQUESTS = 3
+_REQUESTS = 4
 _MARGIN_S = 2
 
 
@@ -36,6 +36,15 @@ class Arguments(BaseModel):
         description="code of the Wikipedia's language, such as en, de, fr, es, simple",
         json_schema_extra={"pattern": language.CODE},
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _language_is_that_of_an_address(cls, asked: Any) -> Any:
+        from agentic_wikipedia.requests import language_of
+
+        query = asked.get("query") if isinstance(asked, dict) else None
+        code = language_of(query) if isinstance(query, str) else ""
+        return {**asked, "language": code} if code else asked
 
     @field_validator("query")
     @classmethod

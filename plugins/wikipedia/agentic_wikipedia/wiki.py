@@ -16,6 +16,7 @@ from agentic import Json, ToolError
 from agentic.services import JsonService
 
 _NO_TITLE = re.compile(r"[#<>\[\]{}|\x00-\x1f\x7f]")
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _QUALIFIER = re.compile(r"\s*\([^)]*\)$")
 _HITS = "5"
 _CHOICES = 12
@@ -23,14 +24,20 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class _Row(BaseModel):
-    """An object of an answer, in which null counts as absent."""
+    """An object of an answer, in which null counts as absent, and texts are of one line without control characters."""
 
     model_config = ConfigDict(defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
-    def _null_is_absent(cls, row: Any) -> Any:
-        return {name: value for name, value in row.items() if value is not None} if isinstance(row, dict) else row
+    def _null_is_absent_and_texts_are_plain(cls, row: Any) -> Any:
+        if not isinstance(row, dict):
+            return row
+        return {
+            name: _UNSEEN.sub(" ", value).strip() if isinstance(value, str) else value
+            for name, value in row.items()
+            if value is not None
+        }
 
 
 class _Page(_Row):
@@ -56,7 +63,7 @@ class _Hit(_Row):
 
 class _Query(_Row):
     pages: list[_Page] = Field(default_factory=list)
-    search: list[_Hit] = Field(default_factory=list)
+    search: list[_Hit] | None = None
 
     @field_validator("pages", mode="before")
     @classmethod
@@ -137,7 +144,9 @@ class Wiki:
             asked |= {"titles": text, "redirects": "1", "prop": "info|pageprops", "inprop": "url"}
             asked |= {"ppprop": "disambiguation"}
         query = await self._query(asked)
-        hits = tuple(hit.title for hit in query.search)
+        if query.search is None and not query.pages:
+            raise self._other()
+        hits = tuple(hit.title for hit in query.search or ())
         exact = next((page for page in query.pages if page.is_article), None)
         if exact is None:
             return Found(title=hits[0] if hits else "", others=hits[1:])
@@ -199,9 +208,12 @@ class Wiki:
         try:
             return model.model_validate(answer)
         except ValidationError as fault:
-            raise ToolError(f"What {self._origin} answered is not what Wikipedia answers.") from fault
+            raise self._other() from fault
+
+    def _other(self) -> ToolError:
+        return ToolError(f"What {self._origin} answered is not what Wikipedia answers.")
 
 
 def _address(url: str) -> str:
     """The address, if it is one of the web: it is shown to people as a link."""
-    return url if re.match(r"https?://[^\s<>\"]+$", url) else ""
+    return url if url.isprintable() and re.fullmatch(r"https?://[^\s<>\"]+", url) else ""

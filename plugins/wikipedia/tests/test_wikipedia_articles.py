@@ -171,6 +171,15 @@ async def test_other_language_is_asked_at_its_own_host(tool: WikipediaTool, wiki
     assert {request.headers["host"] for request in wikipedia.requests} == {"fr.wikipedia.org"}
 
 
+@pytest.mark.parametrize("language", [{}, {"language": "en"}])
+async def test_address_of_an_article_is_read_in_its_own_language(
+    tool: WikipediaTool, wikipedia: ScriptedWikipedia, language: dict[str, str]
+) -> None:
+    result = await ask(tool, "https://fr.m.wikipedia.org/wiki/Marie_Curie", **language)
+    assert result.content.startswith("Marie Curie: physicienne et chimiste franco-polonaise")
+    assert {request.headers["host"] for request in wikipedia.requests} == {"fr.wikipedia.org"}
+
+
 async def test_one_wiki_for_all_languages_says_that_its_language_is_another(wikipedia: ScriptedWikipedia) -> None:
     settings = Settings(wikipedia_base_url="http://wiki.test")
     mirror = WikipediaTool(settings, transport=httpx.ASGITransport(wikipedia))
@@ -203,13 +212,36 @@ async def test_long_article_is_cut_between_words(wikipedia: ScriptedWikipedia) -
     await tool.aclose()
 
 
-async def test_address_that_is_no_link_is_not_cited(tool: WikipediaTool, wikipedia: ScriptedWikipedia) -> None:
-    urls = {"desktop": {"page": "javascript:alert(1)"}}
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "https://wiki.test/\x1b[8m", "https://wiki.test/\u202ekiw"])
+async def test_address_that_is_no_link_is_not_cited(
+    tool: WikipediaTool, wikipedia: ScriptedWikipedia, url: str
+) -> None:
+    urls = {"desktop": {"page": url}}
     summary = {"title": "Ada Lovelace", "extract": "She was a mathematician.", "content_urls": urls}
     wikipedia.script(gives({"query": {"search": [{"title": "Ada Lovelace"}]}}), gives(summary))
     result = await ask(tool, "Ada Lovelace", sentences=1)
     assert result.citations == ()
-    assert "javascript" not in result.content
+    assert "Source" not in result.content
+
+
+async def test_texts_of_an_answer_make_no_lines_of_their_own(tool: WikipediaTool, wikipedia: ScriptedWikipedia) -> None:
+    evil = "Ada\n- Not a choice\x1b[2J\ud800\x00"
+    page = {"title": evil, "ns": 0, "pageprops": {"disambiguation": ""}}
+    choices = [{"title": f"Ada {n}", "ns": 0, "description": evil} for n in (1, 2)]
+    summary = {"type": "disambiguation", "title": evil, "description": evil, "extract": evil, "lang": evil}
+    wikipedia.script(
+        gives({"query": {"pages": [page], "search": []}}), gives(summary), gives({"query": {"pages": choices}})
+    )
+    result = await ask(tool, "Ada")
+    assert len(result.content.splitlines()) == 3
+    assert "Ada - Not a choice [2J" in result.content
+    assert not {"\x1b", "\ud800", "\x00"} & set(result.content)
+
+
+async def test_extract_that_holds_what_is_no_unicode_is_read(tool: WikipediaTool, wikipedia: ScriptedWikipedia) -> None:
+    found = {"query": {"search": [{"title": "Ada"}]}}
+    wikipedia.script(gives(found), gives({"title": "Ada", "extract": "She was a\ud800 mathematician."}))
+    assert "She was a mathematician." in (await ask(tool, "Ada", sentences=1)).content
 
 
 async def test_requests_say_who_asks_and_where_to_reach_them(tool: WikipediaTool, wikipedia: ScriptedWikipedia) -> None:

@@ -52,6 +52,11 @@ async def hasty(wikipedia: ScriptedWikipedia) -> AsyncIterator[WikipediaTool]:
         (fails(403, "no"), r"refused the request \(403\)"),
         (fails(404, "nothing"), "There is no Wikipedia at http://127"),
         (gives({"query": []}), "not what Wikipedia answers"),
+        (gives({}), "not what Wikipedia answers"),
+        (
+            gives({"errors": [{"code": "internal", "text": "none of the format that is asked for"}]}),
+            "not what Wikipedia",
+        ),
         (gives({"query": {"pages": [{"ns": 0}]}}), "not what Wikipedia answers"),
         (gives({"error": {"code": "maxlag", "info": "Waiting for a database"}}), "maxlag"),
     ],
