@@ -15,7 +15,8 @@ Topic = Literal["general", "news"]
 
 _LONGEST_TITLE = 200
 _TRACKING = re.compile(r"utm_\w+|fbclid|gclid|msclkid|mc_[ce]id|igshid")
-_BLANKS = re.compile(r"\s+")
+# Control characters and halves of a pair that is no Unicode are neither shown nor sent, and count as blanks.
+_BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,8 @@ def tidy(found: Iterable[Result], *, most: int, characters: int) -> list[Result]
     """Results with web addresses, one each, with their texts on one line and cut to ``characters``."""
     kept: dict[str, Result] = {}
     for result in found:
-        key = _identity(result.url)
+        url = result.url.strip()
+        key = _identity(url)
         if key is None:
             continue
         text = shortened(result.text, characters)
@@ -70,8 +72,8 @@ def tidy(found: Iterable[Result], *, most: int, characters: int) -> list[Result]
             continue
         if key not in kept or len(text) > len(kept[key].text):
             # A dict keeps the place of the first, so the longer text of a duplicate moves up.
-            title = shortened(result.title, _LONGEST_TITLE) or result.url
-            kept[key] = Result(result.url, title, text, shortened(result.date, 40))
+            title = shortened(result.title, _LONGEST_TITLE) or url
+            kept[key] = Result(url, title, text, shortened(result.date, 40))
     return list(kept.values())
 
 
@@ -95,13 +97,14 @@ def written(results: Sequence[Result]) -> str:
 
 
 def _identity(url: str) -> str | None:
-    """What two addresses of one page have in common; None for what is no web address."""
+    """What two addresses of one page have in common; None for what is no web address, or looks like another's."""
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         return None
-    if parts.scheme not in ("http", "https") or not host:
+    is_plain = url.isprintable() and not {*' <>"\\'} & {*url} and "@" not in parts.netloc
+    if parts.scheme not in ("http", "https") or not host or not is_plain:
         return None
     query = urlencode([(name, value) for name, value in parse_qsl(parts.query, True) if not _TRACKING.fullmatch(name)])
     place = host.removeprefix("www.") + (f":{port}" if port not in (None, 80, 443) else "")

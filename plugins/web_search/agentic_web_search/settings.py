@@ -22,8 +22,9 @@ def _sendable(key: SecretStr) -> SecretStr:
 def _address(url: str) -> str:
     """Raises ValueError for what is no web address, and for a name or password in it: it stands in messages."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("it must be an http or https address")
+    is_plain = url.isprintable() and not {*" ?#\\"} & {*url} and parts.port != 0
+    if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain:
+        raise ValueError("it must be an http or https address, without a query")
     if parts.username is not None or parts.password is not None:
         raise ValueError("it must not hold a user name or password")
     return url.rstrip("/")

@@ -38,6 +38,9 @@ class _Answer(BaseModel):
     model_config = ConfigDict(defer_build=True)
 
     results: list[_Found] = Field(max_length=100)
+    # Its client takes an answer without results for one that found none, whatever else it says.
+    detail: None = None
+    error: None = None
 
 
 class _TooLarge(Exception):
@@ -106,7 +109,7 @@ class Tavily(Searcher):
             raise SearchFailed("Tavily cannot be reached") from None
         except _TooLarge:
             raise SearchFailed("Tavily gave an answer that is too large") from None
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             # Its client takes an answer apart before it has looked at it.
             logger.warning("[WebSearch] Tavily: answer not understood: %s", type(error).__name__)
             raise SearchFailed("Tavily gave an answer that cannot be read") from None
@@ -125,7 +128,7 @@ class Tavily(Searcher):
         key = self._key.get_secret_value()
         self._http = httpx.AsyncClient(
             base_url=self._url,
-            # Uncompressed, so that the bytes that are counted are the bytes that are kept.
+            # Uncompressed, so that the bytes that are counted are the bytes that are kept; see `_bound`.
             headers={"Authorization": f"Bearer {key}", "Accept-Encoding": "identity"},
             event_hooks={"response": [self._note_limit, _bound]},
         )
@@ -139,9 +142,10 @@ class Tavily(Searcher):
 
 
 async def _bound(response: httpx.Response) -> None:
-    """Count the answer's bytes as they come, and stop at MAX_BYTES."""
+    """Count the answer's bytes as they come, and stop at MAX_BYTES. What comes compressed is not unpacked."""
     import httpx
 
+    response.headers.pop("Content-Encoding", None)
     stream = response.stream
     assert isinstance(stream, httpx.AsyncByteStream)
     whole: httpx.AsyncByteStream = stream
