@@ -99,7 +99,7 @@ def test_wrong_kernel_setting_is_told_without_a_traceback(monkeypatch: pytest.Mo
 
 def test_no_plugin_at_all_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agentic.catalog.discovery.entry_points", lambda group: [])
-    assert "No plugin is installed" in run("list")
+    assert run("list") == "No plugin is installed. Example: pip install 'agentic-server[default]'\n"
     assert "None is installed" in run("show", "demo", code=1)
     assert json.loads(run("list", "--json")) == []
 

@@ -37,7 +37,8 @@ def list_plugins(
         return
     console = Console()
     if not installed:
-        console.print("No plugin is installed. Example: pip install 'agentic-server[default]'")
+        # The brackets are the command's, and no markup.
+        console.print("No plugin is installed. Example: pip install 'agentic-server[default]'", markup=False)
         return
     table = Table("Plugin", "Version", "State", "Offers", box=None, pad_edge=False)
     for plugin in installed:
@@ -45,7 +46,7 @@ def list_plugins(
         offers = ", ".join(_short(capability) for capability in plugin.capabilities)
         table.add_row(escape(plugin.name), escape(plugin.version), f"[{colour}]{plugin.state}[/]", escape(offers))
     console.print(table)
-    for line in _advice(installed):
+    for line in dict.fromkeys(_advice(installed)):
         console.print(f"\n{escape(line)}", soft_wrap=True, highlight=False)
 
 
