@@ -9,12 +9,20 @@ from agentic.catalog.load import load
 from agentic.catalog.settings import read_settings
 from agentic.errors import ConfigurationError
 
+WELL = """
+from agentic import hookimpl
+
+@hookimpl
+def agentic_tools():
+    return ()
+"""
+
 
 @pytest.fixture(autouse=True)
 def on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "discovered_well.py").write_text("")
+    (tmp_path / "discovered_well.py").write_text(WELL)
     distribution("well", b"[agentic]\nwell = discovered_well\n")
 
 
@@ -58,6 +66,15 @@ def test_plugin_found_twice_on_the_path_is_loaded_once(tmp_path: Path, monkeypat
     monkeypatch.syspath_prepend(str(older.parent))
     monkeypatch.syspath_prepend(str(tmp_path))
     assert str(plugins("well")["well"]) == "plugin well (well 1.0): active"
+
+
+def test_folder_that_an_installer_left_behind_is_no_second_plugin(tmp_path: Path) -> None:
+    left = tmp_path / "~ell-0.9.dist-info"
+    left.mkdir()
+    (left / "METADATA").write_text("Metadata-Version: 2.1\nName: Well\nVersion: 0.9\n")
+    (left / "entry_points.txt").write_text("[agentic]\nwell = discovered_well\n")
+    found = [plugin for plugin in load(read_settings(), only=["well"]).plugins if plugin.name == "well"]
+    assert [plugin.state for plugin in found] == ["active"]
 
 
 @pytest.mark.parametrize("value", ["", "a b c", "-"])

@@ -145,6 +145,8 @@ FAULTS = {
         "tool u has no method run",
         "Write U.run",
     ),
+    "no_hook": ("x = 1", "its module has no hook", "let its entry point name another module"),
+    "zero_byte": ("x = 1\0", "its import raised SyntaxError", "pip install --upgrade agentic-plugin-broken"),
     "no_mark": (
         "def agentic_tools(): return T()",
         "its function agentic_tools is not marked as a hook",
@@ -355,3 +357,12 @@ def test_plugin_that_lacks_its_settings_is_not_configured(install: Install) -> N
     install("one", HEAD + "@hookimpl\ndef agentic_tools(): return NotConfigured('search', 'Set SEARCH_KEY')")
     (plugin,) = [one for one in loaded("one").plugins if one.name == "one"]
     assert (plugin.state, plugin.fix) == ("not_configured", "Set SEARCH_KEY")
+
+
+def test_what_a_plugin_prints_at_its_import_stands_in_no_answer(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("works", f"print('Thank you for importing me.'){GOOD}")
+    assert loaded("works").tools()
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "Thank you for importing me.\n")

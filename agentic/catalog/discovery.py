@@ -26,7 +26,10 @@ class Found:
 
 
 def discover() -> list[Found]:
-    """Every entry point of the group, in name order. A distribution whose list is damaged hides no other."""
+    """Every entry point of the group, in name order. A distribution whose list is damaged hides no other.
+
+    One of the same name and module in a second folder of the same distribution is what an installer has left behind.
+    """
     try:
         entries = list(entry_points(group=GROUP))
     except Exception:
@@ -35,14 +38,14 @@ def discover() -> list[Found]:
         found = list(_one_by_one())
     else:
         found = [_found(entry) for entry in entries]
-    return sorted(found, key=lambda one: (one.plugin.name, one.plugin.distribution))
+    return sorted({_key(one): one for one in reversed(found)}.values(), key=_key)
 
 
 def _one_by_one() -> Iterator[Found]:
     seen: set[str] = set()
     for distribution in distributions():
-        name, version = _identity(distribution)
-        key = re.sub(r"[-_.]+", "-", name or "").lower()
+        name, version = identity(distribution)
+        key = canonical(name)
         if key and key in seen:
             continue
         seen.add(key)
@@ -58,7 +61,7 @@ def _one_by_one() -> Iterator[Found]:
 
 
 def _found(entry: EntryPoint) -> Found:
-    name, version = _identity(entry.dist)
+    name, version = identity(entry.dist)
     module = entry.value.partition(":")[0].partition(".")[0].strip()
     plugin = Plugin(entry.name, name or module or entry.name, version)
     if not NAME.fullmatch(entry.name):
@@ -67,7 +70,17 @@ def _found(entry: EntryPoint) -> Found:
     return Found(plugin, entry)
 
 
-def _identity(distribution: Distribution | None) -> tuple[str, str]:
+def _key(one: Found) -> tuple[str, str, str]:
+    value = "" if isinstance(one.entry, Fault) else one.entry.value
+    return one.plugin.name, canonical(one.plugin.distribution), value
+
+
+def canonical(name: str) -> str:
+    """A distribution's name in the form in which two are the same (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def identity(distribution: Distribution | None) -> tuple[str, str]:
     """Name (empty if unknown) and version, as the core metadata tell them (PEP 566).
 
     Only the fields are read: `Distribution.metadata` parses the whole README below them as well.

@@ -29,7 +29,7 @@ def import_fault(entry: EntryPoint, error: BaseException, distribution: str) -> 
             f"its import failed with this version of agentic-server: {told}",
             f"Run: pip install --upgrade agentic-server {distribution}",
         )
-    if isinstance(error, SyntaxError):
+    if isinstance(error, SyntaxError) and error.filename:
         place = f"{error.filename}, line {error.lineno}"
         return Fault(f"its source has a syntax error ({place})", f"Correct it, or update {distribution}")
     return Fault(f"its import raised {described(error)}", _repair(distribution))

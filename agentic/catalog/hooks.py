@@ -68,13 +68,16 @@ def _call(implementation: pluggy.HookImpl) -> Callable[[Mapping[str, Any]], Any]
 
 
 def _check_marks(manager: pluggy.PluginManager, module: Any) -> None:
-    """Raise Fault where a module without hooks has functions that bear the names of some."""
+    """Raise Fault for a module without hooks, be it that its functions bear the names of some."""
     named = [name for name in _known(manager) if callable(getattr(module, name, None))]
+    manager.unregister(module)
     if named:
-        manager.unregister(module)
         raise Fault(
             f"its function {named[0]} is not marked as a hook", f"Put @hookimpl, from agentic, above {', '.join(named)}"
         )
+    raise Fault(
+        "its module has no hook", "Write one, such as agentic_tools, or let its entry point name another module"
+    )
 
 
 def _unknown_fault(manager: pluggy.PluginManager, unknown: list[str]) -> Fault:

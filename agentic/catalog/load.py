@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import redirect_stdout
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -45,7 +47,9 @@ def load(settings: Settings, *, only: Collection[str] | None = None) -> Catalog:
         elif names[plugin.name] > 1:
             _quarantine(plugin, _twice([other.plugin for other in found if other.plugin.name == plugin.name]))
         else:
-            loader.load(plugin, entry)
+            # What a plugin prints as it is imported would stand within answers and JSON.
+            with redirect_stdout(sys.stderr):
+                loader.load(plugin, entry)
     return Catalog([one.plugin for one in found])
 
 
