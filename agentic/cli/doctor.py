@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -52,6 +53,7 @@ async def _examine(kernel: Kernel) -> list[tuple[bool, str]]:
             findings.append((False, str(plugin)))
         elif plugin.state == "not_configured":
             findings.append((True, f"plugin {plugin.title}: not configured. {plugin.fix}"))
+    findings += await asyncio.to_thread(_requirements, kernel)
     findings += [
         (False, f"APPROVE: '{name}' is neither a risk nor an installed tool, so nothing is asked for it")
         for name in unknown_approvals(settings, kernel.catalog)
@@ -62,6 +64,14 @@ async def _examine(kernel: Kernel) -> list[tuple[bool, str]]:
     if cause is None and not await kernel.identity.users.list():
         findings.append((False, "users: there are none. Run: agentic users add NAME --role admin"))
     return findings
+
+
+def _requirements(kernel: Kernel) -> list[tuple[bool, str]]:
+    """What is missing of what the kernel and the plugins in use require."""
+    from agentic.catalog.requirements import complaints
+
+    used = [plugin.distribution for plugin in kernel.catalog.plugins if plugin.state != "disabled"]
+    return [(False, complaint) for complaint in complaints(["agentic-server", *used])]
 
 
 async def _orphans(kernel: Kernel, *, remove: bool) -> list[tuple[bool, str]]:
