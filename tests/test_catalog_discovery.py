@@ -102,6 +102,20 @@ def test_distribution_without_metadata_is_called_by_its_module() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("module", "source", "state"),
+    [("discovered_odd", WELL, "active"), ("discovered_bad", "import no_such_thing", "quarantined")],
+)
+def test_metadata_that_are_no_text_hold_up_nothing(tmp_path: Path, module: str, source: str, state: str) -> None:
+    distribution("odd", f"[agentic]\nodd = {module}\n".encode())
+    (tmp_path / "odd-1.0.dist-info" / "METADATA").write_bytes("Name: odd\nAuthor: Jürgen\n".encode("latin-1"))
+    (tmp_path / f"{module}.py").write_text(source)
+    found = plugins("odd", "well")
+    assert found["well"].state == "active"
+    assert found["odd"].title == f"odd ({module} of unknown version)"
+    assert found["odd"].state == state
+
+
 def test_safe_mode_refuses_a_name_that_is_not_installed() -> None:
     with pytest.raises(ConfigurationError, match=r"no plugin named wel is installed\. Installed: .*well"):
         plugins("wel", "well")

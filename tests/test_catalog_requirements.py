@@ -81,6 +81,8 @@ def test_version_further_back_on_the_path_is_no_leftover(tmp_path: Path, monkeyp
         "Requires-Dist: no-such-lib; extra == 'more'",
         "Requires-Dist: no-such-lib; python_version < '3'",
         "Requires-Dist: ???",
+        "Requires-Dist: no-such-lib; python_version > no_such_variable",
+        "Requires-Python: >=3\nRequires-Python: <99",
         "Requires-Python: ???",
         "Requires-Python: >=3.11",
     ],

@@ -85,7 +85,10 @@ def identity(distribution: Distribution | None) -> tuple[str, str]:
 
     Only the fields are read: `Distribution.metadata` parses the whole README below them as well.
     """
-    metadata = distribution and (distribution.read_text("METADATA") or distribution.read_text("PKG-INFO"))
+    try:
+        metadata = distribution and (distribution.read_text("METADATA") or distribution.read_text("PKG-INFO"))
+    except UnicodeDecodeError:
+        metadata = None
     fields = dict(line.partition(": ")[::2] for line in (metadata or "").partition("\n\n")[0].splitlines())
     return fields.get("Name", ""), fields.get("Version", "of unknown version")
 

@@ -79,7 +79,11 @@ def _repair(distribution: str) -> str:
 
 def _requirement(entry: EntryPoint, top: str) -> str | None:
     """What to install for a missing module: the plugin's own requirement where the names agree."""
-    for requirement in (entry.dist.requires if entry.dist is not None else None) or ():
+    try:
+        requirements = (entry.dist.requires if entry.dist is not None else None) or ()
+    except UnicodeDecodeError:
+        return None
+    for requirement in requirements:
         found = re.match(r"[A-Za-z0-9._-]+", requirement)
         if found and _canonical(found[0]) == _canonical(top):
             return found[0]

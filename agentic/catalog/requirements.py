@@ -9,7 +9,7 @@ import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import Distribution, distributions
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
 
@@ -25,7 +25,7 @@ def complaints(names: Iterable[str]) -> Iterator[str]:
     for name in sorted({canonical(name) for name in names} & copies.keys()):
         yield from _leftovers(name, copies[name])
         version, distribution = copies[name][0]
-        (python,) = distribution.metadata.get_all("Requires-Python") or [""]
+        python = ", ".join(distribution.metadata.get_all("Requires-Python") or ())
         if not _fits(platform.python_version(), python):
             fix = f"Run: pip install --upgrade {name}, or use another Python"
             yield f"{name} {version} needs Python {python}, and this is {platform.python_version()}. {fix}"
@@ -56,9 +56,11 @@ def _needed(distribution: Distribution, extra: str) -> Iterator[Requirement]:
     for written in distribution.requires or ():
         try:
             needed = Requirement(written)
-        except InvalidRequirement:
+            is_meant = _is_meant(needed, extra) and not (extra and _is_meant(needed, ""))
+        except ValueError:
+            # It is none, or its condition is none.
             continue
-        if _is_meant(needed, extra) and not (extra and _is_meant(needed, "")):
+        if is_meant:
             yield needed
 
 
