@@ -72,6 +72,20 @@ def test_broken_plugin_is_listed_with_its_fix() -> None:
     assert output.count("no_such_thing") == 1
 
 
+@pytest.mark.parametrize("command", ["list", "show demo_odd", "list --json"])
+def test_signs_that_the_output_cannot_hold_are_written_as_escapes(tmp_path: Path, command: str) -> None:
+    from agentic.cli.main import app
+
+    info = tmp_path / "demo_odd-1.0.dist-info"
+    info.mkdir()
+    (tmp_path / "command_demo_odd.py").write_text("raise RuntimeError('\u2026')")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin-odd\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[agentic]\ndemo_odd = command_demo_odd\n")
+    result = CliRunner(charset="latin-1").invoke(app, ["plugins", *command.split()])
+    assert result.exit_code == 0, result.exception
+    assert "its import raised RuntimeError: \\u2026" in result.stdout
+
+
 def test_list_is_json_for_programs() -> None:
     works, broken = json.loads(run("list", "--json"))
     assert works == {

@@ -33,7 +33,7 @@ def list_plugins(
 
     installed = _installed()
     if as_json:
-        typer.echo(json.dumps([_listed(plugin) for plugin in installed], indent=2, ensure_ascii=False))
+        typer.echo(json.dumps([_listed(plugin) for plugin in installed], indent=2))
         return
     console = Console()
     if not installed:
