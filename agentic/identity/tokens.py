@@ -29,6 +29,7 @@ _PUBLISHED = (
     "your-secret",
     "replace-me",
 )
+_REPAIR = "Make DATA_DIR writable, or set SECRET_KEY."
 _EXAMPLE = "Example: SECRET_KEY=$(openssl rand -hex 32); left unset, one is made and kept in the data folder"
 
 
@@ -76,7 +77,7 @@ def secret_key(configured: str | None, data_dir: Path) -> str:
             _make(path)
         return _checked(_kept(path), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the secret key cannot be kept in {path}: {error}. {_EXAMPLE}") from error
+        raise ConfigurationError(f"the secret key cannot be kept in {path}: {error}. {_REPAIR} {_EXAMPLE}") from error
 
 
 def _make(path: Path) -> None:
