@@ -19,6 +19,7 @@ from agentic.assembly import (
 from agentic.catalog.catalog import Catalog
 from agentic.catalog.load import load
 from agentic.catalog.settings import Settings, read_settings
+from agentic.catalog.stores import Stores
 from agentic.documents.shelf import Shelf
 from agentic.models.directory import Directory
 from agentic.net.client import GuardedClient
@@ -44,11 +45,12 @@ class Kernel:
     def __init__(self, settings: Settings, catalog: Catalog) -> None:
         self.settings = settings
         self.catalog = catalog
-        self.storage: StorageBackend = catalog.choose("storage_backend", settings.storage, "STORAGE")
-        self.blobs = blobs_of(settings, catalog)
+        stores = Stores(catalog, settings.data_dir)
+        self.storage: StorageBackend = stores.choose("storage_backend", settings.storage, "STORAGE")
+        self.blobs = blobs_of(settings, stores)
         self.http = GuardedClient(settings.fetch_allow)
         self.directory = Directory(catalog.model_providers(), withheld=withheld_provider(catalog))
-        indexes = indexes_of(settings, catalog)
+        indexes = indexes_of(settings, catalog, stores)
         shelf = Shelf(self.storage, self.blobs)
         self.everything = everything = Scope(self.storage, self.blobs, self.http, shelf, indexes, Shelf)
         presence = Presence(self.storage, lease_s=settings.server_lease_seconds)

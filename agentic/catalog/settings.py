@@ -70,10 +70,18 @@ class Settings(BaseModel, str_strip_whitespace=True, validate_default=True):
     router_timeout: float = Field(
         8, gt=0, le=600, description="Seconds that a router has to choose; then the auction decides"
     )
-    storage: str | None = Field(None, description="The storage backend, by name; unset, the highest-ranked one")
-    blobs: str | None = Field(None, description="The store of files, by name; unset, the highest-ranked one")
-    vector_db_type: str | None = Field(None, description="The store of vectors, by name; unset, the highest-ranked one")
-    text_index: str | None = Field(None, description="The full-text index, by name; unset, the highest-ranked one")
+    storage: str | None = Field(
+        None, description="The storage backend, by name; unset, the one in use, at first the highest-ranked"
+    )
+    blobs: str | None = Field(
+        None, description="The store of files, by name; unset, the one in use, at first the highest-ranked"
+    )
+    vector_db_type: str | None = Field(
+        None, description="The store of vectors, by name; unset, the one in use, at first the highest-ranked"
+    )
+    text_index: str | None = Field(
+        None, description="The full-text index, by name; unset, the one in use, at first the highest-ranked"
+    )
     embedding_model: str | None = Field(
         None,
         description="The model that turns documents into vectors; unset, the default of the highest-ranked provider",
