@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 QUESTION = "Run it? [y/N] "
 YES = ("y", "yes")
+CTRL_D = b"\x04"
 
 
 async def ask_person(live: LiveRun, console: Console) -> None:
@@ -98,6 +99,9 @@ def _listening() -> Iterator[int]:
         return
     heard = [*before]
     heard[3] |= termios.ECHO | termios.ICANON
+    # An answer that is being written has it put aside for the next prompt; here it is no.
+    heard[6] = [*before[6]]
+    heard[6][termios.VEOF] = CTRL_D
     termios.tcsetattr(descriptor, termios.TCSAFLUSH, heard)
     try:
         yield descriptor
