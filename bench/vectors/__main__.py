@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import uvloop
 
 from agentic import VectorStore
 from agentic.catalog.load import load
@@ -44,7 +45,9 @@ def main() -> None:
     chosen = options.parse_args()
     if chosen.one:
         store, size = chosen.one.split(",")
-        print(json.dumps(asyncio.run(_measured(store, int(size)))))
+        # On the server's own event loop.
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            print(json.dumps(runner.run(_measured(store, int(size)))))
         return
     print(f"| {' | '.join(NAMES)} |\n{'|---' * len(NAMES)}|")
     for size in map(int, chosen.sizes.split(",")):

@@ -78,7 +78,7 @@ class Coarse:
             part.add(self._turn.apply(left[again]), again)
 
     def candidates(self, vector: Any, count: int, scored: Scored) -> tuple[Any, Any, Any]:
-        """The ids of about ``count`` rows with the best rough scores, the best first, these scores, and their own.
+        """The ids of about ``count`` rows with the best rough scores, in any order, these scores, and their own.
 
         ``scored`` tells the latter for all but those that are there to spare, whose scores are UNKNOWN.
         """
@@ -114,13 +114,13 @@ class Coarse:
 
 
 def _merged(parts: Sequence[Part], found: Sequence[tuple[Any, Any, Any]]) -> tuple[Any, Any, Any]:
-    """What was found in the parts, the best first, down to where one of them may have others."""
+    """What was found in the parts, down to where one of them may have others."""
     import numpy
 
     ids, rough, scores = (numpy.concatenate(several) for several in zip(*found, strict=True))
     ends = [ends[-1] for part, (_, ends, _) in zip(parts, found, strict=True) if len(ends) < len(part)]
-    order = numpy.argsort(-rough)[: numpy.count_nonzero(rough >= max(ends, default=-math.inf))]
-    return ids[order], rough[order], scores[order]
+    kept = rough >= max(ends, default=-math.inf)
+    return ids[kept], rough[kept], scores[kept]
 
 
 def _points(dimensions: int) -> Any:

@@ -132,14 +132,27 @@ class Rows:
         import numpy
 
         while True:
-            order = numpy.argsort(-scores)
-            found = self._pieces(scores[order], ids[order], k)
+            found = self._first_of(scores, ids, k)
             bar = found[-1][2] if len(found) == k else UNKNOWN
             near = most > bar
             unknown = numpy.flatnonzero(near & (scores == UNKNOWN))
             if not len(unknown):
                 return found, bar, int(numpy.count_nonzero(near))
             scores[unknown] = self._scored(vector, ids[unknown])
+
+    def _first_of(self, scores: Any, ids: Any, k: int) -> list[Found]:
+        """The best pieces of rows in any order. All are put in order only where a few do not hold enough pieces."""
+        import numpy
+
+        few = k + FIRST
+        some = numpy.argpartition(scores, -few)[-few:] if few < len(scores) else slice(None)
+        for part in (some, slice(None)):
+            own, rows = scores[part], ids[part]
+            order = numpy.argsort(-own)
+            found = self._pieces(own[order], rows[order], k)
+            if len(found) == k:
+                break
+        return found
 
     def _search_within(self, vector: Any, k: int, places: Sequence[int]) -> list[Found]:
         import numpy
@@ -210,6 +223,7 @@ class Rows:
 
 def _growth(rough: Any, wanted: float) -> float:
     """How many times more rows it takes until rough scores fall below ``wanted``, as these fall: 2 at least."""
-    halving = float(rough[len(rough) // 2] - rough[-1])
-    doublings = (float(rough[-1]) - wanted) / halving if halving > 0 and math.isfinite(wanted) else 1.0
+    falling = sorted(rough.tolist(), reverse=True)
+    halving = falling[len(falling) // 2] - falling[-1]
+    doublings = (falling[-1] - wanted) / halving if halving > 0 and math.isfinite(wanted) else 1.0
     return float(2 ** min(max(1.0, doublings * 1.1), 16.0))
