@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
-from agentic.catalog.catalog import Catalog
+from agentic.catalog.catalog import Catalog, Kind
 from agentic.catalog.settings import Settings
 from agentic.catalog.stores import Stores
 from agentic.documents.erasure import erase_documents
@@ -40,18 +40,24 @@ from agentic.runtime.spaces import NoBlobs, Scope
 logger = logging.getLogger(__name__)
 
 
-def blobs_of(settings: Settings, stores: Stores) -> BlobStore:
+def blobs_of(settings: Settings, catalog: Catalog, stores: Stores) -> BlobStore:
     """The chosen store of files. The server works without one, but for making files."""
-    chosen: BlobStore | None = stores.choose_if_any("blob_store", settings.blobs, "BLOBS")
-    return NoBlobs() if chosen is None else chosen
+    if settings.blobs is None and not catalog.all("blob_store"):
+        return NoBlobs()
+    chosen: BlobStore = stores.choose("blob_store", settings.blobs, "BLOBS")
+    return chosen
 
 
-def indexes_of(settings: Settings, catalog: Catalog, stores: Stores) -> Indexes:
+def indexes_of(settings: Settings, catalog: Catalog) -> Indexes:
     """What finds things in documents. The server works without; a setting that names what is not there is wrong."""
+
+    def chosen(kind: Kind, wanted: str | None, setting: str) -> Any:
+        return catalog.choose(kind, wanted, setting) if wanted or catalog.all(kind) else None
+
     return Indexes(
         Embedders(catalog.embedders(), settings.embedding_model or ""),
-        stores.choose_if_any("vector_store", settings.vector_db_type, "VECTOR_DB_TYPE"),
-        stores.choose_if_any("text_index", settings.text_index, "TEXT_INDEX"),
+        chosen("vector_store", settings.vector_db_type, "VECTOR_DB_TYPE"),
+        chosen("text_index", settings.text_index, "TEXT_INDEX"),
     )
 
 

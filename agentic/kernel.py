@@ -47,10 +47,10 @@ class Kernel:
         self.catalog = catalog
         stores = Stores(catalog, settings.data_dir)
         self.storage: StorageBackend = stores.choose("storage_backend", settings.storage, "STORAGE")
-        self.blobs = blobs_of(settings, stores)
+        self.blobs = blobs_of(settings, catalog, stores)
         self.http = GuardedClient(settings.fetch_allow)
         self.directory = Directory(catalog.model_providers(), withheld=withheld_provider(catalog))
-        indexes = indexes_of(settings, catalog, stores)
+        indexes = indexes_of(settings, catalog)
         shelf = Shelf(self.storage, self.blobs)
         self.everything = everything = Scope(self.storage, self.blobs, self.http, shelf, indexes, Shelf)
         presence = Presence(self.storage, lease_s=settings.server_lease_seconds)

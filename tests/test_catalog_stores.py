@@ -53,18 +53,15 @@ def test_a_setting_chooses_and_is_not_remembered(tmp_path: Path) -> None:
 
 def test_each_kind_is_remembered_beside_the_others(tmp_path: Path) -> None:
     stores = Stores(Catalog([plugin("disk", 1), plugin("shelf", 0, "blob_store")]), tmp_path)
-    assert stores.choose_if_any("text_index", None, "TEXT_INDEX") is None
-    assert stores.choose_if_any("blob_store", None, "BLOBS") == "SHELF"
+    assert stores.choose("blob_store", None, "BLOBS") == "SHELF"
     assert stores.choose("storage_backend", None, "STORAGE") == "DISK"
     assert json.loads((tmp_path / FILE).read_text()) == {"blob_store": "shelf", "storage_backend": "disk"}
-    with pytest.raises(ConfigurationError, match="TEXT_INDEX=words"):
-        stores.choose_if_any("text_index", "words", "TEXT_INDEX")
 
 
 @pytest.mark.parametrize("written", ["{", "[]", '"disk"', "\xff"])
 def test_what_cannot_be_read_is_told_and_stays(written: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(written, encoding="latin-1")
-    with pytest.raises(ConfigurationError, match=r"stores\.json tells which stores are in use, .* STORAGE, BLOBS"):
+    with pytest.raises(ConfigurationError, match=r"stores\.json tells which stores are in use, .* STORAGE, BLOBS\."):
         chosen(tmp_path, plugin("disk", 1))
     assert (tmp_path / FILE).read_text(encoding="latin-1") == written
 

@@ -76,12 +76,8 @@ class Settings(BaseModel, str_strip_whitespace=True, validate_default=True):
     blobs: str | None = Field(
         None, description="The store of files, by name; unset, the one in use, at first the highest-ranked"
     )
-    vector_db_type: str | None = Field(
-        None, description="The store of vectors, by name; unset, the one in use, at first the highest-ranked"
-    )
-    text_index: str | None = Field(
-        None, description="The full-text index, by name; unset, the one in use, at first the highest-ranked"
-    )
+    vector_db_type: str | None = Field(None, description="The store of vectors, by name; unset, the highest-ranked one")
+    text_index: str | None = Field(None, description="The full-text index, by name; unset, the highest-ranked one")
     embedding_model: str | None = Field(
         None,
         description="The model that turns documents into vectors; unset, the default of the highest-ranked provider",

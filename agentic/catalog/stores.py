@@ -1,7 +1,8 @@
 """Which stores keep what is kept, where no setting says so: those that have kept it so far.
 
 Else the plugin of a store that is set aside, or another one that comes with a higher rank, would have the server go on
-with an empty store, as if all users and their data were gone.
+with an empty store, as if all users and their data were gone. Indexes need none of this: one that lacks documents says
+so at each search.
 """
 
 from __future__ import annotations
@@ -46,10 +47,6 @@ class Stores:
             told = f"{setting} is not set, and {kept} has kept what there is so far ({self._path}). {error.message}"
             raise ConfigurationError(told, param=setting) from None
 
-    def choose_if_any(self, kind: Kind, wanted: str | None, setting: str) -> Any:
-        """The same, or None where nothing is named and none of this kind is there."""
-        return self.choose(kind, wanted, setting) if wanted or self._catalog.all(kind) else None
-
     def _keep(self, kind: Kind, name: str) -> None:
         self._kept[kind] = name
         try:
@@ -68,7 +65,7 @@ def _read(path: Path) -> dict[str, str]:
     except (OSError, ValueError, AttributeError) as error:
         raise ConfigurationError(
             f"{path} tells which stores are in use, and cannot be read ({type(error).__name__}). Make it readable, or "
-            "remove it and name them: STORAGE, BLOBS, VECTOR_DB_TYPE, TEXT_INDEX."
+            "remove it and name them: STORAGE, BLOBS."
         ) from error
 
 
