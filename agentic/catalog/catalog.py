@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -147,6 +148,11 @@ class Catalog:
 
     def _objects(self, kind: Kind) -> dict[str, Any]:
         return cast("dict[str, Any]", {capability.name: capability.object for capability in self.all(kind)})
+
+
+def canonical(distribution: str) -> str:
+    """A distribution's name in the form in which two are the same (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def _words(kind: Kind) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 
-from agentic.catalog.catalog import Plugin
+from agentic.catalog.catalog import Plugin, canonical
 from agentic.catalog.contract import NAME, NAME_RULE
 from agentic.catalog.fault import Fault
 
@@ -73,11 +72,6 @@ def _found(entry: EntryPoint) -> Found:
 def _key(one: Found) -> tuple[str, str, str]:
     value = "" if isinstance(one.entry, Fault) else one.entry.value
     return one.plugin.name, canonical(one.plugin.distribution), value
-
-
-def canonical(name: str) -> str:
-    """A distribution's name in the form in which two are the same (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def identity(distribution: Distribution | None) -> tuple[str, str]:

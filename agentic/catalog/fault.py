@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint
 
+from agentic.catalog.catalog import canonical
+
 _LONGEST = 300
 
 
@@ -85,10 +87,6 @@ def _requirement(entry: EntryPoint, top: str) -> str | None:
         return None
     for requirement in requirements:
         found = re.match(r"[A-Za-z0-9._-]+", requirement)
-        if found and _canonical(found[0]) == _canonical(top):
+        if found and canonical(found[0]) == canonical(top):
             return found[0]
     return None
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()

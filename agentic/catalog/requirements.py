@@ -13,7 +13,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
 
-from agentic.catalog.discovery import canonical, identity
+from agentic.catalog.catalog import canonical
+from agentic.catalog.discovery import identity
 
 Copies = Mapping[str, Sequence[tuple[str, Distribution]]]
 """Name → the version and the metadata of each folder of that distribution, the one that counts first."""
