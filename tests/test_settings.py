@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model, field_validator, model_validator
 
-from agentic.catalog.environment import InvalidSettings, construct, environment_name
+from agentic.catalog.environment import InvalidSettings, construct, environment_name, read_variables
 from agentic.catalog.settings import Settings, read_settings
 from agentic.errors import ConfigurationError
 
@@ -124,7 +124,7 @@ def test_plugin_settings_come_from_environment_and_env_file(tmp_path: Path, monk
     (tmp_path / ".env").write_text("WEATHER_DAYS=5\nWEATHER_PLACES=Rome,Oslo\nSOMETHING_ELSE=1\n")
     monkeypatch.setenv("WEATHER_ALIASES", '{"Roma": "Rome"}')
     monkeypatch.setenv("WEATHER_KEY", "")
-    bound = construct(Weather)
+    bound = construct(Weather, read_variables())
     assert isinstance(bound, Weather)
     assert (bound.weather_days, bound.weather_places) == (5, ["Rome", "Oslo"])
     assert bound.weather_aliases == {"Roma": "Rome"}
@@ -155,7 +155,7 @@ def test_what_has_parts_is_read_from_json(
     annotation: Any, written: str, read: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WEATHER_GIVEN", written)
-    given: Any = construct(create_model("Given", weather_given=(annotation, ...)))
+    given: Any = construct(create_model("Given", weather_given=(annotation, ...)), read_variables())
     assert given.weather_given == read
 
 
@@ -177,7 +177,7 @@ def test_wrong_plugin_setting_is_told_likewise(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(InvalidSettings) as caught:
-        construct(Weather)
+        construct(Weather, read_variables())
     assert caught.value.message == told
 
 
@@ -193,7 +193,7 @@ def test_secret_is_in_no_message_nor_in_the_chain_of_errors(monkeypatch: pytest.
 
     monkeypatch.setenv("HUSH_KEY", "verysecret")
     with pytest.raises(InvalidSettings) as caught:
-        construct(Whole)
+        construct(Whole, read_variables())
     assert caught.value.message == "settings: cannot use {'hush_key': '…'}."
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
@@ -211,7 +211,7 @@ def test_value_that_a_validator_quotes_is_left_out(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setenv("ADDRESS", "me:password@host")
     with pytest.raises(InvalidSettings, match=r"^ADDRESS: … has no scheme\. Example: ADDRESS=http://localhost$"):
-        construct(Address)
+        construct(Address, read_variables())
 
 
 def test_alias_is_the_name_of_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +220,7 @@ def test_alias_is_the_name_of_the_variable(monkeypatch: pytest.MonkeyPatch) -> N
         port: int = Field(1, validation_alias="UPSTREAM_PORT")
 
     monkeypatch.setenv("UPSTREAM_HOST", "there")
-    assert construct(Aliased).host == "there"
+    assert construct(Aliased, read_variables()).host == "there"
     monkeypatch.setenv("UPSTREAM_PORT", "x")
     with pytest.raises(InvalidSettings, match=r"^UPSTREAM_PORT: .* Example: UPSTREAM_PORT=1$"):
-        construct(Aliased)
+        construct(Aliased, read_variables())

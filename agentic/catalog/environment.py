@@ -41,42 +41,45 @@ class InvalidSettings(ConfigurationError):
         self.faults = tuple(faults)
 
 
-def construct(model: type[Model], **overrides: Any) -> Model:
-    """An instance of ``model``: from the overrides, then the environment, then ``.env``, then its defaults.
+def construct(model: type[Model], variables: Mapping[str, str], **overrides: Any) -> Model:
+    """An instance of ``model``: from the overrides, then the variables, then its defaults.
 
-    Its ``model_fields_set`` holds what did not come from the defaults. Raises InvalidSettings, or ConfigurationError
-    for a bad ``.env``.
+    Its ``model_fields_set`` holds what did not come from the defaults. Raises InvalidSettings.
     """
     try:
-        return model.model_validate({**_given(model), **overrides})
+        return model.model_validate({**_given(model, variables), **overrides})
     except ValidationError as error:
         faults = [_fault(model, details) for details in error.errors(include_url=False)]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigurationError(f"The file .env cannot be read: {reason}. Make it a readable UTF-8 file.") from None
     # Outside of the handler: the validation error holds the values, and must not travel along as the context.
     raise InvalidSettings(faults)
 
 
-def _given(model: type[BaseModel]) -> dict[str, Any]:
-    """What the variables say, under the names by which the model takes it."""
-    variables, given = _variables(), {}
-    for field, info in model.model_fields.items():
-        name = environment_name(model, field)
-        if name.lower() in variables:
-            key = info.validation_alias if isinstance(info.validation_alias, str) else field
-            given[key] = _decoded(variables[name.lower()], info.annotation)
-    return given
+def read_variables() -> Mapping[str, str]:
+    """Those of the environment, then those of ``.env``, by their names in lower case. An empty one counts as unset.
 
-
-def _variables() -> dict[str, str]:
-    """The variables by their names in lower case. An empty one counts as unset."""
+    Raises ConfigurationError for a bad ``.env``.
+    """
     written: dict[str, str | None] = {}
-    if Path(".env").is_file():
-        from dotenv import dotenv_values
+    try:
+        if Path(".env").is_file():
+            from dotenv import dotenv_values
 
-        written = dotenv_values(".env", encoding="utf-8-sig")
+            written = dotenv_values(".env", encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigurationError(f"The file .env cannot be read: {reason}. Make it a readable UTF-8 file.") from None
     return {name.lower(): value for name, value in (*written.items(), *os.environ.items()) if value}
+
+
+def _given(model: type[BaseModel], variables: Mapping[str, str]) -> dict[str, Any]:
+    """What the variables say, under the names by which the model takes it."""
+    given = {}
+    for field, info in model.model_fields.items():
+        name = environment_name(model, field).lower()
+        if name in variables:
+            key = info.validation_alias if isinstance(info.validation_alias, str) else field
+            given[key] = _decoded(variables[name], info.annotation)
+    return given
 
 
 def _decoded(value: str, annotation: Any) -> Any:

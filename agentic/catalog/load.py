@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
+from functools import cached_property
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -17,7 +18,7 @@ from agentic import hookspecs
 from agentic.catalog.catalog import Capability, Catalog, Plugin
 from agentic.catalog.contract import CONTRACTS, capabilities
 from agentic.catalog.discovery import GROUP, discover
-from agentic.catalog.environment import InvalidSettings, construct, secret_values
+from agentic.catalog.environment import InvalidSettings, construct, read_variables, secret_values
 from agentic.catalog.fault import Fault, import_fault, raised_fault
 from agentic.catalog.hooks import Hooks, read_hooks
 from agentic.catalog.settings import Settings
@@ -62,6 +63,11 @@ class _Loader:
         self.manager.add_hookspecs(hookspecs)
         self.taken: dict[tuple[str, str], Plugin] = {}
 
+    @cached_property
+    def variables(self) -> Mapping[str, str]:
+        """What plugins' settings are read from; for all of them once, since reading ``.env`` takes milliseconds."""
+        return read_variables()
+
     def load(self, plugin: Plugin, entry: EntryPoint) -> None:
         """Load it whole, or set it aside whole."""
         try:
@@ -80,8 +86,8 @@ class _Loader:
             plugin.fix = " ".join(dict.fromkeys(one.fix for one in offered))
 
     def _collect(self, plugin: Plugin, entry: EntryPoint, hooks: Hooks) -> list[Capability]:
-        plugin.settings_type = _settings_type(plugin, entry, hooks)
-        plugin.settings = _bound(plugin.settings_type)
+        plugin.settings_type = model = _settings_type(plugin, entry, hooks)
+        plugin.settings = None if model is None else _bound(model, self.variables)
         arguments = {"settings": plugin.settings, "data_dir": self.settings.data_dir}
         secrets = [*secret_values(plugin.settings), *secret_values(self.settings)]
         offered: list[Capability] = []
@@ -142,11 +148,9 @@ def _settings_type(plugin: Plugin, entry: EntryPoint, hooks: Hooks) -> type[Base
     return None
 
 
-def _bound(model: type[BaseModel] | None) -> BaseModel | None:
-    if model is None:
-        return None
+def _bound(model: type[BaseModel], variables: Mapping[str, str]) -> BaseModel:
     try:
-        return construct(model)
+        return construct(model, variables)
     except InvalidSettings as error:
         cause = "; ".join(f"invalid setting {fault.name}: {fault.fault}" for fault in error.faults)
         examples = ", ".join(fault.example for fault in error.faults if fault.example)

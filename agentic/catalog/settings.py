@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
-from agentic.catalog.environment import construct
+from agentic.catalog.environment import construct, read_variables
 from agentic.net.reach import parse_entry
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -146,4 +146,5 @@ def read_settings(**overrides: Any) -> Settings:
     unknown = sorted(set(overrides) - set(Settings.model_fields))
     if unknown:
         raise TypeError(f"no such setting: {', '.join(unknown)}")
-    return construct(Settings, **{name: value for name, value in overrides.items() if value is not None})
+    given = {name: value for name, value in overrides.items() if value is not None}
+    return construct(Settings, read_variables(), **given)
