@@ -28,8 +28,9 @@ def ask(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as one JSON object.")] = False,
 ) -> None:
     """Ask one question and print the answer."""
-    from agentic.cli.output import end_with, written_out
+    from agentic.cli.output import end_with, need_output
 
+    need_output()
     text = _read() if question == "-" else question
     if not text.strip():
         end_with("the question is empty")
@@ -42,9 +43,8 @@ def ask(
         value = Choice(agent, model).value(kernel.settings.default_model)
         return await _ask(kernel, text, value, user, as_json=as_json, approvals=approvals)
 
-    with written_out():
-        if not with_kernel(work):
-            raise typer.Exit(1)
+    if not with_kernel(work):
+        raise typer.Exit(1)
 
 
 def _read() -> str:

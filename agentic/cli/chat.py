@@ -39,19 +39,16 @@ def chat(
 
     /help tells what else can be written.
     """
-    from agentic.cli.output import end_with, written_out
+    from agentic.cli.output import end_with, need_output
 
+    need_output()
     if sys.stdin is None:
         end_with("there is no standard input to read questions from")
-    with written_out():
-        _talk("" if agent == AUTO else agent, model, user, session)
-
-
-def _talk(agent: str | None, model: str | None, user: str | None, session: str | None) -> None:
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
 
     async def work(kernel: Kernel) -> int:
-        talk = await _open(kernel, user, Choice(agent, model), session, is_terminal=is_terminal)
+        choice = Choice("" if agent == AUTO else agent, model)
+        talk = await _open(kernel, user, choice, session, is_terminal=is_terminal)
         return await converse(talk, await _prompt(talk) if is_terminal else _pipe())
 
     if code := with_kernel(work):

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn, TextIO, cast
+from typing import NoReturn
 
 import typer
 
@@ -22,26 +22,27 @@ _TAKES_NO_MORE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 @contextmanager
 def written_out() -> Iterator[None]:
-    """Around a command that shows an answer: where that cannot be written, one line says so, and the exit code is 1.
+    """Around every command: where its output cannot be written, one line says so, and the exit code is 1.
 
-    A reader that has seen enough, as ``head`` has, is no fault and gets no line. What the encoding cannot show is shown
-    as ``?``.
+    A reader that has seen enough, as ``head`` has, is no fault: typer and rich end the command with 1 and no line.
     """
-    if sys.stdout is None:
-        end_with("there is no standard output")
-    for stream in cast("list[TextIO | None]", [sys.stdout, sys.stderr]):
-        if stream is not None:
-            stream.reconfigure(errors="replace")  # type: ignore[attr-defined]
     try:
         yield
     except OSError as error:
-        if error.errno not in _TAKES_NO_MORE:
+        if error.errno not in _TAKES_NO_MORE or error.filename is not None:
             raise
         # What is left in the buffer would fail once more, with a trace, when the interpreter ends.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
-        end_with(f"the answer cannot be written: {error.strerror}")
+        print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
+
+
+def need_output() -> None:
+    """End a command whose answer could go nowhere."""
+    if sys.stdout is None:
+        end_with("there is no standard output")
 
 
 def end_with(fault: str) -> NoReturn:
