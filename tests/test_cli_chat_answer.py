@@ -50,6 +50,12 @@ def test_control_characters_are_shown_and_not_obeyed() -> None:
     assert printable("\x1b]52;c;eA==\x07 \x9b2J \x7f\r\n\tok ä 日本") == "␛]52;c;eA==␇ \ufffd2J ␡\n\tok ä 日本"
 
 
+def test_marks_that_turn_the_writing_are_shown_and_honest_text_from_right_to_left_is_not_touched() -> None:
+    assert printable("invoice\u202efdp.exe \u2067x\u2069") == "invoice\\u202efdp.exe \\u2067x\\u2069"
+    honest = "שלום\u200f! مي\u200cخواهم \u061c12 👨\u200d👩\u200d👧"
+    assert printable(honest) == honest
+
+
 def test_a_tool_cannot_steer_the_terminal_by_its_arguments() -> None:
     terminal = Terminal()
     fold = terminal.fold()

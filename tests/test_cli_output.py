@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+
+from agentic import ModelError
+from agentic.cli.output import print_json
+from agentic.cli.with_kernel import with_kernel
 
 AGENTIC = [sys.executable, "-m", "agentic"]
 
@@ -37,6 +46,35 @@ def test_reader_that_has_seen_enough_is_no_fault(tmp_path: Path, command: str) -
     finally:
         os.close(into)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_json_is_as_it_is_for_programs_and_steers_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, is_terminal: bool
+) -> None:
+    class Output(io.StringIO):
+        def isatty(self) -> bool:
+            return is_terminal
+
+    monkeypatch.setattr(sys, "stdout", printed := Output())
+    title = "a\u202eb \x9b2J ä"
+    print_json({"title": title})
+    assert json.loads(printed.getvalue()) == {"title": title.replace("\x9b", "\ufffd") if is_terminal else title}
+    assert ("\u202e" in printed.getvalue()) is not is_terminal
+
+
+def test_error_in_the_words_of_a_model_server_steers_no_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def fails(kernel: Any) -> None:
+        raise ModelError("It said: \x1b[2J\u202e")
+
+    printed = io.StringIO()
+    with pytest.raises(typer.Exit), redirect_stderr(printed):
+        with_kernel(fails)
+    assert printed.getvalue() == "error: It said: ␛[2J\\u202e\n"
 
 
 def test_version_is_told_without_loading_a_plugin(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agentic.cli.steps import printable
 from agentic.cli.with_kernel import LOCAL, with_kernel
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def doctor(
     findings = with_kernel(partial(_orphans, remove=remove) if orphans else _examine)
     console = Console()
     for works, text in findings:
-        console.print(f"[{'green' if works else 'red'}]{'ok ' if works else 'bad'}[/] {escape(text)}", soft_wrap=True)
+        console.print(
+            f"[{'green' if works else 'red'}]{'ok ' if works else 'bad'}[/] {escape(printable(text))}", soft_wrap=True
+        )
     if not all(works for works, _ in findings):
         raise typer.Exit(1)
 

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import typer
 
+from agentic.cli.steps import encodable, printable
 from agentic.errors import BadRequest
 from agentic.messages import Json, dump
 
@@ -51,9 +52,15 @@ def end_with(fault: str) -> NoReturn:
     raise typer.Exit(1)
 
 
+def for_output(text: str) -> str:
+    """The text for standard output: a program gets it as it is, a terminal would obey what is in it."""
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return printable(text) if is_terminal else encodable(text)
+
+
 def print_json(value: Json) -> None:
     """Print a JSON object, for programs."""
-    typer.echo(dump(value, indent=True).decode())
+    typer.echo(for_output(dump(value, indent=True).decode()))
 
 
 def day(seconds: float) -> str:
