@@ -90,3 +90,39 @@ def test_version_is_told_without_loading_a_plugin(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [f"agentic {version('agentic-server')}", "[]"]
+
+
+INTERRUPTING = """
+import os, signal, sys
+
+imported = sys.argv.pop(1)
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == imported:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+from agentic_command import main
+"""
+
+
+@pytest.mark.parametrize("imported", ["agentic.messages", "typer", "agentic.cli.users", "agentic.catalog.load"])
+def test_ctrl_c_before_the_command_is_at_work_leaves_no_trace(tmp_path: Path, imported: str) -> None:
+    program = f"{INTERRUPTING}\nmain()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, imported, "plugins", "list"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_command_in_the_background_of_a_script_is_not_ended_by_its_ctrl_c(tmp_path: Path) -> None:
+    program = f"{INTERRUPTING}\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nmain()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "typer", "--version"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
