@@ -12,7 +12,7 @@ from agentic import Citation, Run
 from agentic.cli.chat_answer import Screen
 from agentic.cli.chat_fold import Fold
 from agentic.cli.steps import printable
-from agentic.events import ModelStarted, Progress, ThinkingDelta, ToolCallFinished, ToolCallStarted
+from agentic.events import Event, ModelStarted, Progress, ThinkingDelta, ToolCallFinished, ToolCallStarted
 from tests.kernel_in_memory import House, ScriptedProvider
 
 
@@ -63,6 +63,27 @@ def test_a_tool_cannot_steer_the_terminal_by_its_arguments() -> None:
     fold.take(finished(1))
     fold.settle()
     assert "\x1b[2J" not in terminal.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (ModelStarted("p", "\x1b[2J"),),
+        (Progress("1", "\x1b[2J\n", "running"),),
+        (started(1, tool="\x1b[2J"), started(2)),
+        (started(1), started(2), finished(1, tool="\x1b[2J"), finished(3, tool="\x1b[2J")),
+    ],
+    ids=["model", "progress", "running tool", "ended tool"],
+)
+def test_nothing_that_is_folded_steers_the_terminal(events: tuple[Event, ...]) -> None:
+    terminal = Terminal()
+    fold = terminal.fold()
+    for event in events:
+        fold.take(event)
+        fold.draw()
+    fold.settle()
+    assert "\x1b[2J" not in terminal.file.getvalue()
+    assert "␛[2J" in terminal.file.getvalue()
 
 
 def test_one_call_is_one_line_that_is_written_anew() -> None:
