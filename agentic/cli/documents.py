@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentic.cli.output import day, print_json
+from agentic.cli.output import AsJson, day, print_json
 from agentic.cli.steps import printable
 from agentic.cli.with_kernel import on_kernel, principal_of
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 documents = typer.Typer(help="Documents that answers may be found in.", no_args_is_help=True)
 
 User = Annotated[str | None, typer.Option("--user", help="Whose; otherwise the only admin's, or a local user's.")]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON; times in seconds since 1970.")]
 
 
 @documents.command("add")
@@ -46,7 +44,7 @@ async def show(kernel: Kernel, user: User = None, as_json: AsJson = False) -> No
     if as_json:
         from agentic.server.routes_files import shown_document
 
-        typer.echo(json.dumps([shown_document(one) for one in found], indent=2))
+        print_json([shown_document(one) for one in found])
         return
     if not found:
         typer.echo("No documents yet. Add some: agentic documents add PATH", err=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentic.cli.output import day
+from agentic.cli.output import AsJson, day, print_json
 from agentic.cli.with_kernel import on_kernel
 from agentic.errors import NotFound
 
@@ -48,13 +47,13 @@ async def create(
 async def show(
     kernel: Kernel,
     user: Annotated[str | None, typer.Argument(metavar="[USER]", help="Only this user's keys.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON; times in seconds since 1970.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the keys of a user, or of all."""
     owners = [await _owner(kernel, user)] if user else await kernel.identity.users.list()
     found = [(owner, key) for owner in owners for key in await kernel.identity.keys.list(owner.id)]
     if as_json:
-        typer.echo(json.dumps([{"user": owner.name, **asdict(key)} for owner, key in found], indent=2))
+        print_json([{"user": owner.name, **asdict(key)} for owner, key in found])
         return
     if not found:
         typer.echo("No keys yet. Make one: agentic keys create USER --name LABEL", err=True)

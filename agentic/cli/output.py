@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from agentic.cli.steps import encodable, printable
 from agentic.errors import BadRequest
-from agentic.messages import Json, dump
+from agentic.messages import dump
 
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON; times in seconds since 1970.")]
 _TAKES_NO_MORE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
@@ -48,7 +50,7 @@ def need_output() -> None:
 
 def end_with(fault: str) -> NoReturn:
     """End the command with exit code 1 and one line that says why."""
-    typer.echo(f"error: {fault}", err=True)
+    typer.echo(f"error: {printable(fault)}", err=True)
     raise typer.Exit(1)
 
 
@@ -58,9 +60,9 @@ def for_output(text: str) -> str:
     return printable(text) if is_terminal else encodable(text)
 
 
-def print_json(value: Json) -> None:
-    """Print a JSON object, for programs."""
-    typer.echo(for_output(dump(value, indent=True).decode()))
+def print_json(value: Any) -> None:
+    """Print a JSON value, for programs. It is ASCII: every file can hold it, and no terminal obeys what is in it."""
+    typer.echo(json.dumps(json.loads(dump(value)), indent=2))
 
 
 def day(seconds: float) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from agentic.cli.output import end_with
-from agentic.cli.steps import printable
 from agentic.errors import AgenticError, NotFound
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def with_kernel(work: Callable[[Kernel], Awaitable[T]], *, half_a_copy: bool = F
         finally:
             stop_logging()
     except AgenticError as error:
-        end_with(printable(error.message))
+        end_with(error.message)
 
 
 async def principal_of(kernel: Kernel, name: str | None) -> Principal:
