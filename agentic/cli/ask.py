@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentic.cli.choice import Choice
+from agentic.cli.choice import Agent, Choice, Model
 from agentic.cli.plain import is_answered, print_answer
 from agentic.cli.with_kernel import principal_of, with_kernel
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def ask(
     question: Annotated[str, typer.Argument(help="What to ask; '-' reads it from standard input.")],
-    agent: Annotated[str | None, typer.Option(help="The agent that shall answer.")] = None,
-    model: Annotated[str | None, typer.Option(help="The model to use; DEFAULT_MODEL otherwise.")] = None,
+    agent: Agent = None,
+    model: Model = None,
     user: Annotated[
         str | None, typer.Option(help="Ask as this user; otherwise the only admin, or a local one.")
     ] = None,

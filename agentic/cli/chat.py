@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentic.cli.choice import AUTO, Choice
+from agentic.cli.choice import AUTO, Agent, Choice, Model
 from agentic.cli.with_kernel import principal_of, with_kernel
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ _LEAVE_ON = (signal.SIGTERM, signal.SIGHUP)
 
 
 def chat(
-    agent: Annotated[str | None, typer.Option(help="The agent that shall answer.")] = None,
-    model: Annotated[str | None, typer.Option(help="The model to use; DEFAULT_MODEL otherwise.")] = None,
+    agent: Agent = None,
+    model: Model = None,
     user: Annotated[
         str | None, typer.Option(help="Talk as this user; otherwise the only admin, or a local one.")
     ] = None,
