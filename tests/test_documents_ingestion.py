@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
+import os
 import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentic.documents import ingestion, patience, standing
+from agentic.documents import ingestion, patience, readers, standing
 from agentic.documents.erasure import erase_documents
 from agentic.documents.intake import Intake
 from agentic.documents.orphans import Orphans, remove
@@ -163,6 +166,27 @@ async def test_what_is_away_is_waited_for_and_told(office: Office, monkeypatch: 
         await office.kernel.documents.settled(office.people["ann"], answer["file_id"])
         await asyncio.sleep(0.05)
     monkeypatch.setattr(LineIndexer, "away", False)
+    shown = await office.until(answer["file_id"], "ready")
+    assert (shown["error"], shown["chunks"]) == ("", 1)
+
+
+@pytest.mark.parametrize("where", ["in the reader's process", "in the server"])
+async def test_full_disk_is_waited_for_and_is_no_fault_of_the_document(
+    office: Office, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    full, copy = office.data / "full", readers._copy
+
+    async def copied(pieces: AsyncIterator[bytes], path: Path) -> bytes:
+        if where == "in the server" and await asyncio.to_thread(full.exists):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return await copy(pieces, path)
+
+    monkeypatch.setattr(readers, "_copy", copied)
+    full.touch()
+    answer = await office.upload("FULL of words")
+    assert answer["status"] == "indexing"
+    assert answer["error"].startswith("It waits: The server's disk has no room to read it: No space left on device.")
+    full.unlink()
     shown = await office.until(answer["file_id"], "ready")
     assert (shown["error"], shown["chunks"]) == ("", 1)
 

@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from agentic.documents.record import Record, file_key, pages_key
-from agentic.errors import ToolError, UnsupportedType
+from agentic.documents.worker import no_room
+from agentic.errors import StorageError, ToolError, ToolRetry, UnsupportedType
 from agentic.ports.blobs import BlobStore
 from agentic.ports.documents import DocumentReader
 from agentic.runtime.presence import Presence
@@ -67,7 +68,7 @@ class Readers:
     async def read(self, record: Record, blobs: BlobStore) -> int:
         """Read a document and keep its pages; how many they are.
 
-        Raises ToolError with what is wrong, for the user; StorageError.
+        Raises ToolError with what is wrong, for the user; StorageError, also where the disk has no room to read it.
         """
         async with self._room:
             folder = self._folder / record.document.id
@@ -75,9 +76,7 @@ class Readers:
                 await asyncio.to_thread(_renew, folder)
                 return await self._read(record, blobs, folder)
             except OSError as error:
-                raise ToolError(
-                    f"There is no room to read it: {error.strerror}. Make room and upload it again."
-                ) from error
+                raise StorageError(no_room(error)) from error
             finally:
                 await asyncio.shield(asyncio.to_thread(_discard, folder))
 
@@ -102,7 +101,10 @@ class Readers:
             raise ToolError(error.message) from error
         kind = type(reader)
         asked = {"module": kind.__module__, "class": kind.__qualname__, "path": str(path), "out": str(out)}
-        pages = int(await self._pool.ask({**asked, "most": self._most}))
+        try:
+            pages = int(await self._pool.ask({**asked, "most": self._most}))
+        except ToolRetry as error:
+            raise StorageError(error.message) from error
         await blobs.put(pages_key(document.id), file_pieces(out))
         return pages
 
