@@ -185,8 +185,24 @@ async def test_full_disk_is_waited_for_and_is_no_fault_of_the_document(
     full.touch()
     answer = await office.upload("FULL of words")
     assert answer["status"] == "indexing"
-    assert answer["error"].startswith("It waits: The server's disk has no room to read it: No space left on device.")
+    assert answer["error"].startswith(
+        "It waits: The server's disk does not take what reading it needs: No space left on "
+    )
     full.unlink()
+    shown = await office.until(answer["file_id"], "ready")
+    assert (shown["error"], shown["chunks"]) == ("", 1)
+
+
+async def test_document_waits_where_no_process_could_be_started_to_read_it(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(office.kernel.documents.readers._pool, "_module", "agentic.no_such_module")
+        answer = await office.upload("one line")
+        assert (answer["status"], answer["error"]) == (
+            "indexing",
+            "It waits: No process could be started to read it. The log says more.",
+        )
     shown = await office.until(answer["file_id"], "ready")
     assert (shown["error"], shown["chunks"]) == ("", 1)
 

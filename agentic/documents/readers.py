@@ -16,7 +16,7 @@ from agentic.errors import StorageError, ToolError, ToolRetry, UnsupportedType
 from agentic.ports.blobs import BlobStore
 from agentic.ports.documents import DocumentReader
 from agentic.runtime.presence import Presence
-from agentic.workers import Words, WorkerPool
+from agentic.workers import NoWorker, Words, WorkerPool
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,8 @@ class Readers:
     async def read(self, record: Record, blobs: BlobStore) -> int:
         """Read a document and keep its pages; how many they are.
 
-        Raises ToolError with what is wrong, for the user; StorageError, also where the disk has no room to read it.
+        Raises ToolError with what is wrong, for the user; StorageError, also where the server has no room or no process
+        to read it.
         """
         async with self._room:
             folder = self._folder / record.document.id
@@ -103,7 +104,8 @@ class Readers:
         asked = {"module": kind.__module__, "class": kind.__qualname__, "path": str(path), "out": str(out)}
         try:
             pages = int(await self._pool.ask({**asked, "most": self._most}))
-        except ToolRetry as error:
+        except (NoWorker, ToolRetry) as error:
+            # It is not the document that is at fault.
             raise StorageError(error.message) from error
         await blobs.put(pages_key(document.id), file_pieces(out))
         return pages

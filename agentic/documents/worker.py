@@ -42,8 +42,8 @@ def read(request: Json, _payload: bytes) -> str:
 
 
 def no_room(error: OSError) -> str:
-    """What a user is told whose document cannot be read for want of room on the server's disk."""
-    return f"The server's disk has no room to read it: {error.strerror}. Let room be made there."
+    """What a user is told whose document cannot be read since the server's disk is full, or fails."""
+    return f"The server's disk does not take what reading it needs: {error.strerror}. Let that be mended."
 
 
 def _write(reader: DocumentReader, path: Path, out: IO[bytes], most: int) -> int:
