@@ -7,6 +7,7 @@ import errno
 import gc
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,14 @@ async def test_document_waits_where_no_process_could_be_started_to_read_it(
         )
     shown = await office.until(answer["file_id"], "ready")
     assert (shown["error"], shown["chunks"]) == ("", 1)
+
+
+async def test_clock_set_back_keeps_no_document_waiting(office: Office) -> None:
+    jobs = office.kernel.documents.jobs
+    for name, wait_s in (("soon", 100.0), ("set back", 3600.0)):
+        job = await jobs.begin("someone", name, "a.txt")
+        await jobs.save(job, server="", not_before=time.time() + wait_s)
+    assert [job.document_id async for job in jobs.free()] == ["set back"]
 
 
 async def test_what_stays_away_is_given_up_in_the_end(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
