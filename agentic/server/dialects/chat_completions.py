@@ -11,36 +11,25 @@ from typing import Any
 
 from agentic.errors import AgenticError
 from agentic.events import (
-    ApprovalGiven,
-    ApprovalNeeded,
     Citation,
     CitationAdded,
     Decided,
     Entry,
     Event,
-    FileAdded,
     HandedOver,
-    Notice,
-    Progress,
     RunFailed,
     RunFinished,
     TextDelta,
     ThinkingDelta,
-    ToolCallFinished,
-    ToolCallStarted,
     entry_to_json,
 )
 from agentic.messages import Json, Usage, call_to_json, dump
 from agentic.runtime.run import LiveRun
-from agentic.server.dialects.steps import line
+from agentic.server.dialects.steps import PLAIN_STEPS, origin, steps_of, thought
 from agentic.server.errors import error_body
 from agentic.server.sse import escape_line_breaks, failure
 
 DONE = b"data: [DONE]\n\n"
-PLAIN_STEPS = (ToolCallStarted, ToolCallFinished, ApprovalNeeded, ApprovalGiven, Progress, Notice, FileAdded)
-STEPS = (*PLAIN_STEPS, CitationAdded)
-SHOWN_CHARACTERS = 500
-"""How much of a tool's result is shown among the reasoning; ``agentic`` has it whole."""
 
 
 class Completion:
@@ -89,22 +78,20 @@ class Completion:
         citations = [event.citation for event in events if isinstance(event, CitationAdded)]
         calls = [call for event in events if isinstance(event, HandedOver) for call in event.calls]
         text = "".join(event.text for event in events if isinstance(event, TextDelta))
-        thought = "".join(_thought(event) for event in events)
+        thinking = "".join(thought(event) for event in events)
         message: Json = {"role": "assistant", "content": text if text or not calls else None, "refusal": None}
-        if thought:
-            message["reasoning_content"] = thought
+        if thinking:
+            message["reasoning_content"] = thinking
         if calls:
             message["tool_calls"] = [call_to_json(call) for call in calls]
         message["annotations"] = [_annotation(citation) for citation in citations]
-        steps = [entry_to_json(entry) for entry in entries if isinstance(entry.event, STEPS)]
-        notices = [event.text for event in events if isinstance(event, Notice)]
         return {
             **self._identity,
             "object": "chat.completion",
             "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": last.reason}],
             "usage": _usage(last.usage),
             "session_id": self._live.session_id,
-            "agentic": {**self._origin(), "steps": steps, "notices": notices},
+            "agentic": {**self._origin(), **steps_of(entries)},
         }
 
     def _first(self) -> bytes:
@@ -112,15 +99,7 @@ class Completion:
         return self._data({**self._chunk({"role": "assistant", "content": ""}), "agentic": self._origin()})
 
     def _origin(self) -> Json:
-        origin: Json = {"run_id": self._live.id, "session_id": self._live.session_id}
-        if self._decided is not None:
-            origin["agent"] = self._decided.agent
-            origin["decision"] = {
-                "reason": self._decided.reason,
-                "bids": list(self._decided.bids),
-                "router": self._decided.router,
-            }
-        return origin
+        return origin(self._live.id, self._live.session_id, self._decided)
 
     def _decide(self, event: Decided, entry: Entry) -> bytes:
         self._decided = event
@@ -136,8 +115,8 @@ class Completion:
         return self._data(self._chunk({"reasoning_content": event.text}))
 
     def _step(self, event: Event, entry: Entry) -> bytes:
-        thought = _thought(event)
-        return self._told(entry, {"reasoning_content": thought} if thought else {})
+        told = thought(event)
+        return self._told(entry, {"reasoning_content": told} if told else {})
 
     def _cite(self, event: CitationAdded, entry: Entry) -> bytes:
         self._citations.append(event.citation)
@@ -198,16 +177,6 @@ def _split(chunk: Json) -> tuple[bytes, bytes]:
     """The bytes of a text chunk before and after its text, so that each token needs one small dump."""
     before, _, after = (b"data: %b\n\n" % dump(chunk)).partition(b'"\\u0000"')
     return escape_line_breaks(before), after
-
-
-def _thought(event: Event) -> str:
-    """An event among the reasoning: thinking as it comes, a step as a line; empty for what is neither."""
-    if isinstance(event, ThinkingDelta):
-        return event.text
-    step = line(event, shown=SHOWN_CHARACTERS)
-    # Thinking need not end its line.
-    before = "\n" if isinstance(event, ToolCallStarted) else ""
-    return f"{before}{step}\n" if step else ""
 
 
 def _annotation(citation: Citation) -> Json:

@@ -8,21 +8,22 @@ from __future__ import annotations
 from typing import Any
 
 from agentic.errors import BadRequest
-from agentic.messages import Json, Message, Part, TextPart, image_part, tool_call
+from agentic.messages import Json, Message, Part, TextPart, tool_call
 from agentic.models.handle import Wishes
-from agentic.ports.model import Sampling, ToolSpec
-from agentic.ports.tool import schema_fault
+from agentic.ports.model import Sampling
 from agentic.runtime.request import RunRequest
 from agentic.server.dialects.chat_body import (
     AllowedChoice,
     BodyMessage,
     BodyPart,
     ChatRequest,
-    FunctionDefinition,
     JsonObjectFormat,
     JsonSchemaFormat,
+    NamedChoice,
     TextFormat,
+    ToolChoice,
 )
+from agentic.server.dialects.wishes import Choice, client_tool, picture
 
 UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "n": (1,),
@@ -42,26 +43,15 @@ UNSUPPORTED: dict[str, tuple[Any, ...]] = {
 """Known fields that this server cannot honour, with the values that ask for nothing; null always does."""
 
 
-def refuse_unsupported(body: Json) -> None:
-    """Raise BadRequest for the first known field that asks for something this server cannot do."""
-    for field, harmless in UNSUPPORTED.items():
-        value = body.get(field)
-        if value is not None and value not in harmless:
-            raise BadRequest(f"{field}: this server cannot do that; leave the field out.", param=field)
-
-
 def to_run_request(body: ChatRequest, *, default_model: str, session_id: str | None, traceparent: str) -> RunRequest:
     """The request in the kernel's words. Raises BadRequest that names the field at fault."""
     if body.stream_options is not None and not body.stream:
         raise BadRequest("stream_options is for streamed answers only: set stream.", param="stream_options")
-    tools = tuple(_spec(tool.function, n) for n, tool in enumerate(body.tools or ()))
-    names = [tool.name for tool in tools]
-    if len(set(names)) < len(names):
-        raise BadRequest("tools: two of them have the same name.", param="tools")
-    choice = _choice(body, names)
-    if isinstance(body.tool_choice, AllowedChoice):
-        allowed = {tool.function.name for tool in body.tool_choice.allowed_tools.tools}
-        tools = tuple(tool for tool in tools if tool.name in allowed)
+    choice = _choice(body.tool_choice)
+    tools = choice.among(
+        client_tool(tool.function.name, tool.function.description, tool.function.parameters, f"tools.{n}.function")
+        for n, tool in enumerate(body.tools or ())
+    )
     return RunRequest(
         whole=not body.stream,
         approvals=body.agentic is not None and body.agentic.approvals,
@@ -72,7 +62,7 @@ def to_run_request(body: ChatRequest, *, default_model: str, session_id: str | N
         wishes=Wishes(
             sampling=_sampling(body),
             answer_schema=_answer_schema(body.response_format),
-            tool_choice=choice,
+            tool_choice=choice.word,
             parallel=body.parallel_tool_calls is not False,
         ),
         options={"user": body.user, "metadata": body.metadata or {}},
@@ -114,38 +104,16 @@ def _part(part: BodyPart, role: str, place: str) -> Part:
         raise BadRequest(f"{place}: only text and image_url parts are taken, not {part.type!r}.", param=place)
     if role != "user":
         raise BadRequest(f"{place}: only a user's message may hold pictures.", param=place)
-    try:
-        return image_part(part.image_url.url)
-    except ValueError:
-        fault = "only data: URLs of pictures in base64 are taken; no address is fetched"
-        raise BadRequest(f"{place}.image_url.url: {fault}.", param=f"{place}.image_url.url") from None
+    return picture(part.image_url.url, f"{place}.image_url.url")
 
 
-def _spec(function: FunctionDefinition, n: int) -> ToolSpec:
-    if function.parameters and (fault := schema_fault(function.parameters)):
-        place = f"tools.{n}.function.parameters"
-        raise BadRequest(f"{place}: {fault}.", param=place)
-    return ToolSpec(
-        name=function.name,
-        description=function.description or "",
-        parameters=function.parameters or {"type": "object", "properties": {}},
-        client=True,
-    )
-
-
-def _choice(body: ChatRequest, names: list[str]) -> str:
-    choice = body.tool_choice
-    if choice is None or choice == "auto":
-        return "auto"
-    if isinstance(choice, str):
-        if choice == "required" and not names:
-            raise BadRequest("tool_choice: 'required' needs tools.", param="tool_choice")
-        return choice
-    wanted = choice.allowed_tools.tools if isinstance(choice, AllowedChoice) else [choice]
-    for one in wanted:
-        if one.function.name not in names:
-            raise BadRequest(f"tool_choice: '{one.function.name}' is not among the tools.", param="tool_choice")
-    return choice.allowed_tools.mode if isinstance(choice, AllowedChoice) else choice.function.name
+def _choice(choice: ToolChoice | None) -> Choice:
+    if isinstance(choice, NamedChoice):
+        return Choice(choice.function.name, (choice.function.name,))
+    if isinstance(choice, AllowedChoice):
+        names = tuple(tool.function.name for tool in choice.allowed_tools.tools)
+        return Choice(choice.allowed_tools.mode, names, alone=True)
+    return Choice(choice or "auto")
 
 
 def _sampling(body: ChatRequest) -> Sampling:
