@@ -6,7 +6,7 @@ The channel stamps each event with a number and a time (:class:`Entry`); the run
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 from agentic.messages import Json, ToolCall, Usage, call_from_json, call_to_json
@@ -45,13 +45,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted(Event):
-    """The run was opened. ``at`` is wall time, seconds since the epoch; entries carry seconds since then."""
+    """The run was opened ``at`` this wall time; entries carry seconds since then. ``asked``: what its dialect keeps."""
 
     type: ClassVar[str] = "run_started"
     at: float
     session_id: str
     model: str
     traceparent: str = ""
+    asked: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +258,7 @@ AnyEvent = (
 )
 _KINDS: dict[str, type[Usage | Citation | File]] = {"usage": Usage, "citation": Citation, "file": File}
 EVENTS: dict[str, type[Event]] = {event.type: event for event in get_args(AnyEvent)}
-_NAMES = {event: tuple(field.name for field in fields(event)) for event in EVENTS.values()}
+_NAMES = {event: tuple(one.name for one in fields(event)) for event in EVENTS.values()}
 
 
 class Entry(NamedTuple):
@@ -286,7 +287,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, ToolCall):
         return call_to_json(value)
     if isinstance(value, (Usage, Citation, File)):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
+        return {one.name: getattr(value, one.name) for one in fields(value)}
     return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
 
 

@@ -28,6 +28,7 @@ class Channel:
         self._sealed = False
         self._concluded = False
         self._waiter: asyncio.Future[None] | None = None
+        self._followers: list[asyncio.Future[None]] = []
 
     def emit(self, event: Event) -> None:
         """Add an event to the log."""
@@ -75,6 +76,18 @@ class Channel:
         finally:
             silence.stop()
 
+    async def follow(self) -> AsyncIterator[Sequence[Entry]]:
+        """All entries from the first on, as they come: for those who read along beside the reader of ``batches``."""
+        told = 0
+        while not (self.ended.is_set() and told == len(self.entries)):
+            if told == len(self.entries):
+                waiter = asyncio.get_running_loop().create_future()
+                self._followers.append(waiter)
+                await waiter
+            batch = self.entries[told:]
+            told += len(batch)
+            yield batch
+
     def _add(self, event: Event) -> None:
         self.entries.append(self._stamped(event))
         self._wake()
@@ -86,6 +99,11 @@ class Channel:
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+        if self._followers:
+            followers, self._followers = self._followers, []
+            for follower in followers:
+                if not follower.done():
+                    follower.set_result(None)
 
 
 class _Silence:

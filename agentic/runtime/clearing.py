@@ -1,4 +1,4 @@
-"""Deleting all conversations of a user."""
+"""Deleting all conversations of a user, or one run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from agentic.ports.paging import every
 from agentic.ports.space import Principal
 from agentic.runtime.conversations import CONVERSATIONS
 from agentic.runtime.engine import Engine
+from agentic.runtime.record import session_of
 
 _PAGE = 100
 
@@ -40,3 +41,20 @@ async def delete_conversations(engine: Engine, principal: Principal) -> Json:
         # Reading each tells of those that cannot be read.
         pass
     return {"deleted": True, **removed}
+
+
+async def end_run(engine: Engine, run_id: str, principal: Principal) -> None:
+    """End a run of a principal where it is at work, and wait until what there is of it is stored."""
+    live = engine.at_work(principal).get(run_id)
+    if live is not None:
+        live.cancel()
+        await live.log()
+
+
+async def delete_run(engine: Engine, run_id: str, principal: Principal) -> bool:
+    """End a run and delete it, see :meth:`Conversations.delete_run`. Raises NotFound."""
+    conversations = engine.conversations(principal)
+    await end_run(engine, run_id, principal)
+    session_id = await session_of(conversations.owned.storage, run_id)
+    async with engine.turn(session_id, principal):
+        return await conversations.delete_run(session_id, run_id)

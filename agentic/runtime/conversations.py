@@ -47,12 +47,14 @@ def written(message: Message, at: str = "", **marks: object) -> Json:
 class Turn:
     """What a request adds to a conversation: all messages for the model, those to be stored, and where the log ends.
 
+    ``past`` is what a conversation begins with that branches off from another one, as it is stored there.
     ``at`` is when it came, in the documented form: it may be stored after its answer has been written.
     """
 
     messages: tuple[Message, ...]
     new: tuple[Message, ...]
     length: int
+    past: tuple[Json, ...] = ()
     at: str = field(default_factory=timestamp)
 
 
@@ -75,8 +77,13 @@ class Conversations:
             raise SessionNotFound(f"There is no conversation '{session_id[:64]}'.", param="session_id")
         return stored
 
-    async def turn(self, session_id: str, sent: Sequence[Message], *, new: bool) -> Turn:
-        """Join what is stored with what was sent."""
+    async def turn(self, session_id: str, sent: Sequence[Message], *, new: bool, past: Sequence[Json] = ()) -> Turn:
+        """Join what is stored, or the ``past`` of a new conversation, with what was sent."""
+        if past:
+            messages, added = join(past, sent)
+            # The runs of another conversation are deleted with that one.
+            unowned = ({name: value for name, value in item.items() if name != "run_id"} for item in past)
+            return Turn(answered(messages), added, 0, tuple(unowned))
         if new:
             return Turn(answered(named(sent)), tuple(sent), 0)
         stored = await self._log(session_id)
@@ -89,7 +96,7 @@ class Conversations:
         Raises Conflict if the conversation has gone on in between.
         """
         key = CONVERSATIONS + session_id
-        items = [*(written(message, turn.at, run_id=run_id) for message in turn.new), *answer]
+        items = [*turn.past, *(written(message, turn.at, run_id=run_id) for message in turn.new), *answer]
         if new:
             head = {"created_at": turn.at, "title": _title(turn.new)}
             writing: Awaitable[object] = self._storage.save(key, head, if_version=0)
@@ -174,6 +181,18 @@ class Conversations:
             "files": sum(files),
             "kept_by_plugins": kept,
         }
+
+    async def delete_run(self, session_id: str, run_id: str) -> bool:
+        """Delete a run; whether its conversation went with it, having no other turn. Raises SessionNotFound.
+
+        What was said in a conversation that has gone on stays there, since later turns build on it.
+        """
+        if all(item.get("run_id") == run_id for item in await self._log(session_id)):
+            await self.delete(session_id)
+            return True
+        await self._storage.delete(f"runs/{run_id}")
+        await self.owned.clear(f"runs/{run_id}")
+        return False
 
     async def forget_run(self, session_id: str, run_id: str) -> None:
         """Remove what a run has stored, and what it has added to a conversation that is gone."""

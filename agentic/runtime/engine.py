@@ -12,7 +12,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from agentic import content
-from agentic.errors import AgenticError, Cancelled, Conflict, NotFound, RateLimited
+from agentic.errors import AgenticError, Cancelled, Conflict, RateLimited
 from agentic.events import Entry, Resumed, RunFinished, RunStarted
 from agentic.identity.limits import Meter
 from agentic.messages import Json
@@ -24,9 +24,9 @@ from agentic.runtime.conversations import Conversations, Turn
 from agentic.runtime.ending import failure, log_end, outcome
 from agentic.runtime.equipment import Equipment
 from agentic.runtime.files import file_key
-from agentic.runtime.joining import brought
 from agentic.runtime.journal import Finish, Journal
 from agentic.runtime.opening import Opening
+from agentic.runtime.place import Place, kept_nowhere, place_of
 from agentic.runtime.presence import Presence
 from agentic.runtime.record import answer, failed, session_of, so_far, trace
 from agentic.runtime.request import RunRequest
@@ -76,24 +76,20 @@ class Engine:
         """
         route = self._router.read(request.model)
         conversations = self.conversations(principal)
-        session_id = await self._session(request, principal, conversations)
-        if session_id is not None and len(self.of_session(session_id, principal)) > LONGEST_QUEUE:
+        place = await self._place(request, principal, conversations)
+        if not place.new and len(self.of_session(place.session_id, principal)) > LONGEST_QUEUE:
             raise RateLimited("Too many requests of this conversation wait for their turn.", retry_after_s=1)
         await self._meter.check_tokens(principal)
-        new = session_id is None
-        session_id = session_id or conversations.new_id()
         # Nothing is waited for between this and the run's being counted itself.
         self._meter.check_runs(principal, len(self.at_work(principal)))
-        live = LiveRun(self._presence.new_run_id(), request, principal, session_id, Budget(self._limits))
+        live = LiveRun(self._presence.new_run_id(), request, principal, place.session_id, Budget(self._limits))
         live.channel.emit(
-            RunStarted(
-                at=live.started_at, session_id=live.session_id, model=request.model, traceparent=request.traceparent
-            )
+            RunStarted(live.started_at, live.session_id, request.model, request.traceparent, request.asked)
         )
         logger.info("[Engine] Run started: run=%s user=%s session=%s", live.id, principal.id, live.session_id)
         content.log("[Engine] Request: run=%s: %s", live.id, request.messages[-1].text if request.messages else "")
         self._presence.begin()
-        self._set_going(live, lambda: self._answer(live, route, conversations, new=new))
+        self._set_going(live, lambda: self._answer(live, route, conversations, place))
         return live
 
     def go_on(self, left: Left) -> None:
@@ -129,10 +125,10 @@ class Engine:
         """
         route = self._router.read(request.model)
         conversations = self.conversations(principal)
-        session_id = await self._session(request, principal, conversations)
-        turn = await conversations.turn(session_id or "", request.messages, new=session_id is None)
+        place = await self._place(request, principal, conversations)
+        turn = await conversations.turn(place.session_id, request.messages, new=place.new)
         # It is never set going: whoever judges the task needs a run to look at, and its budget and log to use.
-        unborn = LiveRun(self._presence.new_run_id(), request, principal, session_id or "", Budget(self._limits))
+        unborn = LiveRun(self._presence.new_run_id(), request, principal, place.session_id, Budget(self._limits))
         return await self._casting.explain(unborn, route, turn)
 
     def read_model(self, model: str) -> Route:
@@ -214,26 +210,9 @@ class Engine:
         self._running[task] = live
         task.add_done_callback(self._running.pop)
 
-    async def _session(self, request: RunRequest, principal: Principal, conversations: Conversations) -> str | None:
-        """The session that the request goes on with, checked; None for a new one.
-
-        A client that brings results of calls that a run gave it need not name the session: its call ids do.
-        """
-        session_id = request.session_id
-        if session_id is not None:
-            # A new session's first run may still be storing it.
-            if not self.of_session(session_id, principal):
-                await conversations.head(session_id)
-            return session_id
-        run_id = next((message.tool_call_id.rpartition("-")[0] for message in brought(request.messages)), "")
-        if not run_id:
-            return None
-        try:
-            session_id = await session_of(of_user(self._everything, principal).storage, run_id)
-            await conversations.head(session_id)
-        except NotFound:
-            return None
-        return session_id
+    async def _place(self, request: RunRequest, principal: Principal, conversations: Conversations) -> Place:
+        """Where the request's turn goes, see :func:`place_of`."""
+        return await place_of(request, conversations, lambda session_id: self.of_session(session_id, principal))
 
     async def _supervise(self, live: LiveRun, answering: Callable[[], Awaitable[Entry]]) -> None:
         """See a run through: its turn, its agent's work, its end, its record."""
@@ -243,18 +222,23 @@ class Engine:
             except Exception as error:  # noqa: BLE001 - every run ends with exactly one last event
                 last = live.channel.conclude(failure(live, error))
             live.channel.close(last)
+            live.accepted.set()
         log_end(live, last.event)
         if content.is_allowed():
             content.log("[Engine] Answer: run=%s: %s", live.id, live.text)
 
-    async def _answer(self, live: LiveRun, route: Route, conversations: Conversations, *, new: bool) -> Entry:
+    async def _answer(self, live: LiveRun, route: Route, conversations: Conversations, place: Place) -> Entry:
         """A run from its request to its record."""
         journal = Journal(live, conversations.owned, self._everything, self._presence)
-        turn = await conversations.turn(live.session_id, live.request.messages, new=new)
-        live.opening = opening = Opening(
-            conversations, live.session_id, turn, new=new, run_id=live.id, failed=live.cancel
-        )
-        return await self._see_through(live, journal, self._casting.work(live, journal, route, turn), opening.finish)
+        turn = await place.turn(conversations, live.request)
+        finish: Finish = kept_nowhere
+        if live.request.keep:
+            live.opening = opening = Opening(
+                conversations, live.session_id, turn, new=place.new, run_id=live.id, failed=live.cancel
+            )
+            finish = opening.finish
+        live.accepted.set()
+        return await self._see_through(live, journal, self._casting.work(live, journal, route, turn), finish)
 
     async def _answer_again(self, live: LiveRun, left: Left) -> Entry:
         """A run from its checkpoint to its record."""

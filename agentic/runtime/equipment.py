@@ -19,7 +19,7 @@ from agentic.ports.model import Sampling, ToolSpec
 from agentic.ports.tool import Tool
 from agentic.runtime.approval import Gate, Policy, source_in
 from agentic.runtime.conversations import Turn
-from agentic.runtime.files import RunFiles, Storing, without_end
+from agentic.runtime.files import RunFiles, Storing, nowhere, without_end
 from agentic.runtime.fitness import Fitness, Fits
 from agentic.runtime.history import Reader, Way, summarised
 from agentic.runtime.journal import Journal
@@ -161,7 +161,8 @@ class Equipment:
 
         @cache
         def files() -> RunFiles:
-            return RunFiles(owned.blobs, live.id, live.channel, partial(self._storing, principal))
+            room = partial(self._storing, principal) if live.request.keep else nowhere
+            return RunFiles(owned.blobs, live.id, live.channel, room)
 
         def context_of(call_id: str, plugin: str) -> Context:
             return Context(

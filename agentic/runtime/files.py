@@ -41,6 +41,13 @@ async def without_end(*_: Principal) -> AsyncIterator[Callable[[int], None]]:
     yield lambda _size: None
 
 
+@asynccontextmanager
+async def nowhere(*_: Principal) -> AsyncIterator[Callable[[int], None]]:
+    """There is room for nobody: of the run nothing is to be kept. Raises ToolError."""
+    raise ToolError("This request wants nothing of it to be kept, so no file can be made for it.")
+    yield
+
+
 class RunFiles:
     """The files of one run, in the store of its user."""
 

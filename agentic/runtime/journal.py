@@ -76,6 +76,8 @@ class Journal:
         """See :meth:`agentic.ports.run.Run.checkpoint`."""
         if not isinstance(data, dict):
             raise TypeError(f"a checkpoint is a JSON object, not {type(data).__name__}")
+        if not self._live.request.keep:
+            return
         kept = json.loads(dump(data))
         self._in_pieces = True
         self._live.channel.emit(Checkpointed())
@@ -93,6 +95,9 @@ class Journal:
         Of a run that the conversation does not know of, or whose conversation is gone, nothing is kept: no deletion
         would find it.
         """
+        if not self._live.request.keep:
+            await self._conversations.forget_run(self._live.session_id, self._live.id)
+            return
         try:
             await self._store(last, finish)
         except (Conflict, SessionNotFound) as error:

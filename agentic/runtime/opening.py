@@ -62,7 +62,7 @@ class Opening:
 
     async def _follow(self, request: asyncio.Task[None], answer: Sequence[Json]) -> None:
         await request
-        length = self.turn.length + len(self.turn.new)
+        length = self.turn.length + len(self.turn.past) + len(self.turn.new)
         await self.conversations.finish(self.session_id, answer, length=length)
 
     def _begin(self, answer: Sequence[Json] = ()) -> asyncio.Task[None]:

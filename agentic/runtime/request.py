@@ -16,7 +16,9 @@ class RunRequest:
     """One request for an answer.
 
     ``session_id`` None starts a new conversation; ``whole``: nobody reads along; ``approvals``: somebody is there to
-    approve calls.
+    approve calls. ``instructions`` hold for this run alone. ``after`` is the id of a run that this one goes on after,
+    whatever its conversation has come to since. Where not to ``keep``, nothing of the run is there after its end.
+    ``asked``: see :class:`agentic.events.RunStarted`, whose log keeps it.
     """
 
     model: str
@@ -28,10 +30,14 @@ class RunRequest:
     traceparent: str = ""
     whole: bool = False
     approvals: bool = False
+    instructions: str = ""
+    after: str = ""
+    keep: bool = True
+    asked: Json = field(default_factory=dict)
 
 
 def request_to_json(request: RunRequest) -> Json:
-    """A request as it is stored while its run is open."""
+    """A request as it is stored while its run is open: what is not in the run's messages or its log already."""
     tools = [
         {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
         for tool in request.client_tools

@@ -93,6 +93,7 @@ class LiveRun:
 
     ``is_plain``: only a model was named, and what it says is the answer, be it nothing.
     ``shortlist``: the server's tools that it is offered, where there are too many for all of them.
+    ``accepted``: its turn has come and its request is being stored, or it has ended before.
     ``is_open``: it has a checkpoint in storage. ``suspended``: it was ended here, to be gone on with after a restart;
     ``restored``, ``replay`` and ``spent_s`` (seconds of work) are what one that goes on has of its past. ``draft``: an
     answer that is held back, and how long the log was then.
@@ -121,6 +122,7 @@ class LiveRun:
         self.draft = ("", 0)
         self.ended_early: tuple[EndReason, str] | None = None
         self.opening: Opening | None = None
+        self.accepted = asyncio.Event()
         self.abandoned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._work: asyncio.Task[None] | None = None
 
