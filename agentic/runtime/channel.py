@@ -76,14 +76,14 @@ class Channel:
         finally:
             silence.stop()
 
-    async def follow(self) -> AsyncIterator[Sequence[Entry]]:
-        """All entries from the first on, as they come: for those who read along beside the reader of ``batches``."""
+    async def follow(self, *, quiet_s: float) -> AsyncIterator[Sequence[Entry]]:
+        """All entries from the first on, as ``batches`` gives them, for any number who read along."""
         told = 0
         while not (self.ended.is_set() and told == len(self.entries)):
             if told == len(self.entries):
                 waiter = asyncio.get_running_loop().create_future()
                 self._followers.append(waiter)
-                await waiter
+                await asyncio.wait([waiter], timeout=quiet_s)
             batch = self.entries[told:]
             told += len(batch)
             yield batch

@@ -8,7 +8,7 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from agentic.kernel import Kernel
@@ -28,11 +28,21 @@ def create_app(kernel: Kernel) -> Starlette:
 
     def api() -> ASGIApp:
         from agentic.server.api import create_api
+        from agentic.server.newer import ROUTES as NEWER
 
-        return create_api(app.state, ROUTES)
+        return create_api(app.state, [*ROUTES, *NEWER])
+
+    def newer() -> ASGIApp:
+        from agentic.server.newer import ROUTES as NEWER
+
+        return Router(NEWER)
 
     app = Starlette(
-        routes=[*ROUTES, LateApp(api, "/api", "/openapi.json")],
+        routes=[
+            *ROUTES,
+            LateApp(newer, "/v1/responses", "/v1/responses", "/v1/embeddings"),
+            LateApp(api, "/api", "/openapi.json"),
+        ],
         middleware=_middleware(kernel),
         exception_handlers=HANDLERS,
     )

@@ -79,6 +79,15 @@ async def chunks(live: LiveRun, renderer: Renderer) -> AsyncGenerator[bytes, Non
             written_at = clock()
 
 
+async def lasting_chunks(live: LiveRun, renderer: Renderer) -> AsyncGenerator[bytes, None]:
+    """As :func:`chunks`, from the first event on, once the request is stored; raises the error where it cannot be."""
+    await live.accepted.wait()
+    if not await live.is_stored() and (error := failure((await live.log())[-1].event)) is not None:
+        raise error
+    async for batch in live.channel.follow(quiet_s=PING_S):
+        yield renderer.render(batch) or PING
+
+
 def failure(event: Event) -> AgenticError | None:
     """The error to tell a client that still listens, if this last event is no proper end of an answer."""
     if isinstance(event, RunFinished) and event.reason == "cancelled":
@@ -115,7 +124,7 @@ class EventStream(Response):
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
         try:
-            async with aclosing(chunks(self._live, self._renderer)) as stream:
+            async with aclosing(self._chunks()) as stream:
                 async for chunk in stream:
                     if not begun:
                         await send(self._start())
@@ -133,6 +142,9 @@ class EventStream(Response):
             await send({"type": "http.response.body", "body": self._renderer.fail(told), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
+    def _chunks(self) -> AsyncGenerator[bytes, None]:
+        return chunks(self._live, self._renderer)
+
     def _told(self, error: Exception) -> AgenticError:
         if isinstance(error, AgenticError):
             return error
@@ -143,6 +155,28 @@ class EventStream(Response):
         fields = {**HEADERS, **self._headers_of(self._live)}
         headers = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
         return {"type": "http.response.start", "status": 200, "headers": headers}
+
+
+class LastingStream(EventStream):
+    """A run that goes on where its client goes away. Any number may read along, each from the beginning.
+
+    It is told of as soon as its request is stored, so that the client knows what to ask for later.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        answering = asyncio.create_task(self._answer(scope, receive, send))
+        watching = asyncio.create_task(leaving(receive, answering.cancel))
+        try:
+            await asyncio.wait([answering])
+        finally:
+            watching.cancel()
+            answering.cancel()
+        if not answering.cancelled() and isinstance(answering.exception(), OSError):
+            logger.debug("[EventStream] Client has gone: run=%s", self._live.id)
+
+    def _chunks(self) -> AsyncGenerator[bytes, None]:
+        return lasting_chunks(self._live, self._renderer)
 
 
 async def leaving(receive: Receive, left: Callable[[], object]) -> None:

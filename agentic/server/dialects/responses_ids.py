@@ -1,0 +1,37 @@
+"""The ids of responses and of their items: each tells of its run."""
+
+from __future__ import annotations
+
+import re
+
+from agentic.errors import NotFound
+
+_RESPONSE = re.compile(r"resp_([0-9a-f]{1,64})")
+_ITEM = re.compile(r"[a-z]+_([0-9a-f]{1,64})_(?:in|out)\d{1,6}")
+
+
+def response_id(run_id: str) -> str:
+    """The id of the response that a run gives."""
+    return f"resp_{run_id.removeprefix('run_')}"
+
+
+def item_id(kind: str, run_id: str, way: str, number: int) -> str:
+    """The id of an item; ``way`` is ``in`` or ``out``, ``number`` its place there."""
+    return f"{kind}_{run_id.removeprefix('run_')}_{way}{number}"
+
+
+def run_of(response: str) -> str:
+    """The run that gives a response; one that there is not for what is no response's id."""
+    found = _RESPONSE.fullmatch(response)
+    return f"run_{found[1]}" if found else "run_"
+
+
+def run_of_item(item: str) -> str | None:
+    """The run that an item belongs to; None for what is no item's id."""
+    found = _ITEM.fullmatch(item)
+    return f"run_{found[1]}" if found else None
+
+
+def no_response(response: str, param: str | None = None) -> NotFound:
+    """What is told where there is no such response, or it is somebody else's."""
+    return NotFound(f"There is no response '{response[:64]}'.", param=param)
