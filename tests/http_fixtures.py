@@ -49,6 +49,7 @@ class SharedOllama(ScriptedOllama):
         ScriptedModel("boastful"),
         ScriptedModel("toolless", capabilities=("completion",)),
         ScriptedModel("seeing", capabilities=("completion", "tools", "vision")),
+        ScriptedModel("nomic", capabilities=("embedding",)),
     )
 
     def __init__(self) -> None:

@@ -32,12 +32,19 @@ SHARED = {
 
 CURSORS = {"after": "session_id"}
 """Query parameters that take an id, and whose."""
-IN_BODIES = {"session_id": "session_id", "documents": "file_id", "file_id": "file_id"}
+IN_BODIES = {
+    "session_id": "session_id",
+    "documents": "file_id",
+    "file_id": "file_id",
+    "previous_response_id": "response_id",
+    "conversation": "session_id",
+}
 """Fields of bodies that take an id, or ids, and whose."""
 HARMLESS = {"call_id"}
 """Fields that name a part of what the path names."""
 BODIES: dict[str, Json] = {
     "/v1/chat/completions": {"model": "agentic/chat", "messages": [{"role": "user", "content": "hello"}]},
+    "/v1/responses": {"model": "agentic/chat", "input": "hello"},
     "/api/route": {"model": "agentic/chat", "messages": [{"role": "user", "content": "hello"}]},
     "/api/conversations/{session_id}": {"title": "taken over"},
     "/api/files/search": {"query": MARKER},
@@ -66,6 +73,13 @@ class Owned:
         self._made["run_id"] = answer.headers["x-run-id"]
         self._made["name"] = "found.txt"
 
+    def response(self) -> None:
+        """A response, with an item."""
+        self._ollama.script(f"It is {MARKER}.")
+        answer = self._api.post("/v1/responses", json={"model": "agentic/chat", "input": f"Say {MARKER}"})
+        assert answer.status_code == 200, answer.text
+        self._made["response_id"] = answer.json()["id"]
+
     def document(self) -> None:
         """An uploaded document, taken in."""
         file = {"file": (f"{MARKER}.txt", f"The {MARKER} is striped.".encode(), "text/plain")}
@@ -86,6 +100,7 @@ OWNED: dict[str, Callable[[Owned], None]] = {
     "name": Owned.conversation,
     "file_id": Owned.document,
     "key_id": Owned.key,
+    "response_id": Owned.response,
 }
 """How to make what a path parameter names."""
 
@@ -281,7 +296,7 @@ def test_ids_in_queries_and_bodies_open_nothing_of_anothers(
 
 def test_session_in_the_header_opens_nothing_of_anothers(ann: Api, bob: Api, ollama: SharedOllama) -> None:
     owned = Owned(ann, ollama)
-    for path in ("/v1/chat/completions", "/api/route"):
+    for path in ("/v1/chat/completions", "/v1/responses", "/api/route"):
         answers = [
             told(bob.post(path, json=BODIES[path], headers={"X-Session-Id": value}), {"session_id": value})
             for value in (owned["session_id"], another(owned["session_id"]))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import NoReturn
 
 from agentic.errors import ModelError, ModelNotFound, StorageError
 from agentic.ports.embedder import Embedder, EmbedderProvider
 from agentic.ports.texts import TextIndex, Texts
 from agentic.ports.vectors import Vectors, VectorStore
+
+MOST_OTHERS = 32
+"""Embedders beside the chosen one that are remembered, since to find one may ask its server."""
 
 
 class Embedders:
@@ -22,6 +26,7 @@ class Embedders:
         self._model_id = model_id
         self._found: Embedder | None = None
         self._finding = asyncio.Lock()
+        self._others: dict[str, Embedder] = {}
 
     async def chosen(self) -> Embedder:
         """The embedder, the same one every time.
@@ -30,14 +35,30 @@ class Embedders:
         """
         async with self._finding:
             if self._found is None:
-                self._found = await self._find()
+                self._found = await self._find(self._model_id) or self._missing()
             return self._found
 
-    async def _find(self) -> Embedder:
+    async def named(self, model_id: str) -> Embedder:
+        """The embedder of this name; the chosen one for its own and for none.
+
+        Raises ModelNotFound where no provider has it, else the ModelError of one that could not tell.
+        """
+        if model_id in ("", self._model_id):
+            return await self.chosen()
+        if model_id not in self._others:
+            found = await self._find(model_id)
+            if found is None:
+                raise ModelNotFound(f"The embedding model '{model_id[:200]}' does not exist.", param="model")
+            if len(self._others) >= MOST_OTHERS:
+                del self._others[next(iter(self._others))]
+            self._others[model_id] = found
+        return self._others[model_id]
+
+    async def _find(self, model_id: str) -> Embedder | None:
         fault: ModelError | None = None
         for provider in self._providers.values():
             try:
-                found = await provider.resolve(self._model_id)
+                found = await provider.resolve(model_id)
             except ModelError as error:
                 fault = fault or error
                 continue
@@ -45,6 +66,9 @@ class Embedders:
                 return found
         if fault is not None:
             raise fault
+        return None
+
+    def _missing(self) -> NoReturn:
         named = f"EMBEDDING_MODEL={self._model_id}: no" if self._model_id else "EMBEDDING_MODEL: no default"
         known = ", ".join(self._providers) or "none; install a plugin that brings one"
         raise ModelNotFound(f"{named} embedder has this name. Providers of embedders: {known}", param="EMBEDDING_MODEL")

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from agentic.server import routes_responses
+from agentic.server import routes_embeddings, routes_responses
 
-ROUTES: list[Route] = [*routes_responses.ROUTES]
+ROUTES: list[Route] = [*routes_responses.ROUTES, *routes_embeddings.ROUTES]

@@ -15,9 +15,14 @@ from agentic.messages import Json
 from agentic.server.dialects.chat_body import ChatRequest
 from agentic.server.dialects.responses_body import ResponseRequest
 from agentic.server.routes_chat import create_chat_completion
+from agentic.server.routes_embeddings import EmbeddingRequest, create_embeddings
 from agentic.server.routes_responses import create_response
 
-BODIES: dict[Any, type[BaseModel]] = {create_chat_completion: ChatRequest, create_response: ResponseRequest}
+BODIES: dict[Any, type[BaseModel]] = {
+    create_chat_completion: ChatRequest,
+    create_response: ResponseRequest,
+    create_embeddings: EmbeddingRequest,
+}
 """What endpoints read that no signature tells of."""
 
 
