@@ -131,6 +131,7 @@ def test_every_block_is_held_by_a_test_of_this_file() -> None:
         ("Serve", "sh"),
         ("Serve", "sh"),
         ("Serve", "python"),
+        ("Responses and embeddings", "python"),
         ("Approvals", "python"),
         ("Conversations", "sh"),
         ("Write a tool", "toml"),
@@ -206,6 +207,11 @@ def test_openai_client_gets_answers_and_goes_on_with_the_session(
     assert shell("python ask.py", tmp_path, as_client).stdout == "It is 391.\nIt is 23."
     asked = [message["content"] for message in ollama.chats[-1]["messages"] if message["role"] == "user"]
     assert asked == ["What is 17 * 23?", "And what is 391 / 17?"]
+
+
+def test_openai_client_gets_responses_and_vectors(as_client: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "ask.py").write_text(block("Responses and embeddings", "python"), "utf-8")
+    assert shell("python ask.py", tmp_path, as_client).stdout == "It is 391.\nIt is 23.\n2\n"
 
 
 @pytest.mark.parametrize(("typed", "told"), [("y", "17 in all"), ("n", "the user has denied it")])

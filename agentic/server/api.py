@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from agentic.errors import BadRequest
 from agentic.server import (
+    newer,
     routes_auth,
     routes_conversations,
     routes_files,
@@ -58,7 +59,7 @@ def create_api(state: State, others: Sequence[Route]) -> Api:
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     api.state = state
-    api.others = others
+    api.others = [*others, *newer.ROUTES]
     api.add_middleware(Unbroken)
     return api
 

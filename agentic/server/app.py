@@ -28,14 +28,13 @@ def create_app(kernel: Kernel) -> Starlette:
 
     def api() -> ASGIApp:
         from agentic.server.api import create_api
-        from agentic.server.newer import ROUTES as NEWER
 
-        return create_api(app.state, [*ROUTES, *NEWER])
+        return create_api(app.state, ROUTES)
 
     def newer() -> ASGIApp:
-        from agentic.server.newer import ROUTES as NEWER
+        from agentic.server import newer
 
-        return Router(NEWER)
+        return Router(newer.ROUTES)
 
     app = Starlette(
         routes=[

@@ -172,8 +172,11 @@ class LastingStream(EventStream):
         finally:
             watching.cancel()
             answering.cancel()
-        if not answering.cancelled() and isinstance(answering.exception(), OSError):
+        error = None if answering.cancelled() else answering.exception()
+        if isinstance(error, OSError):
             logger.debug("[EventStream] Client has gone: run=%s", self._live.id)
+        elif error is not None:
+            raise error
 
     def _chunks(self) -> AsyncGenerator[bytes, None]:
         return lasting_chunks(self._live, self._renderer)
