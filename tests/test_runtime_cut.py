@@ -64,6 +64,32 @@ async def test_cut_run_gets_a_record_and_its_conversation_a_mark(hung: asyncio.E
     assert await second.storage.load(SERVERS + first.house.presence.id) is None
 
 
+async def test_lasting_run_is_known_to_every_server_until_it_is_cut(hung: asyncio.Event) -> None:
+    first = Server(hangs(hung))
+    live = await killed(first, hung, lasting=True, asked={"store": True})
+    second = await after(first)
+    [begun] = await second.house.engine.get_trace(live.id, ALICE)
+    assert (begun["type"], begun["asked"]) == ("run_started", {"store": True})
+    await second.restart.look()
+    started, ended = await second.trace(live.id)
+    assert isinstance(started, RunStarted) and started.asked == {"store": True}
+    assert isinstance(ended, RunFailed) and "Ask again" in ended.message
+    assert await second.answers(live) == [("", True)]
+
+
+async def test_lasting_run_is_stored_once_and_whole() -> None:
+    server = Server(quick)
+    live = await server.house.ask(lasting=True)
+    await live.log()
+    assert [event.type for event in await server.trace(live.id)] == [
+        "run_started",
+        "decided",
+        "text_delta",
+        "run_finished",
+    ]
+    assert await server.answers(live) == [("1 messages", False)]
+
+
 async def test_it_is_told_once(hung: asyncio.Event) -> None:
     first = Server(hangs(hung))
     live = await killed(first, hung)

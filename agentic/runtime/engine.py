@@ -237,6 +237,8 @@ class Engine:
                 conversations, live.session_id, turn, new=place.new, run_id=live.id, failed=live.cancel
             )
             finish = opening.finish
+            if live.request.lasting:
+                await journal.show()
         live.accepted.set()
         return await self._see_through(live, journal, self._casting.work(live, journal, route, turn), finish)
 

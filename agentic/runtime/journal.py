@@ -1,9 +1,9 @@
 """How a run comes into storage: whole at its end, or piece by piece from its first checkpoint on.
 
-A run that keeps no checkpoint is written once. One that does is *open* from then on: ``open_runs/{id}`` tells every
-server of it, ``runs/{id}/request`` and ``runs/{id}/checkpoint`` of its user hold what it takes to go on, and its log
-grows as it works. Each piece is appended at the length this process knows of, so that a run which another server has
-taken over cannot be written here any more.
+A run that keeps no checkpoint is written once, or, where it is lasting, at its beginning and its end. One that does is
+*open* from then on: ``open_runs/{id}`` tells every server of it, ``runs/{id}/request`` and ``runs/{id}/checkpoint`` of
+its user hold what it takes to go on, and its log grows as it works. Each piece is appended at the length this process
+knows of, so that a run which another server has taken over cannot be written here any more.
 """
 
 from __future__ import annotations
@@ -71,6 +71,13 @@ class Journal:
     def began(self, messages: Sequence[Message]) -> None:
         """Take the messages that the run's agent sees."""
         self._messages = messages
+
+    async def show(self) -> None:
+        """Begin the log in storage now: every server knows of the run then, and of its being cut."""
+        if await self._live.is_stored():
+            await self._presence.show()
+            self._in_pieces = True
+            await self._whole(self._append())
 
     async def checkpoint(self, data: Json) -> None:
         """See :meth:`agentic.ports.run.Run.checkpoint`."""

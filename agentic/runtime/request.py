@@ -17,7 +17,8 @@ class RunRequest:
 
     ``session_id`` None starts a new conversation; ``whole``: nobody reads along; ``approvals``: somebody is there to
     approve calls. ``instructions`` hold for this run alone. ``after`` is the id of a run that this one goes on after,
-    whatever its conversation has come to since. Where not to ``keep``, nothing of the run is there after its end.
+    whatever its conversation has come to since. Where not to ``keep``, nothing of the run is there after its end; one
+    that is ``lasting`` goes on where nobody waits for it, and is there to be asked for from its beginning.
     ``asked``: see :class:`agentic.events.RunStarted`, whose log keeps it.
     """
 
@@ -33,6 +34,7 @@ class RunRequest:
     instructions: str = ""
     after: str = ""
     keep: bool = True
+    lasting: bool = False
     asked: Json = field(default_factory=dict)
 
 

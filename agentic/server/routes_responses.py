@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from agentic.errors import BadRequest
-from agentic.events import Entry, RunStarted
+from agentic.errors import BadRequest, Conflict
+from agentic.events import Entry, RunFailed, RunFinished, RunStarted
 from agentic.kernel import Kernel
 from agentic.messages import Json, dump
 from agentic.runtime.clearing import delete_run, end_run
@@ -65,6 +65,7 @@ async def get_response(request: Request) -> Response:
         live = engine.at_work(principal).get(run_of(response))
         if live is not None:
             return LastingStream(live, _writer(live, after), headers_of)
+        _refuse_elsewhere(entries)
         return Response(_written(response, entries, after).render(entries), headers=HEADERS)
     return _answer(_written(response, entries).whole(entries))
 
@@ -86,6 +87,7 @@ async def cancel_response(request: Request) -> Response:
     await kept.entries(response)
     await end_run(engine, run_of(response), principal)
     entries = await kept.entries(response)
+    _refuse_elsewhere(entries)
     return _answer(_written(response, entries).whole(entries))
 
 
@@ -143,6 +145,12 @@ def _written(response: str, entries: list[Entry], after: int = -1) -> ResponseWr
     started = entries[0].event
     assert isinstance(started, RunStarted)
     return ResponseWriter(run_of(response), started.asked, started.model, after=after)
+
+
+def _refuse_elsewhere(entries: list[Entry]) -> None:
+    """Raise Conflict for a response that is not at its end, and is not being made here."""
+    if not isinstance(entries[-1].event, (RunFinished, RunFailed)):
+        raise Conflict("Another server is making this response: ask for it again when it is done.")
 
 
 def _flag(request: Request, name: str) -> bool:

@@ -71,6 +71,7 @@ def to_run_request(
         instructions=body.instructions or "",
         session_id=session,
         keep=body.store is not False,
+        lasting=bool(body.background),
         client_tools=choice.among(_functions(body.tools or ())),
         wishes=Wishes(
             sampling=Sampling(
