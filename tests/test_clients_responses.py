@@ -116,6 +116,7 @@ def seen(ollama: SharedOllama) -> list[tuple[str, str]]:
         ({"tools": [{"type": "function"}]}, "tools.0.name"),
         ({"tools": [{**WEATHER, "parameters": {"type": "string"}}]}, "tools.0.parameters"),
         ({"tools": [WEATHER, WEATHER]}, "tools"),
+        ({"tools": [{"type": "namespace", "name": "n", "tools": [{"type": "custom"}]}]}, "tools.0.tools.0.type"),
         ({"tools": [{"type": "custom", "name": "patch"}]}, "tools.0.type"),
         ({"tools": [{"type": "file_search", "vector_store_ids": ["x"]}]}, "tools.0.type"),
         ({"tool_choice": "required"}, "tool_choice"),
@@ -181,10 +182,15 @@ def test_response_of_another_is_as_one_that_does_not_exist(client: openai.OpenAI
             ask(other, previous_response_id=absent)
         assert caught.value.param == "previous_response_id"
         assert absent[:10] in str(caught.value)
-    reference: Any = [{"type": "item_reference", "id": real.output[0].id}, {"role": "user", "content": "hello"}]
-    with pytest.raises(openai.NotFoundError) as missing:
-        ask(other, reference)
-    assert missing.value.param == "input.0.id"
+    for item in (real.output[0].id, "msg_00aa_out0", "nonsense", real.output[0].id.replace("out0", "out9")):
+        reference: Any = [{"type": "item_reference", "id": item}, {"role": "user", "content": "hello"}]
+        with pytest.raises(openai.NotFoundError) as missing:
+            ask(other, reference)
+        assert missing.value.param == "input.0.id"
+    many: Any = [{"type": "item_reference", "id": f"msg_0_out{n}"} for n in range(1001)]
+    with pytest.raises(openai.BadRequestError) as refused:
+        ask(other, many)
+    assert refused.value.param == "input"
 
 
 def test_chat_completion_is_no_response(client: openai.OpenAI, ann: Api) -> None:
@@ -342,12 +348,23 @@ def test_choice_of_tools_holds(client: openai.OpenAI, ollama: SharedOllama) -> N
         assert answer.model_dump()["tool_choice"]["type"] == choice["type"]
 
 
-def test_tool_of_the_server_under_openais_name_is_taken_where_agents_have_it(client: openai.OpenAI) -> None:
+def test_tool_of_the_server_is_taken_under_openais_name(client: openai.OpenAI) -> None:
     for kind in ("web_search", "web_search_preview", "web_search_2025_08_26"):
         assert ask(client, tools=[{"type": kind}]).status == "completed"
-        with pytest.raises(openai.BadRequestError) as caught:
-            ask(client, model="qwen3:8b", tools=[{"type": kind}])
-        assert caught.value.param == "tools.0.type"
+
+
+def test_functions_of_a_namespace_are_called_by_their_names(client: openai.OpenAI, ollama: SharedOllama) -> None:
+    function = {name: value for name, value in WEATHER.items() if name != "strict"}
+    space: Any = {"type": "namespace", "name": "north", "description": "The north", "tools": [function]}
+    ollama.script(calls(("north__weather", {"town": "Oslo"})), "Sunny.")
+    asked = ask(client, model="agentic/react", tools=[space, {**WEATHER, "name": "other"}])
+    [call] = [item for item in asked.output if item.type == "function_call"]
+    assert (call.namespace, call.name) == ("north", "weather")
+    items: list[Any] = [{"role": "user", "content": "hello"}, call.model_dump(exclude_none=True)]
+    items.append({"type": "function_call_output", "call_id": call.call_id, "output": "sunny"})
+    assert ask(client, items, model="agentic/react", tools=[space], store=False).output_text == "Sunny."
+    [given] = [message for message in ollama.chats[-1]["messages"] if message.get("tool_calls")]
+    assert given["tool_calls"][0]["function"]["name"] == "north__weather"
 
 
 # What is kept.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from agentic.errors import NotFound
-from agentic.events import Entry, RunStarted, entry_from_json
+from agentic.errors import BadRequest, NotFound
+from agentic.events import Entry, RunFailed, RunFinished, RunStarted, entry_from_json
 from agentic.messages import Json
 from agentic.ports.space import Principal
 from agentic.runtime.engine import Engine
@@ -15,8 +15,10 @@ from agentic.runtime.request import RunRequest
 from agentic.server.bodies import checked
 from agentic.server.dialects.responses import ResponseWriter
 from agentic.server.dialects.responses_body import InputItem, ItemList
-from agentic.server.dialects.responses_ids import no_response, run_of, run_of_item
+from agentic.server.dialects.responses_ids import no_response, response_id, run_of, run_of_item
 from agentic.server.dialects.responses_input import input_items
+
+MOST_REFERENCES = 1000
 
 
 class KeptResponses:
@@ -46,35 +48,41 @@ class KeptResponses:
 
     async def input_items(self, response: str) -> list[Json]:
         """What a response's request has added to its conversation, in the order in which it came. Raises NotFound."""
-        run_id = run_of(response)
-        session_id = _session_of(await self.entries(response))
-        log = await self._engine.conversations(self._principal).log(session_id)
-        own = [item for item in log if item.get("run_id") == run_id]
-        return input_items(run_id, own, is_answered=run_id not in self._engine.at_work(self._principal))
+        return await self._given(response, await self.entries(response))
 
     async def items(self, wanted: Mapping[str, str]) -> dict[str, Sequence[InputItem]]:
         """The items that a request refers to, by their ids; ``wanted`` gives the place of each in the request.
 
-        Raises NotFound for an item that there is not, or that is somebody else's.
+        Raises NotFound for an item that there is not, or that is somebody else's, and BadRequest for too many.
         """
-        return {item: await self._item(item, place) for item, place in wanted.items()}
+        if len(wanted) > MOST_REFERENCES:
+            raise BadRequest(f"input: at most {MOST_REFERENCES} items can be referred to.", param="input")
+        known: dict[str, dict[str, Json]] = {}
+        found: dict[str, Sequence[InputItem]] = {}
+        for item, place in wanted.items():
+            run_id = run_of_item(item)
+            if run_id not in known:
+                known[run_id] = await self._items_of(run_id)
+            if item not in known[run_id]:
+                raise NotFound(f"There is no item '{item[:64]}'.", param=place)
+            found[item] = checked(ItemList, {"items": [known[run_id][item]]}).items
+        return found
 
-    async def _item(self, item: str, place: str) -> Sequence[InputItem]:
-        missing = NotFound(f"There is no item '{item[:64]}'.", param=place)
-        run_id = run_of_item(item)
-        if run_id is None:
-            raise missing
-        response = f"resp_{run_id.removeprefix('run_')}"
+    async def _items_of(self, run_id: str) -> dict[str, Json]:
+        """All items of a response and its request by their ids; none where there is no such response."""
+        response = response_id(run_id)
         try:
             entries = await self.entries(response)
-            given = await self.input_items(response)
         except NotFound:
-            raise missing from None
+            return {}
         output = ResponseWriter(run_id, {}, "").whole(entries)["output"]
-        found = next((one for one in (*given, *output) if one["id"] == item), None)
-        if found is None:
-            raise missing
-        return checked(ItemList, {"items": [found]}).items
+        return {item["id"]: item for item in (*await self._given(response, entries), *output)}
+
+    async def _given(self, response: str, entries: Sequence[Entry]) -> list[Json]:
+        run_id = run_of(response)
+        log = await self._engine.conversations(self._principal).log(_session_of(entries))
+        own = [item for item in log if item.get("run_id") == run_id]
+        return input_items(run_id, own, is_answered=isinstance(entries[-1].event, (RunFinished, RunFailed)))
 
 
 def _session_of(entries: Sequence[Entry]) -> str:

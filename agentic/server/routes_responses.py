@@ -132,8 +132,7 @@ async def _read(request: Request, body: ResponseRequest) -> RunRequest:
         session_id=request.headers.get("x-session-id"),
         traceparent=request.headers.get("traceparent", ""),
     )
-    plain = kernel.engine.read_model(wanted.model).plain
-    refuse_missing_tools(body, kernel.catalog.tools(), plain=plain)
+    refuse_missing_tools(body, kernel.catalog.tools())
     return await kept.placed(wanted, body.previous_response_id)
 
 

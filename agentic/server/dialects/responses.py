@@ -33,7 +33,7 @@ class ResponseWriter:
         self._model = model
         self._after = after
         self._number = -1
-        self._items = Items(run_id)
+        self._items = Items(run_id, asked.get("tools", []))
         self._entries: list[Entry] = []
         self._session_id = ""
         self._created_at = 0.0

@@ -44,6 +44,7 @@ class CallItem(Lenient):
 
     type: Literal["function_call"]
     call_id: Annotated[str, Field(min_length=1)]
+    namespace: str | None = None
     name: str
     arguments: str = "{}"
 
@@ -92,14 +93,42 @@ InputItem = Annotated[
 ]
 
 
-class ToolBody(Lenient):
-    """A function that the client can run, or the type of a tool that the server is to have."""
+class FunctionBody(Lenient):
+    """A function that the client can run."""
 
-    type: str
-    name: Annotated[str, Field(pattern=NAME)] | None = None
+    type: Literal["function"]
+    name: Annotated[str, Field(pattern=NAME)]
     description: str | None = None
     parameters: Json | None = None
     strict: bool | None = None
+
+
+class NamespaceBody(Lenient):
+    """Functions that belong together; calls of them tell of the namespace beside the name."""
+
+    type: Literal["namespace"]
+    name: Annotated[str, Field(pattern=NAME)]
+    description: str | None = None
+    tools: list[FunctionBody]
+
+
+class OtherTool(Lenient):
+    """The type of a tool that the server is to have."""
+
+    type: str
+
+
+def _kind_of_tool(value: Any) -> str:
+    kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
+    return kind if kind in ("function", "namespace") else "other"
+
+
+ToolBody = Annotated[
+    Annotated[FunctionBody, Tag("function")]
+    | Annotated[NamespaceBody, Tag("namespace")]
+    | Annotated[OtherTool, Tag("other")],
+    Discriminator(_kind_of_tool),
+]
 
 
 class NamedTool(Lenient):

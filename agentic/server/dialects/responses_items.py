@@ -11,15 +11,19 @@ from collections.abc import Sequence
 
 from agentic.events import Citation, CitationAdded, Entry, HandedOver, TextDelta, ToolCallStarted, entry_to_json
 from agentic.messages import Json, ToolCall, call_to_json
-from agentic.server.dialects.responses_ids import item_id
+from agentic.server.dialects.responses_ids import item_id, name_of
 from agentic.server.dialects.steps import STEPS, thought
 
 
 class Items:
-    """The items so far; each method returns the events of the stream, which are numbered by who writes them."""
+    """The items so far; each method returns the events of the stream, which are numbered by who writes them.
 
-    def __init__(self, run_id: str) -> None:
+    ``tools`` are those of the request, as its client has named them.
+    """
+
+    def __init__(self, run_id: str, tools: list[Json]) -> None:
         self.items: list[Json] = []
+        self._tools = tools
         self._run_id = run_id
         self._kind = ""
         self._texts: list[str] = []
@@ -128,14 +132,14 @@ class Items:
             "type": "function_call",
             "status": "in_progress",
             "call_id": call.id,
-            "name": call.name,
+            **name_of(call.name, self._tools),
             "arguments": "",
         }
         self.items.append(fields)
         place: Json = {"item_id": fields["id"], "output_index": len(self.items) - 1}
         told = [self._item_event("added")]
         told.append({"type": "response.function_call_arguments.delta", **place, "delta": arguments})
-        done: Json = {"type": "response.function_call_arguments.done", **place, "name": call.name}
+        done: Json = {"type": "response.function_call_arguments.done", **place, "name": fields["name"]}
         told.append({**done, "arguments": arguments})
         self.items[-1] = {**fields, "status": "completed", "arguments": arguments}
         return [*told, self._item_event("done")]

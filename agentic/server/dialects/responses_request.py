@@ -19,10 +19,13 @@ from agentic.server.dialects.chat_body import JsonObjectFormat
 from agentic.server.dialects.responses_body import (
     AllowedTools,
     CallItem,
+    FunctionBody,
     InputItem,
     ItemPart,
     MessageItem,
     NamedTool,
+    NamespaceBody,
+    OtherTool,
     ReferenceItem,
     ResponseRequest,
     ResultItem,
@@ -31,6 +34,7 @@ from agentic.server.dialects.responses_body import (
     ToolBody,
     ToolChoice,
 )
+from agentic.server.dialects.responses_ids import full_name
 from agentic.server.dialects.wishes import Choice, client_tool, picture
 
 UNSUPPORTED: dict[str, tuple[Any, ...]] = {
@@ -90,20 +94,14 @@ def to_run_request(
     )
 
 
-def refuse_missing_tools(body: ResponseRequest, installed: Collection[str], *, plain: bool) -> None:
+def refuse_missing_tools(body: ResponseRequest, installed: Collection[str]) -> None:
     """Raise BadRequest for a tool that is no function and that the server has not under the name of its type.
 
-    Those that it has are offered in any case. ``plain``: the model is asked without any agent, which has no tools.
+    Those that it has are offered in any case, to every agent that can use them.
     """
     for n, tool in enumerate(body.tools or ()):
-        if tool.type == "function":
-            continue
-        name = next((name for name in installed if _is_edition(tool.type, name)), None)
-        if name is None:
+        if isinstance(tool, OtherTool) and not any(_is_edition(tool.type, name) for name in installed):
             fault = "the server has no tool of this name; functions are run by the client"
-            raise BadRequest(f"tools.{n}.type: {tool.type!r}: {fault}.", param=f"tools.{n}.type")
-        if plain:
-            fault = "this model is asked without the server's tools; 'agentic' has them"
             raise BadRequest(f"tools.{n}.type: {tool.type!r}: {fault}.", param=f"tools.{n}.type")
 
 
@@ -154,7 +152,13 @@ def _each(given: Sequence[InputItem], referenced: Mapping[str, Sequence[InputIte
             # Items of one response belong together; messages that a client has written stand by themselves.
             yield Message(role, _content(item, f"input.{n}")), role == "assistant" and item.id is not None
         elif isinstance(item, CallItem):
-            yield Message("assistant", tool_calls=(tool_call(item.call_id, item.name, item.arguments),)), True
+            yield (
+                Message(
+                    "assistant",
+                    tool_calls=(tool_call(item.call_id, full_name(item.namespace, item.name), item.arguments),),
+                ),
+                True,
+            )
         elif isinstance(item, ResultItem):
             yield Message("tool", _result(item, f"input.{n}"), tool_call_id=item.call_id), False
 
@@ -193,11 +197,12 @@ def _result(item: ResultItem, place: str) -> str:
 
 def _functions(tools: Sequence[ToolBody]) -> Iterator[ToolSpec]:
     for n, tool in enumerate(tools):
-        if tool.type != "function":
-            continue
-        if tool.name is None:
-            raise BadRequest(f"tools.{n}.name: a function needs it.", param=f"tools.{n}.name")
-        yield client_tool(tool.name, tool.description, tool.parameters, f"tools.{n}")
+        if isinstance(tool, FunctionBody):
+            yield client_tool(tool.name, tool.description, tool.parameters, f"tools.{n}")
+        elif isinstance(tool, NamespaceBody):
+            for k, one in enumerate(tool.tools):
+                name = full_name(tool.name, one.name)
+                yield client_tool(name, one.description, one.parameters, f"tools.{n}.tools.{k}")
 
 
 def _choice(choice: ToolChoice | None) -> Choice:
@@ -223,7 +228,11 @@ def _repeated(body: ResponseRequest) -> Json:
     given["metadata"] = body.metadata or {}
     given["parallel_tool_calls"] = body.parallel_tool_calls is not False
     given["tool_choice"] = given["tool_choice"] or "auto"
-    given["tools"] = [{**tool, "strict": bool(tool["strict"])} for tool in given["tools"] or ()]
+    given["tools"] = given["tools"] or []
+    for tool in given["tools"]:
+        for function in (tool, *tool.get("tools", ())):
+            if function["type"] == "function":
+                function["strict"] = bool(function["strict"])
     given["text"] = {"format": (given["text"] or {}).get("format") or {"type": "text"}, "verbosity": "medium"}
     given["reasoning"] = given["reasoning"] or {"effort": None, "summary": None}
     given["truncation"] = given["truncation"] or "auto"
