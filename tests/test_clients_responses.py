@@ -175,6 +175,17 @@ def test_unknown_model_is_not_found(client: openai.OpenAI) -> None:
     assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_the_model_cannot_take_is_told_by_the_field_of_this_dialect(client: openai.OpenAI, stream: bool) -> None:
+    picture = [{"role": "user", "content": [{"type": "input_image", "image_url": PIXEL, "detail": "auto"}]}]
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.responses.create(model="toolless", input=picture, stream=stream)
+    assert caught.value.param == "input"
+    with pytest.raises(openai.NotFoundError) as missing:
+        client.responses.create(model="agentic", input="hello", conversation="0" * 24, stream=stream)
+    assert missing.value.param == "conversation"
+
+
 def test_response_of_another_is_as_one_that_does_not_exist(client: openai.OpenAI, other: openai.OpenAI) -> None:
     real = ask(client)
     for absent in (real.id, "resp_00000000aaaaaaaaaaaa", "nonsense", "run_1/../x"):

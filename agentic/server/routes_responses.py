@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from agentic.errors import BadRequest, Conflict
+from agentic.errors import AgenticError, BadRequest, Conflict
 from agentic.events import Entry, RunFailed, RunFinished, RunStarted
 from agentic.kernel import Kernel
 from agentic.messages import Json, dump
@@ -14,7 +14,7 @@ from agentic.runtime.clearing import delete_run, end_run
 from agentic.runtime.request import RunRequest
 from agentic.runtime.run import LiveRun
 from agentic.server.bodies import checked, read_object
-from agentic.server.dialects.responses import ResponseWriter
+from agentic.server.dialects.responses import FIELDS, ResponseWriter
 from agentic.server.dialects.responses_body import ResponseRequest
 from agentic.server.dialects.responses_ids import run_of
 from agentic.server.dialects.responses_request import (
@@ -27,7 +27,7 @@ from agentic.server.dialects.wishes import refuse_unsupported
 from agentic.server.errors import error_response
 from agentic.server.kept_responses import KeptResponses
 from agentic.server.routes_chat import headers_of
-from agentic.server.sse import HEADERS, EventStream, LastingStream, failure, until_left
+from agentic.server.sse import HEADERS, EventStream, LastingStream, failure, in_words, until_left
 
 MOST_ITEMS = 100
 
@@ -38,7 +38,12 @@ async def create_response(request: Request) -> Response:
     raw = read_object(await request.body())
     refuse_unsupported(raw, UNSUPPORTED)
     body = checked(ResponseRequest, raw)
-    live = await kernel.engine.start(await _read(request, body), request.state.principal)
+    wanted = await _read(request, body)
+    try:
+        live = await kernel.engine.start(wanted, request.state.principal)
+    except AgenticError as refusal:
+        in_words(refusal, FIELDS)
+        raise
     writer = _writer(live)
     if body.stream:
         return (LastingStream if body.background else EventStream)(live, writer, headers_of)
@@ -49,7 +54,7 @@ async def create_response(request: Request) -> Response:
         entries = await until_left(request.receive, live.log(), live.cancel)
     error = failure(entries[-1].event)
     if error is not None:
-        response = error_response(error)
+        response = error_response(in_words(error, FIELDS))
         response.headers.update(headers_of(live))
         return response
     return _answer(writer.whole(entries), live)

@@ -34,7 +34,12 @@ LINE_BREAKS = ((b"\xc2\x85", b"\\u0085"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2
 
 
 class Renderer(Protocol):
-    """A dialect's way of writing events on the wire."""
+    """A dialect's way of writing events on the wire.
+
+    ``fields``: what it calls the fields of a request that the kernel finds at fault under other names.
+    """
+
+    fields: Mapping[str, str]
 
     def render(self, entries: Sequence[Entry]) -> bytes:
         """The entries as whole server-sent events; may be empty."""
@@ -99,6 +104,13 @@ def failure(event: Event) -> AgenticError | None:
     return error
 
 
+def in_words(error: AgenticError, fields: Mapping[str, str]) -> AgenticError:
+    """The error, its field called as a dialect calls it, see :class:`Renderer`."""
+    if error.param is not None:
+        error.param = fields.get(error.param, error.param)
+    return error
+
+
 class EventStream(Response):
     """A run as server-sent events. Its status is known only once it has begun."""
 
@@ -147,7 +159,7 @@ class EventStream(Response):
 
     def _told(self, error: Exception) -> AgenticError:
         if isinstance(error, AgenticError):
-            return error
+            return in_words(error, self._renderer.fields)
         logger.error("[EventStream] Not written: run=%s", self._live.id, exc_info=error)
         return AgenticError(f"The server failed ({type(error).__name__}). Its log says more.")
 

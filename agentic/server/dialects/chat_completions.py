@@ -6,7 +6,7 @@ top-level key ``agentic`` on the same ordinary chunk. ``tool_calls`` are only ev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from agentic.errors import AgenticError
@@ -34,6 +34,8 @@ DONE = b"data: [DONE]\n\n"
 
 class Completion:
     """One answer on its way to the wire; ``model`` is the value that the client asked for."""
+
+    fields: Mapping[str, str] = {}
 
     def __init__(self, live: LiveRun, model: str, *, include_usage: bool = False) -> None:
         self._live = live

@@ -9,7 +9,7 @@ it has characters: so a stream can be taken up after any number, though the stor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from agentic.errors import AgenticError
 from agentic.events import Decided, Entry, RunFailed, RunFinished, RunStarted
@@ -17,15 +17,19 @@ from agentic.messages import Json, Usage, dump
 from agentic.server.dialects.responses_ids import response_id
 from agentic.server.dialects.responses_items import Items
 from agentic.server.dialects.steps import origin, steps_of
-from agentic.server.sse import escape_line_breaks, failure
+from agentic.server.sse import escape_line_breaks, failure, in_words
 
 DELTAS = ("response.output_text.delta", "response.reasoning_summary_text.delta")
 CODES = {400: "invalid_prompt", 429: "rate_limit_exceeded"}
 STATUS_OF = {"stop": "completed", "tool_calls": "completed", "length": "incomplete", "cancelled": "cancelled"}
 
+FIELDS = {"messages": "input", "response_format": "text.format", "session_id": "conversation"}
+
 
 class ResponseWriter:
     """One response. ``asked`` is what its request said of it, ``after`` the number of the last event that was read."""
+
+    fields: Mapping[str, str] = FIELDS
 
     def __init__(self, run_id: str, asked: Json, model: str, *, after: int = -1) -> None:
         self._run_id = run_id
@@ -125,6 +129,7 @@ class ResponseWriter:
 
 def _error(error: AgenticError) -> Json:
     """An error under one of the codes that OpenAI has for responses; ``reason`` is this server's own code."""
+    in_words(error, FIELDS)
     code = CODES.get(error.status, "server_error")
     return {"code": code, "message": error.message, "type": error.type, "param": error.param, "reason": error.code}
 
