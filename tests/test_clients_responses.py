@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
@@ -218,6 +219,16 @@ async def test_client_that_goes_away_stops_the_model(aclient: openai.AsyncOpenAI
             break
     await stream.close()
     assert await ollama.disconnected(timeout=1)
+
+
+async def test_client_that_waits_for_the_whole_and_goes_away_stops_the_model(
+    aclient: openai.AsyncOpenAI, ollama: SharedOllama
+) -> None:
+    ollama.script(says("word " * 200, delay_s=0.1))
+    waiting = asyncio.create_task(aclient.responses.create(model="agentic/chat", input="hello"))
+    assert await asyncio.to_thread(eventually, lambda: bool(ollama.chats), 10)
+    waiting.cancel()
+    assert await ollama.disconnected(timeout=3)
 
 
 # Whole and streamed.

@@ -366,3 +366,21 @@ def test_server_that_ends_does_not_wait_for_the_person(data: Path, keys: dict[st
             assert server.stop() == 0
             assert asking.ended().status_code == 503
         assert not (data / "marks").exists()
+
+
+def test_client_of_responses_is_asked_in_its_stream(ann: Api, ollama: SharedOllama, marks: Path) -> None:
+    ollama.script(calls(("send_mail", {"to": "bob@example.org", "text": "hello"})), "It is sent.")
+    body = {"model": "agentic/react", "input": "Write to Bob", "stream": True, "agentic": {"approvals": True}}
+    told = []
+    with ann.stream("POST", "/v1/responses", json=body) as stream:
+        for line in stream.iter_lines():
+            if not line.startswith("data: "):
+                continue
+            told.append(json.loads(line.removeprefix("data: ")))
+            step = told[-1].get("agentic", {})
+            if step.get("type") == "approval_needed":
+                place = f"/api/runs/{stream.headers['x-run-id']}/approvals"
+                assert ann.post(place, json={"call_id": step["id"], "approve": True}).status_code == 200
+    assert told[-1]["type"] == "response.completed"
+    assert told[-1]["response"]["output"][-1]["content"][0]["text"] == "It is sent."
+    assert marks.exists()

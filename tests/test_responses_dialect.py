@@ -9,6 +9,7 @@ import pytest
 
 from agentic.errors import AgenticError, ModelUnavailable
 from agentic.events import (
+    ApprovalNeeded,
     Citation,
     CitationAdded,
     Decided,
@@ -150,6 +151,16 @@ def test_tool_ends_a_message_and_what_was_held_back_comes_with_it() -> None:
         ("reasoning", '! Slow.\n\n→ lookup(what="x")\n← 324 m\n'),
         ("message", "324 m"),
     ]
+
+
+def test_question_to_a_person_is_told_at_once() -> None:
+    call = ToolCallStarted("c1", "mail", {})
+    needed = ApprovalNeeded("c1", "mail", {}, "it writes", 60)
+    events = told(call, TextDelta("Wait. "), needed)
+    assert (events[-1]["type"], events[-1]["agentic"]["type"]) == (
+        "response.reasoning_summary_text.delta",
+        "approval_needed",
+    )
 
 
 def test_calls_of_the_client_are_items_of_their_own() -> None:

@@ -9,10 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agentic.events import Citation, CitationAdded, Entry, HandedOver, TextDelta, ToolCallStarted, entry_to_json
+from agentic.events import (
+    ApprovalNeeded,
+    Citation,
+    CitationAdded,
+    Entry,
+    HandedOver,
+    TextDelta,
+    ToolCallStarted,
+    entry_to_json,
+)
 from agentic.messages import Json, ToolCall, call_to_json
 from agentic.server.dialects.responses_ids import item_id, name_of
 from agentic.server.dialects.steps import STEPS, thought
+
+ENDS_OF_MESSAGES = (ToolCallStarted, ApprovalNeeded)
+"""What a client must be told of at once, also in the midst of an answer."""
 
 
 class Items:
@@ -44,7 +56,7 @@ class Items:
         text = thought(event)
         if not text:
             return []
-        if self._kind == "message" and not isinstance(event, ToolCallStarted):
+        if self._kind == "message" and not isinstance(event, ENDS_OF_MESSAGES):
             self._held.append(text)
             return []
         return self._think(text, step)
