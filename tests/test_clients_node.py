@@ -56,6 +56,10 @@ def test_openai_client_for_node_works(
     assert json.loads(seen["call"]["arguments"]) == {"town": "Oslo"}
     assert seen["continued"] == "It is sunny."
     assert seen["parsed"] == {"name": "ball", "size": 3}
+    assert (seen["events"][0], seen["events"][-1]) == ("response.created", "response.completed")
+    assert "response.function_call_arguments.done" in seen["events"]
+    assert seen["response"] == "It is sunny."
+    assert seen["vector"] == 8
     assert {"agentic", "agentic/chat", "qwen3:8b"} <= set(seen["models"])
     assert seen["error"] == {"name": "NotFoundError", "status": 404, "code": "model_not_found", "param": "model"}
     assert seen["broken"] == "word1 word2 "

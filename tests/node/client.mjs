@@ -56,6 +56,21 @@ const parsed = await client.chat.completions.parse({
 });
 seen.parsed = parsed.choices[0].message.parsed;
 
+const functions = tools.map((tool) => ({ type: "function", strict: false, ...tool.function }));
+const responding = client.responses.stream({ model, input: "use a tool", tools: functions });
+seen.events = [];
+for await (const event of responding) seen.events.push(event.type);
+const response = await responding.finalResponse();
+const call = response.output.find((item) => item.type === "function_call");
+const responded = await client.responses.create({
+  model,
+  tools: functions,
+  previous_response_id: response.id,
+  input: [{ type: "function_call_output", call_id: call.call_id, output: "sunny" }],
+});
+seen.response = responded.output_text;
+seen.vector = (await client.embeddings.create({ model: "nomic", input: "hello" })).data[0].embedding.length;
+
 seen.models = [];
 for await (const one of client.models.list()) seen.models.push(one.id);
 
