@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
-from langchain_openai import ChatOpenAI
+from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from pydantic import BaseModel, SecretStr
 
 from agentic.testing.ollama import calls, fails
@@ -82,3 +82,35 @@ def test_structured_output(chat: ChatOpenAI, ollama: SharedOllama, method: str) 
     ollama.answer = lambda body: decided if "calls" in str(body.get("format")) else thing
     structured = chat.with_structured_output(Thing, method=method)
     assert structured.invoke("A ball of size 3, as JSON") == Thing(name="ball", size=3)
+
+
+def test_turns_over_the_responses_api(server: Server, keys: dict[str, str], ollama: SharedOllama) -> None:
+    chat = ChatOpenAI(
+        model="agentic",
+        base_url=f"{server.url}/v1",
+        api_key=SecretStr(keys["ann"]),
+        max_retries=0,
+        use_responses_api=True,
+        use_previous_response_id=True,
+    )
+    first = chat.invoke([HumanMessage("one")])
+    second = chat.invoke([HumanMessage("one"), first, HumanMessage("two")])
+    assert second.text == "You said: two"
+    assert [message["content"] for message in ollama.chats[-1]["messages"] if message["role"] == "user"] == [
+        "one",
+        "two",
+    ]
+    assert "".join(chunk.text for chunk in chat.stream("hello")) == "You said: hello"
+    thing = chat.with_structured_output(Thing, method="json_schema")
+    ollama.script('{"name": "ball", "size": 3}')
+    assert thing.invoke("a ball") == Thing(name="ball", size=3)
+
+
+def test_embeddings(server: Server, keys: dict[str, str], ollama: SharedOllama) -> None:
+    embedding = OpenAIEmbeddings(
+        model="nomic",
+        base_url=f"{server.url}/v1",
+        api_key=SecretStr(keys["ann"]),
+        check_embedding_ctx_length=False,
+    )
+    assert [len(vector) for vector in embedding.embed_documents(["a", "b"])] == [8, 8]

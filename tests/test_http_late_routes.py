@@ -57,6 +57,8 @@ def test_the_description_holds_every_path_once() -> None:
     routes = [*BELOW_API, *ROUTES, *newer.ROUTES]
     assert set(described) == {route.path_format for route in routes}
     assert described["/v1/responses"]["post"]["requestBody"]
+    taken = described["/v1/responses/{response_id}"]["get"]["parameters"]
+    assert [one["name"] for one in taken] == ["response_id", "stream", "starting_after"]
     assert list(described["/v1/chat/completions"]) == ["post"]
     assert [one["name"] for one in described["/v1/models/{model_id}"]["get"]["parameters"]] == ["model_id"]
 

@@ -30,6 +30,14 @@ from agentic.server.routes_chat import headers_of
 from agentic.server.sse import HEADERS, EventStream, LastingStream, failure, in_words, until_left
 
 MOST_ITEMS = 100
+PARAMETERS: dict[str, Json] = {
+    "stream": {"type": "boolean", "default": False},
+    "starting_after": {"type": "integer", "minimum": 0},
+    "limit": {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": 20},
+    "order": {"enum": ["asc", "desc"], "default": "desc"},
+    "after": {"type": "string"},
+}
+"""What the routes take after a question mark, in the words of OpenAPI."""
 
 
 async def create_response(request: Request) -> Response:

@@ -16,12 +16,16 @@ from agentic.server.dialects.chat_body import ChatRequest
 from agentic.server.dialects.responses_body import ResponseRequest
 from agentic.server.routes_chat import create_chat_completion
 from agentic.server.routes_embeddings import EmbeddingRequest, create_embeddings
-from agentic.server.routes_responses import create_response
+from agentic.server.routes_responses import PARAMETERS, create_response, get_response, list_input_items
 
 BODIES: dict[Any, type[BaseModel]] = {
     create_chat_completion: ChatRequest,
     create_response: ResponseRequest,
     create_embeddings: EmbeddingRequest,
+}
+QUERIES: dict[Any, tuple[str, ...]] = {
+    get_response: ("stream", "starting_after"),
+    list_input_items: ("limit", "order", "after"),
 }
 """What endpoints read that no signature tells of."""
 
@@ -50,6 +54,8 @@ def _as_fastapi(route: Route) -> APIRoute:
     if route.param_convertors:
         schema = {"required": True, "in": "path", "schema": {"type": "string"}}
         extra["parameters"] = [{"name": name, **schema} for name in route.param_convertors]
+        query = QUERIES.get(route.endpoint, ())
+        extra["parameters"] += [{"name": name, "in": "query", "schema": PARAMETERS[name]} for name in query]
     # Starlette answers HEAD wherever it answers GET.
     methods = (route.methods or set()) - {"HEAD"}
     return APIRoute(route.path, route.endpoint, methods=methods, openapi_extra=extra)
