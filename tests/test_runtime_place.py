@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from agentic import NotFound, Principal, Run, ToolContext, tool
 from agentic.errors import Conflict
-from agentic.events import RunFinished, ToolCallFinished
+from agentic.events import RunFailed, RunFinished, ToolCallFinished
 from agentic.messages import Message, ToolCall
 from agentic.runtime.clearing import delete_run, end_run
 from agentic.runtime.run import LiveRun
+from agentic.testing.memory_storage import MemoryStorage
 from tests.kernel_in_memory import ALICE, House, said
 
 BOB = Principal("u-bob", "bob")
@@ -61,6 +62,26 @@ async def test_branch_begins_a_conversation_of_its_own_with_what_was_said_until_
     assert await house.engine.delete_conversation(branch.session_id, ALICE)
     assert await house.engine.get_trace(first.id, ALICE)
     assert await house.engine.get_trace(second.id, ALICE)
+
+
+class Slow(MemoryStorage):
+    """Takes its time to read, so that others come in between."""
+
+    async def read(self, key: str, *, after: int = 0, limit: int = 1000, wait_s: float = 0) -> Sequence[Any]:
+        found = await super().read(key, after=after, limit=limit, wait_s=wait_s)
+        await asyncio.sleep(0.01)
+        return found
+
+
+async def test_two_that_go_on_after_the_same_run_at_once_never_see_one_another() -> None:
+    house = House(repeat, storage=Slow())
+    first = await done(house, "one")
+    both = await asyncio.gather(*(house.ask(text, after=first.id) for text in ("left", "right")))
+    ends = [(await live.log())[-1].event for live in both]
+    assert ends[0] == RunFinished("stop", ends[0].usage)  # type: ignore[attr-defined]
+    assert isinstance(ends[1], RunFailed) and ends[1].status == 409 and "send the request again" in ends[1].message
+    again = await done(house, "right", after=first.id)
+    assert again.text == "user: one | assistant: user: one | user: right"
 
 
 async def test_instructions_are_for_one_run_and_not_stored() -> None:
