@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
 import pytest
 
+from agentic import Run
 from agentic.errors import StorageError
+from agentic.runtime.run import LiveRun
+from agentic.server.dialects.responses import ResponseWriter
+from agentic.server.sse import lasting_chunks
+from tests.kernel_in_memory import ALICE
+from tests.killed_kernels import Server, killed
 from tests.served_users import Served
 
 
@@ -84,3 +91,34 @@ async def test_key_needs_the_scope_for_what_it_asks(office: Served, scopes: list
         await key.delete(f"/v1/responses/{kept}"),
     ):
         assert answer.status_code == 403
+
+
+async def test_run_that_goes_on_after_a_restart_is_read_along() -> None:
+    hung, release = asyncio.Event(), asyncio.Event()
+
+    async def act(run: Run) -> None:
+        if run.restored is None:
+            run.say("Void. ")
+            await run.checkpoint({"step": 1})
+            hung.set()
+            await asyncio.Event().wait()
+        await release.wait()
+        run.say("Done.")
+
+    first = Server(act)
+    asked = {"store": True, "background": True}
+    live = await killed(first, hung, lasting=True, asked=asked)
+    second = Server(act, first)
+    await second.restart.look()
+    again = second.house.engine.at_work(ALICE)[live.id]
+    reading = asyncio.create_task(read_along(again, ResponseWriter(live.id, asked, "agentic")))
+    await asyncio.sleep(0)
+    release.set()
+    told = await asyncio.wait_for(reading, 10)
+    assert told.startswith("event: response.created\n")
+    assert "event: response.completed\n" in told
+    assert '"delta":"Done."' in told
+
+
+async def read_along(live: LiveRun, writer: ResponseWriter) -> str:
+    return b"".join([chunk async for chunk in lasting_chunks(live, writer)]).decode()

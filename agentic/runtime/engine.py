@@ -247,6 +247,7 @@ class Engine:
         past = await claim(live, self._everything, self._presence)
         if past is None:
             return live.channel.conclude(RunFinished("cancelled"))
+        live.accepted.set()
         conversations = self.conversations(live.principal)
         journal = Journal(live, conversations.owned, self._everything, self._presence, past)
         if past.last is not None:

@@ -157,6 +157,11 @@ class LiveRun:
         """Wait until the request is stored; False if that has failed."""
         return self.opening is None or await self.opening.wait()
 
+    async def is_begun(self) -> bool:
+        """Wait for the run's turn and until its request is stored; False if it has ended before."""
+        await self.accepted.wait()
+        return self.is_open or (self.opening is not None and await self.opening.wait())
+
     def owns(self, session_id: str, principal: Principal) -> bool:
         """Whether this run is a turn of that session of that principal."""
         return self.session_id == session_id and self.principal.id == principal.id

@@ -52,14 +52,12 @@ async def create_response(request: Request) -> Response:
     except AgenticError as refusal:
         in_words(refusal, FIELDS)
         raise
-    writer = _writer(live)
+    writer = ResponseWriter(live.id, wanted.asked, wanted.model)
     if body.stream:
         return (LastingStream if body.background else EventStream)(live, writer, headers_of)
-    if body.background:
-        await live.accepted.wait()
-        entries = live.channel.entries if await live.is_stored() else await live.log()
-    else:
-        entries = await until_left(request.receive, live.log(), live.cancel)
+    if body.background and await live.is_begun():
+        return _answer(writer.whole(live.channel.entries), live)
+    entries = await until_left(request.receive, live.log(), live.cancel)
     error = failure(entries[-1].event)
     if error is not None:
         response = error_response(in_words(error, FIELDS))
@@ -77,7 +75,7 @@ async def get_response(request: Request) -> Response:
         after = _number(request, "starting_after", -1, least=0)
         live = engine.at_work(principal).get(run_of(response))
         if live is not None:
-            return LastingStream(live, _writer(live, after), headers_of)
+            return LastingStream(live, _written(response, entries, after), headers_of)
         _refuse_elsewhere(entries)
         return Response(_written(response, entries, after).render(entries), headers=HEADERS)
     return _answer(_written(response, entries).whole(entries))
@@ -147,10 +145,6 @@ async def _read(request: Request, body: ResponseRequest) -> RunRequest:
     )
     refuse_missing_tools(body, kernel.catalog.tools())
     return await kept.placed(wanted, body.previous_response_id)
-
-
-def _writer(live: LiveRun, after: int = -1) -> ResponseWriter:
-    return ResponseWriter(live.id, live.request.asked, live.request.model, after=after)
 
 
 def _written(response: str, entries: list[Entry], after: int = -1) -> ResponseWriter:

@@ -86,8 +86,7 @@ async def chunks(live: LiveRun, renderer: Renderer) -> AsyncGenerator[bytes, Non
 
 async def lasting_chunks(live: LiveRun, renderer: Renderer) -> AsyncGenerator[bytes, None]:
     """As :func:`chunks`, from the first event on, once the request is stored; raises the error where it cannot be."""
-    await live.accepted.wait()
-    if not await live.is_stored() and (error := failure((await live.log())[-1].event)) is not None:
+    if not await live.is_begun() and (error := failure((await live.log())[-1].event)) is not None:
         raise error
     async for batch in live.channel.follow(quiet_s=PING_S):
         yield renderer.render(batch) or PING
