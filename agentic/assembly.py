@@ -14,6 +14,8 @@ from agentic.documents.intake import Installed as Indexing
 from agentic.documents.library import Library
 from agentic.documents.readers import Readers
 from agentic.events import AUCTION
+from agentic.fitness.client_tools import ClientFitness
+from agentic.fitness.fitness import Fitness
 from agentic.identity.identity import Identity
 from agentic.identity.limits import Meter
 from agentic.identity.tokens import secret_key
@@ -27,11 +29,9 @@ from agentic.ports.storage import StorageBackend
 from agentic.ports.tool import Risk, Tool
 from agentic.runtime.approval import Policy
 from agentic.runtime.budget import Limits
-from agentic.runtime.client_fitness import ClientFitness
 from agentic.runtime.departures import Departures
 from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
-from agentic.runtime.fitness import Fitness
 from agentic.runtime.indexes import Embedders, Indexes
 from agentic.runtime.presence import Presence
 from agentic.runtime.router import Router

@@ -25,6 +25,7 @@ from agentic import (
 from agentic import Router as Chooser
 from agentic.errors import AgenticError
 from agentic.events import Entry, Event, RunFailed, RunFinished, TextDelta
+from agentic.fitness.fitness import Fitness
 from agentic.identity.limits import Meter
 from agentic.models.caller import Caller
 from agentic.models.directory import Chosen, Directory
@@ -36,7 +37,6 @@ from agentic.runtime.budget import Budget, Limits
 from agentic.runtime.channel import Channel
 from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
-from agentic.runtime.fitness import Fitness
 from agentic.runtime.history import Way
 from agentic.runtime.presence import Presence
 from agentic.runtime.request import RunRequest

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from agentic.events import Event
+from agentic.fitness.fitness import Fitness, Fits
+from agentic.fitness.reading import Reading
 from agentic.messages import Message
 from agentic.models.ask import Ranker
 from agentic.models.caller import Caller
@@ -20,10 +22,8 @@ from agentic.ports.tool import Tool
 from agentic.runtime.approval import Gate, Policy, source_in
 from agentic.runtime.conversations import Turn
 from agentic.runtime.files import RunFiles, Storing, without_end
-from agentic.runtime.fitness import Fitness, Fits
 from agentic.runtime.history import Reader, Way, summarised
 from agentic.runtime.journal import Journal
-from agentic.runtime.reading import Reading
 from agentic.runtime.run import AgentRun, LiveRun
 from agentic.runtime.spaces import Scope, of_conversation, of_plugin
 from agentic.runtime.toolbox import Context, Toolbox

@@ -9,12 +9,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from agentic.fitness.fitness import FAILED_S, NO_TOOL, Embedding
 from agentic.models.ask import Ranker
 from agentic.models.fit import LONGEST
 from agentic.ports.agent import Fit
 from agentic.ports.embedder import Embedder
 from agentic.ports.model import ToolSpec
-from agentic.runtime.fitness import FAILED_S, NO_TOOL, Embedding
 
 logger = logging.getLogger(__name__)
 

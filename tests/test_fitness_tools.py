@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from agentic import Embedder, Json, ToolSpec
-from agentic.runtime import fitness as fitness_module
-from agentic.runtime.fitness import NO_TOOL, Fitness
+from agentic.fitness import fitness as fitness_module
+from agentic.fitness.fitness import NO_TOOL, Fitness
 
 
 def spec(name: str, *examples: str, suggest: Any = None) -> ToolSpec:

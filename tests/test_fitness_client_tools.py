@@ -10,10 +10,10 @@ from zlib import crc32
 import pytest
 
 from agentic import Embedder, Fit, ToolSpec
+from agentic.fitness import client_tools
+from agentic.fitness.client_tools import MOST_KEPT, ClientFitness, _words
+from agentic.fitness.fitness import FAILED_S, NO_TOOL
 from agentic.models.fit import LONGEST
-from agentic.runtime import client_fitness
-from agentic.runtime.client_fitness import MOST_KEPT, ClientFitness, _words
-from agentic.runtime.fitness import FAILED_S, NO_TOOL
 
 
 def theirs(name: str, description: str = "") -> ToolSpec:
@@ -82,7 +82,7 @@ async def test_embedder_that_fails_leaves_the_words_for_a_minute(
     assert "words judge the client's tools" in caplog.text
     await found.near("Open the front door", [DOOR])
     assert len(broken.asked) == 1
-    monkeypatch.setattr(client_fitness, "FAILED_S", -FAILED_S)
+    monkeypatch.setattr(client_tools, "FAILED_S", -FAILED_S)
     await found.near("Open the front door", [DOOR])
     assert len(broken.asked) == 2
 

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from agentic.fitness.judges import evidence, gist, judges, likely, weighed
+from agentic.fitness.likeness import NEAREST, Wording
+from agentic.fitness.shape import first_part
 from agentic.messages import Json
 from agentic.models.fit import LONGEST, suggestion
 from agentic.ports.agent import Fit
 from agentic.ports.embedder import Embedder
 from agentic.ports.model import ToolSpec
-from agentic.runtime.judges import evidence, gist, judges, likely, weighed
-from agentic.runtime.likeness import NEAREST, Wording
-from agentic.runtime.shape import first_part
 
 logger = logging.getLogger(__name__)
 
