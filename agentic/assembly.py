@@ -9,7 +9,6 @@ from typing import Any, get_args
 from agentic.catalog.catalog import Catalog, Kind
 from agentic.catalog.settings import Settings
 from agentic.catalog.stores import Stores
-from agentic.documents.erasure import erase_documents
 from agentic.documents.intake import Installed as Indexing
 from agentic.documents.library import Library
 from agentic.documents.readers import Readers
@@ -193,9 +192,7 @@ def departures_of(
     """What deletes users at every server."""
     # So long may a server that has not heard of it yet go on to store what is of a user's.
     linger_s = settings.run_max_seconds + settings.approval_timeout + settings.server_lease_seconds
-    return Departures(
-        engine, everything, identity, linger_s=linger_s, erase_documents=partial(erase_documents, documents)
-    )
+    return Departures(engine, everything, identity, linger_s=linger_s, erase_documents=documents.erase)
 
 
 def withheld_provider(catalog: Catalog) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from agentic.documents.ingestion import Ingestion
@@ -16,7 +17,7 @@ from agentic.documents.record import Record, file_key, new_id, record_key, save,
 from agentic.documents.removal import Receipt, Removal
 from agentic.documents.search import search
 from agentic.documents.shelf import Shelf
-from agentic.errors import AgenticError, BadRequest, Conflict, PayloadTooLarge, StorageError
+from agentic.errors import AgenticError, BadRequest, Conflict, NotFound, PayloadTooLarge, StorageError
 from agentic.ports.documents import Document, Passage
 from agentic.ports.space import Principal
 from agentic.runtime.files import Storing, file_name, without_end
@@ -25,13 +26,10 @@ from agentic.runtime.spaces import Scope, of_user
 
 logger = logging.getLogger(__name__)
 
+ERASED = "erased/"
+"""Where it is noted, by the user's id, that a user was erased: what is still on its way then is kept no more."""
 ELSEWHERE_S, LOOK_S = 10.0, 0.1
 """How long a deletion waits for another server to let go of the document, and how often it looks."""
-
-
-def erased_key(user_id: str) -> str:
-    """Where it is noted that a user was erased: what is still on its way then is kept no more."""
-    return f"erased/{user_id}"
 
 
 class Library:
@@ -116,6 +114,27 @@ class Library:
         logger.info("[Documents] Deleted: document=%s chunks=%d", document_id, receipt.chunks)
         return receipt
 
+    async def erase(self, user_id: str) -> Mapping[str, int]:
+        """Remove all documents of a user, and take no more of theirs in; what was removed, counted.
+
+        The caller removes afterwards whatever else is the user's, with what a document left that somebody else is
+        removing at this moment. May be begun again when it was cut short. Raises StorageError.
+        """
+        principal = Principal(user_id, "")
+        await self.everything.storage.save(ERASED + user_id, {})
+        removed: Counter[str] = Counter(documents=0, bytes=0, pages=0, chunks=0)
+        for record in await self.shelf(principal).records():
+            try:
+                receipt = await self.delete(principal, record.document.id)
+            except (NotFound, StorageError) as error:
+                logger.info("[Documents] Not counted: document=%s: %s", record.document.id, error.message)
+                continue
+            removed.update(documents=1, bytes=receipt.bytes, pages=receipt.pages, chunks=receipt.chunks)
+        for job in await self.jobs.of_user(user_id):
+            await self.jobs.end(job.key)
+        logger.info("[Documents] All of a user's removed: user=%s documents=%d", user_id, removed["documents"])
+        return dict(removed)
+
     async def search(
         self, principal: Principal, query: str, *, top_k: int = 5, documents: Sequence[str] | None = None
     ) -> Sequence[Passage]:
@@ -169,7 +188,7 @@ class Library:
             )
             record = await save(user.storage, Record(document=document))
         # Written before this is asked: either the erasure finds the record, or this finds the erasure.
-        if await self.everything.storage.load(erased_key(principal.id)) is not None:
+        if await self.everything.storage.load(ERASED + principal.id) is not None:
             raise unknown()
         return record
 
