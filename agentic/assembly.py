@@ -106,9 +106,9 @@ def engine_of(
         fitness,
         shortlist=settings.tool_shortlist,
         policy=_policy(settings, catalog),
+        meter=meter,
         rank=rank,
         history=settings.history,
-        storing=meter.storing,
     )
     router = Router(catalog.agents(), _router(settings, catalog), timeout_s=settings.router_timeout)
     return Engine(equipment, router, directory, everything, limits, presence=presence, meter=meter)
@@ -179,10 +179,10 @@ def documents_of(
         presence,
         readers,
         indexers,
+        identity.meter,
         at_once=settings.documents_at_once,
         max_upload_mb=settings.max_upload_mb,
         patience_s=settings.index_timeout,
-        storing=identity.meter.storing,
     )
 
 

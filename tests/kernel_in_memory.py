@@ -150,6 +150,7 @@ class House:
         agents: Mapping[str, Agent] = {agent.name: agent for agent in ([ActingAgent(act)] if callable(act) else act)}
         self.storage = storage or MemoryStorage()
         self.blobs = blobs or MemoryBlobs()
+        meter = meter or Meter(self.storage)
         self.everything = everything = scope_over(self.storage, self.blobs)
         self.provider: Any = provider or ScriptedProvider()
         specs = [spec_of(tool) for tool in tools]
@@ -165,6 +166,7 @@ class House:
             Fitness(specs, _no_embedder),
             shortlist=shortlist,
             policy=policy or Policy(),
+            meter=meter,
             history=history,
         )
         self.chooser: Any = chooser

@@ -12,6 +12,7 @@ import pytest
 from agentic import Citation, Tool, ToolCall, ToolContext, ToolError, ToolResult, ToolRetry, ToolSpec, Traits, tool
 from agentic.errors import AgenticError, BudgetExceeded
 from agentic.events import CitationAdded, Event, HandedOver, Progress, ToolCallFinished, ToolCallStarted
+from agentic.identity.limits import Meter
 from agentic.runtime.approval import Approvals, Gate, Policy
 from agentic.runtime.budget import Budget, Clock, Limits
 from agentic.runtime.channel import Channel
@@ -88,7 +89,7 @@ class Bench:
             ALICE,
             space=of_plugin(self.everything, ALICE, plugin),
             conversation=of_conversation(self.everything, ALICE, "s-1", plugin),
-            files=RunFiles(self.everything.blobs, "run_1", self.channel),
+            files=RunFiles(self.everything.blobs, "run_1", self.channel, Meter(self.everything.storage), ALICE),
             channel=self.channel,
         )
 

@@ -18,9 +18,10 @@ from agentic.documents.removal import Receipt, Removal
 from agentic.documents.search import search
 from agentic.documents.shelf import Shelf
 from agentic.errors import AgenticError, BadRequest, Conflict, NotFound, PayloadTooLarge, StorageError
+from agentic.identity.limits import Meter
 from agentic.ports.documents import Document, Passage
 from agentic.ports.space import Principal
-from agentic.runtime.files import Storing, file_name, without_end
+from agentic.runtime.files import file_name
 from agentic.runtime.presence import Presence
 from agentic.runtime.spaces import Scope, of_user
 
@@ -41,11 +42,11 @@ class Library:
         presence: Presence,
         readers: Readers,
         indexers: Sequence[Installed],
+        meter: Meter,
         *,
         at_once: int = 4,
         max_upload_mb: float = 100,
         patience_s: float = 600,
-        storing: Storing = without_end,
     ) -> None:
         self.everything = everything
         self.readers = readers
@@ -53,7 +54,7 @@ class Library:
         self.jobs = Jobs(everything.storage, presence)
         self.max_upload_mb = max_upload_mb
         self._presence = presence
-        self._storing = storing
+        self._meter = meter
         self._removal = Removal(everything, indexers)
         intake = Intake(everything, readers, indexers, patience_s)
         self.ingestion = Ingestion(everything, self.jobs, intake, self._removal, at_once)
@@ -176,7 +177,7 @@ class Library:
 
     async def _receive(self, principal: Principal, job: Job, media_type: str, stream: AsyncIterator[bytes]) -> Record:
         user = of_user(self.everything, principal)
-        async with self._storing(principal) as take:
+        async with self._meter.storing(principal) as take:
             size = await user.blobs.put(file_key(job.document_id, job.name), self._measured(stream, take))
             document = Document(
                 id=job.document_id,

@@ -150,10 +150,7 @@ async def remove(everything: Scope, orphan: Orphan) -> None:
 
 
 def _collection(indexes: Indexes, kind: str, scope: str) -> Vectors | Texts:
-    if kind == "vectors" and indexes.vector_store is not None:
-        # Which documents there are does not depend on who embedded them.
-        return indexes.vector_store.collection(scope, embedder="", dimensions=1)
-    return indexes.texts(scope)
+    return indexes.vectors_of_any(scope) if kind == "vectors" else indexes.texts(scope)
 
 
 async def _names(storage: StorageBackend, prefix: str) -> AsyncIterator[str]:

@@ -37,13 +37,11 @@ class Receipt:
 
 
 class Leaving(Scope):
-    """A space in which vectors are removed, for which nobody need tell who embedded them: that server may be away."""
+    """A space from which a document leaves: for that nobody need tell who embedded its vectors."""
 
     async def vectors(self) -> Vectors:
         """The user's vectors under this plugin, to be listed and deleted."""
-        if self.indexes.vector_store is None:
-            return await super().vectors()
-        return self.indexes.vector_store.collection(self.name, embedder="", dimensions=1)
+        return self.indexes.vectors_of_any(self.name)
 
 
 class Removal:

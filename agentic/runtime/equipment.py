@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
 from agentic.events import Event
 from agentic.fitness.fitness import Fitness, Fits
 from agentic.fitness.reading import Reading
+from agentic.identity.limits import Meter
 from agentic.messages import Message
 from agentic.models.ask import Ranker
 from agentic.models.caller import Caller
@@ -21,7 +22,7 @@ from agentic.ports.model import Sampling, ToolSpec
 from agentic.ports.tool import Tool
 from agentic.runtime.approval import Gate, Policy, source_in
 from agentic.runtime.conversations import Turn
-from agentic.runtime.files import RunFiles, Storing, without_end
+from agentic.runtime.files import RunFiles
 from agentic.runtime.history import Reader, Way, summarised
 from agentic.runtime.journal import Journal
 from agentic.runtime.run import AgentRun, LiveRun
@@ -50,9 +51,9 @@ class Equipment:
         *,
         shortlist: int,
         policy: Policy,
+        meter: Meter,
         rank: Ranker | None = None,
         history: Way = "trim",
-        storing: Storing = without_end,
     ) -> None:
         self._installed = installed
         self._everything = everything
@@ -61,7 +62,7 @@ class Equipment:
         self._rank = rank or fitness.near
         self._policy = policy
         self._history = history
-        self._storing = storing
+        self._meter = meter
         self._gauge = Gauge()
         self._untrusted = frozenset(spec.name for spec in installed.specs if spec.untrusted)
 
@@ -161,7 +162,7 @@ class Equipment:
 
         @cache
         def files() -> RunFiles:
-            return RunFiles(owned.blobs, live.id, live.channel, partial(self._storing, principal))
+            return RunFiles(owned.blobs, live.id, live.channel, self._meter, principal)
 
         def context_of(call_id: str, plugin: str) -> Context:
             return Context(
