@@ -99,17 +99,12 @@ class Equipment:
             reader = self._reader(live, chosen, window, offered)
             messages = await summarised(messages, live.session_id, journal.owned.storage, reader)
         tools = Toolbox(
+            live,
             offered,
             self._installed.tools,
-            channel=live.channel,
-            budget=live.budget,
+            self._installed.tool_plugins,
             gate=self._gate(live, turn),
             context_of=self._contexts(live, journal.owned),
-            plugin_of=lambda tool: self._installed.tool_plugins[tool],
-            hand_over=lambda: live.end("tool_calls", ""),
-            claim=live.claim,
-            refuse=live.refuse,
-            replay=live.replay,
             keep=journal.flush,
         )
         space = of_plugin(self._everything, live.principal, self._installed.agent_plugins[live.agent])
