@@ -23,7 +23,7 @@ from agentic.ports.tool import Tool
 from agentic.runtime.approval import Gate, Policy, source_in
 from agentic.runtime.conversations import Turn
 from agentic.runtime.files import RunFiles
-from agentic.runtime.history import Reader, Way, summarised
+from agentic.runtime.history import Summariser, Way
 from agentic.runtime.journal import Journal
 from agentic.runtime.run import AgentRun, LiveRun
 from agentic.runtime.spaces import Scope, of_conversation, of_plugin
@@ -96,8 +96,9 @@ class Equipment:
         window = Window(chosen.info, self._gauge, live.channel, answer=wishes.sampling.max_tokens)
         messages: Sequence[Message] = turn.messages
         if self._history == "summarise":
-            reader = self._reader(live, chosen, window, offered)
-            messages = await summarised(messages, live.session_id, journal.owned.storage, reader)
+            brief = Wishes(sampling=Sampling(max_tokens=(chosen.info.context or 0) // 2 or None))
+            model = self.unheard_model(live, chosen, brief)
+            messages = await Summariser(live, journal.owned.storage, window, model).summarised(messages, offered)
         tools = Toolbox(
             live,
             offered,
@@ -133,18 +134,6 @@ class Equipment:
             new_call_id=live.new_call_id,
             # What a model says that is asked by its own name is handed on as it is.
             mends=live.request.whole and not live.is_plain,
-        )
-
-    def _reader(self, live: LiveRun, chosen: Chosen, window: Window, tools: Sequence[ToolSpec]) -> Reader:
-        """Who sums up what does not fit of the conversation; unheard, as a router is."""
-        wishes = Wishes(sampling=Sampling(max_tokens=(chosen.info.context or 0) // 2 or None))
-        return Reader(
-            window=window,
-            model=self.unheard_model(live, chosen, wishes),
-            tools=tools,
-            log=live.channel,
-            is_stored=live.is_stored,
-            patience_s=live.budget.limits.seconds / 2,
         )
 
     def _gate(self, live: LiveRun, turn: Turn) -> Gate:
