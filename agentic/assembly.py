@@ -9,7 +9,7 @@ from typing import Any, get_args
 from agentic.catalog.catalog import Catalog, Kind
 from agentic.catalog.settings import Settings
 from agentic.catalog.stores import Stores
-from agentic.documents.intake import Installed as Indexing
+from agentic.documents.intake import InstalledIndexer
 from agentic.documents.library import Library
 from agentic.documents.readers import Readers
 from agentic.events import AUCTION
@@ -173,7 +173,7 @@ def documents_of(
         memory_mb=settings.reader_memory_mb,
         most_characters=settings.reader_max_characters,
     )
-    indexers = [Indexing(one.object, one.plugin) for one in catalog.all("indexer")]
+    indexers = [InstalledIndexer(one.object, one.plugin) for one in catalog.all("indexer")]
     return Library(
         everything,
         presence,

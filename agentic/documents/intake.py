@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class InstalledIndexer:
     """An indexer with the name of the plugin that ships it."""
 
     indexer: Indexer
@@ -49,7 +49,7 @@ class Intake:
     """
 
     def __init__(
-        self, everything: Scope, readers: Readers, indexers: Sequence[Installed], patience_s: float = 600
+        self, everything: Scope, readers: Readers, indexers: Sequence[InstalledIndexer], patience_s: float = 600
     ) -> None:
         self._everything = everything
         self._readers = readers
@@ -110,7 +110,7 @@ class Intake:
         principal: Principal,
         record: Record,
         pages: Sequence[Page],
-        installed: Installed,
+        installed: InstalledIndexer,
         told: partial[None],
     ) -> int:
         indexer = installed.indexer
@@ -137,12 +137,12 @@ class Intake:
             kind = type(error).__name__
             raise Broken(f"The indexer '{indexer.name}' failed ({kind}). The server's log says more.") from error
 
-    def _ended_late(self, principal: Principal, document_id: str, installed: Installed) -> None:
+    def _ended_late(self, principal: Principal, document_id: str, installed: InstalledIndexer) -> None:
         tidying = asyncio.create_task(self._tidy(principal, document_id, installed))
         self._late.add(tidying)
         tidying.add_done_callback(self._late.discard)
 
-    async def _tidy(self, principal: Principal, document_id: str, installed: Installed) -> None:
+    async def _tidy(self, principal: Principal, document_id: str, installed: InstalledIndexer) -> None:
         """Remove what an indexer that was left to itself has stored at last of a document that is gone by then."""
         try:
             await find(of_user(self._everything, principal).storage, document_id)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from agentic.documents.ingestion import Ingestion
-from agentic.documents.intake import Installed, Intake
+from agentic.documents.intake import InstalledIndexer, Intake
 from agentic.documents.jobs import Job, Jobs, job_key
 from agentic.documents.readers import HEAD, Readers
 from agentic.documents.record import Record, file_key, new_id, record_key, save, unknown
@@ -41,7 +41,7 @@ class Library:
         everything: Scope,
         presence: Presence,
         readers: Readers,
-        indexers: Sequence[Installed],
+        indexers: Sequence[InstalledIndexer],
         meter: Meter,
         *,
         at_once: int = 4,
@@ -82,7 +82,7 @@ class Library:
             try:
                 record = await self._receive(principal, job, media_type, rest)
             except BaseException:
-                await asyncio.shield(self._undo(principal, job))
+                await asyncio.shield(self._undo(job))
                 raise
             self._start(job)
         return record.document
@@ -210,11 +210,12 @@ class Library:
         self._first_tries[key] = task
         task.add_done_callback(lambda _: self._first_tries.pop(key, None))
 
-    async def _undo(self, principal: Principal, job: Job) -> None:
+    async def _undo(self, job: Job) -> None:
         """Remove what was kept of a file that did not come whole."""
         try:
-            await of_user(self.everything, principal).storage.delete(record_key(job.document_id))
-            await of_user(self.everything, principal).blobs.delete(file_key(job.document_id, job.name))
+            user = of_user(self.everything, job.principal)
+            await user.storage.delete(record_key(job.document_id))
+            await user.blobs.delete(file_key(job.document_id, job.name))
             await self.jobs.end(job.key)
         except AgenticError as error:
             logger.warning("[Documents] Not undone, for now: document=%s: %s", job.document_id, error.message)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
-from agentic.documents.intake import Installed
+from agentic.documents.intake import InstalledIndexer
 from agentic.documents.record import file_key, pages_key
 from agentic.errors import StorageError
 from agentic.ports.documents import Document
@@ -47,7 +47,7 @@ class Leaving(Scope):
 class Removal:
     """Removes documents, whatever state they are in. Once begun it may be begun again until it is done."""
 
-    def __init__(self, everything: Scope, indexers: Sequence[Installed]) -> None:
+    def __init__(self, everything: Scope, indexers: Sequence[InstalledIndexer]) -> None:
         self._everything = Leaving(**{one.name: getattr(everything, one.name) for one in fields(Scope)})
         self._indexers = indexers
 
@@ -85,7 +85,7 @@ class Removal:
             )
         return Receipt(bytes=size, pages=0, indexers=forgotten)
 
-    async def _forget(self, principal: Principal, document_id: str, one: Installed, faults: list[str]) -> int:
+    async def _forget(self, principal: Principal, document_id: str, one: InstalledIndexer, faults: list[str]) -> int:
         space = of_plugin(self._everything, principal, one.plugin)
         try:
             return await one.indexer.forget(document_id, space)
