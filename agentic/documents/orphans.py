@@ -16,11 +16,10 @@ from agentic.ports.paging import every, every_key
 from agentic.ports.storage import StorageBackend
 from agentic.ports.texts import TextIndex, Texts
 from agentic.ports.vectors import Vectors, VectorStore
-from agentic.runtime.conversations import CONVERSATIONS, SUMMARIES
+from agentic.runtime.conversations import CONVERSATIONS, RUNS, SUMMARIES
 from agentic.runtime.indexes import Indexes
 from agentic.runtime.journal import OPEN
 from agentic.runtime.presence import SERVERS
-from agentic.runtime.record import PREFIX as RUNS
 from agentic.runtime.spaces import Scope
 
 _SPACES = "spaces/"

@@ -14,8 +14,8 @@ from agentic.identity.limits import Meter
 from agentic.ports.blobs import BlobStore
 from agentic.ports.space import Principal
 from agentic.runtime.channel import Channel
+from agentic.runtime.conversations import RUNS
 
-PREFIX = "runs/"
 RUN_ID = re.compile(r"run_[0-9a-f]{20}")
 RESERVED = re.compile(r"[/\\:*?\"<>|]")
 LONGEST, LONGEST_SUFFIX = 120, 20
@@ -73,7 +73,7 @@ def file_key(run_id: str, name: str) -> str:
     """Where a run's file lies. Raises NotFound for what is no run's id or no file's name."""
     if not RUN_ID.fullmatch(run_id) or name != file_name(name):
         raise _unknown()
-    return f"{PREFIX}{run_id}/{name}"
+    return f"{RUNS}{run_id}/{name}"
 
 
 async def file_size(blobs: BlobStore, run_id: str, name: str) -> int:
