@@ -17,7 +17,7 @@ from agentic.ports.agent import Agent, Bid, Fit, Task
 from agentic.ports.model import Model
 from agentic.ports.router import Candidate, Contest, Decision
 from agentic.ports.router import Router as Chooser
-from agentic.runtime.performing import is_cancelled
+from agentic.runtime.tool_call import is_cancelled
 
 logger = logging.getLogger(__name__)
 

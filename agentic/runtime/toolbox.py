@@ -19,8 +19,8 @@ from agentic.ports.tool import Tool, ToolContext, ToolResult, Traits
 from agentic.runtime.approval import Gate
 from agentic.runtime.channel import Channel
 from agentic.runtime.files import RunFiles
-from agentic.runtime.performing import failing, perform, wrong
 from agentic.runtime.run import LiveRun
+from agentic.runtime.tool_call import failing, perform, wrong
 
 logger = logging.getLogger(__name__)
 
