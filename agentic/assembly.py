@@ -85,9 +85,7 @@ def engine_of(
 ) -> Engine:
     """What runs requests: the installed agents and tools, the router over them, and the limits."""
     specs = [spec_of(tool) for tool in catalog.tools().values()]
-    embedding = partial(_local_embedder, catalog)
-    fitness = Fitness(specs, embedding)
-    rank = ClientFitness(fitness.near, embedding).near
+    fitness = Fitness(specs, partial(_local_embedder, catalog))
     installed = Installed(
         tools=catalog.tools(),
         specs=specs,
@@ -107,7 +105,7 @@ def engine_of(
         shortlist=settings.tool_shortlist,
         policy=_policy(settings, catalog),
         meter=meter,
-        rank=rank,
+        rank=ClientFitness(fitness).near,
         history=settings.history,
     )
     router = Router(catalog.agents(), _router(settings, catalog), timeout_s=settings.router_timeout)
