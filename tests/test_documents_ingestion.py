@@ -12,7 +12,7 @@ import pytest
 
 from agentic.documents import ingestion, patience, standing
 from agentic.documents.intake import Intake
-from agentic.documents.orphans import Orphans, remove
+from agentic.documents.orphans import Orphans
 from agentic.documents.record import find
 from agentic.errors import Conflict, NotFound, StorageError
 from agentic.kernel import Kernel
@@ -445,7 +445,7 @@ async def test_leftovers_are_found_and_removed(opened: Any, monkeypatch: pytest.
         ("texts", False),
     }
     for one in found:
-        await remove(library.everything, one)
+        await one.remove()
     assert [one async for one in Orphans(library.everything, library.jobs, users).find()] == []
     assert (await library.shelf(ann).get(kept)).status == "ready"
     assert len(await library.shelf(ann).pages(kept)) == 1
