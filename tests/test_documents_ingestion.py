@@ -398,14 +398,14 @@ async def test_user_is_erased_with_everything(opened: Any, monkeypatch: pytest.M
     stray = of_plugin(library.everything, ann, "other")
     await stray.storage.save("note", 1)
     await stray.texts().add("stray", ["text"])
-    removed = {**await library.erase(ann.id), **await erase(library.everything, ann.id)}
+    removed = {**await library.erase(ann.id), **await erase(library.everything, office.kernel.identity, ann.id)}
     assert (removed["documents"], removed["bytes"], removed["chunks"], removed["texts"]) == (2, 14, 2, 1)
     kept = await office.keys()
     assert kept
     assert not [key for key in kept if ann.id in key]
     assert [one for one in office.files if "c.txt" not in one and "pages" not in one] == office.files[:1]
     assert (await library.shelf(bob).get(theirs.id)).status == "ready"
-    again = {**await library.erase(ann.id), **await erase(library.everything, ann.id)}
+    again = {**await library.erase(ann.id), **await erase(library.everything, office.kernel.identity, ann.id)}
     assert set(again.values()) == {0}
 
 
