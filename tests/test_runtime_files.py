@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ RUN = "run_0123456789abcdef0123"
 
 def run_files(blobs: Any = None) -> tuple[RunFiles, Channel]:
     channel = Channel()
-    return RunFiles(blobs or MemoryBlobs(), RUN, channel, Meter(MemoryStorage()), ALICE), channel
+    return RunFiles(blobs or MemoryBlobs(), RUN, channel, partial(Meter(MemoryStorage()).storing, ALICE)), channel
 
 
 def made(*files: tuple[str, str]) -> list[Entry]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import pytest
@@ -78,12 +79,13 @@ class Bench:
         )
 
     def context_of(self, call_id: str, plugin: str) -> Context:
+        room = partial(Meter(self.everything.storage).storing, ALICE)
         return Context(
             call_id,
             ALICE,
             space=of_plugin(self.everything, ALICE, plugin),
             conversation=of_conversation(self.everything, ALICE, "s-1", plugin),
-            files=RunFiles(self.everything.blobs, "run_1", self.channel, Meter(self.everything.storage), ALICE),
+            files=RunFiles(self.everything.blobs, "run_1", self.channel, room),
             channel=self.channel,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from agentic.events import Event
 from agentic.fitness.fitness import Fitness, Fits
@@ -146,7 +146,7 @@ class Equipment:
 
         @cache
         def files() -> RunFiles:
-            return RunFiles(owned.blobs, live.id, live.channel, self._meter, principal)
+            return RunFiles(owned.blobs, live.id, live.channel, partial(self._meter.storing, principal))
 
         def context_of(call_id: str, plugin: str) -> Context:
             return Context(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import PurePosixPath
 from urllib.parse import quote, unquote
 
 from agentic.errors import NotFound, QuotaExceeded, RunEnded, ToolError
 from agentic.events import Entry, File, FileAdded
-from agentic.identity.limits import Meter
 from agentic.ports.blobs import BlobStore
-from agentic.ports.space import Principal
 from agentic.runtime.channel import Channel
 from agentic.runtime.conversations import RUNS
 
@@ -27,15 +26,16 @@ SHOWN = {
     ".webp": "image/webp",
 }
 """Files that browsers show without running anything in them, by suffix; all others are downloaded."""
+Room = Callable[[], AbstractAsyncContextManager[Callable[[int], None]]]
+"""The room that the user has for files: what it gives is told of a file's size, and raises QuotaExceeded."""
 
 
 class RunFiles:
-    """The files of one run, in the store of its user, whom ``meter`` holds to their room for files."""
+    """The files of one run, in the store of its user."""
 
-    def __init__(self, blobs: BlobStore, run_id: str, channel: Channel, meter: Meter, principal: Principal) -> None:
+    def __init__(self, blobs: BlobStore, run_id: str, channel: Channel, room: Room) -> None:
         self._blobs = blobs
-        self._meter = meter
-        self._principal = principal
+        self._room = room
         self._run_id = run_id
         self._channel = channel
         # A run that goes on after a restart has made files already.
@@ -50,7 +50,7 @@ class RunFiles:
         self._taken.add(kept)
         key = file_key(self._run_id, kept)
         try:
-            async with self._meter.storing(self._principal) as take:
+            async with self._room() as take:
                 take(len(data))
                 await self._blobs.put(key, once(data))
         except QuotaExceeded as error:
