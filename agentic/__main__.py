@@ -1,6 +1,6 @@
 """``python -m agentic``: the command line, where no script is on the path."""
 
-from agentic.cli.main import app
+from agentic_command import main
 
 if __name__ == "__main__":
-    app(prog_name="agentic")
+    main()

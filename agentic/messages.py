@@ -63,13 +63,17 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn's message. ``tool_call_id`` and ``name`` (the tool's) belong to role ``tool`` only."""
+    """One turn's message. ``tool_call_id``, ``name`` (the tool's) and ``untrusted`` belong to role ``tool`` only.
+
+    ``untrusted``: known to hold the words of strangers, also where that tool is not installed any more.
+    """
 
     role: Role
     content: str | tuple[Part, ...] = ""
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
     name: str = ""
+    untrusted: bool = False
 
     @property
     def text(self) -> str:
@@ -128,7 +132,7 @@ def tool_call(call_id: str, name: str, arguments: str | Json) -> ToolCall:
 
 
 def message_to_json(message: Message) -> Json:
-    """A message as OpenAI writes it; absent fields are left out."""
+    """A message as OpenAI writes it, and whether it is untrusted; absent fields are left out."""
     content: Any = message.content
     if not isinstance(content, str):
         content = [_part_to_json(part) for part in content]
@@ -139,6 +143,8 @@ def message_to_json(message: Message) -> Json:
         data["tool_call_id"] = message.tool_call_id
     if message.name:
         data["name"] = message.name
+    if message.untrusted:
+        data["untrusted"] = True
     return data
 
 
@@ -153,6 +159,7 @@ def message_from_json(data: Mapping[str, Any]) -> Message:
         tool_calls=tuple(call_from_json(call) for call in data.get("tool_calls", ())),
         tool_call_id=data.get("tool_call_id", ""),
         name=data.get("name", ""),
+        untrusted=data.get("untrusted", False),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -59,6 +60,8 @@ class PlainReader(DocumentReader):
             case "BOMB":
                 while True:
                     yield Page("x" * 100_000)
+            case "FULL" if (path.parents[3] / "full").exists():
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             case "DISK":
                 with path.with_suffix(".unpacked").open("wb") as file:
                     while True:

@@ -12,7 +12,7 @@ from agentic import Citation, Run
 from agentic.cli.chat_answer import Screen
 from agentic.cli.chat_fold import Fold
 from agentic.cli.steps import printable
-from agentic.events import ModelStarted, Progress, ThinkingDelta, ToolCallFinished, ToolCallStarted
+from agentic.events import Event, ModelStarted, Progress, ThinkingDelta, ToolCallFinished, ToolCallStarted
 from tests.kernel_in_memory import House, ScriptedProvider
 
 
@@ -50,6 +50,12 @@ def test_control_characters_are_shown_and_not_obeyed() -> None:
     assert printable("\x1b]52;c;eA==\x07 \x9b2J \x7f\r\n\tok ä 日本") == "␛]52;c;eA==␇ \ufffd2J ␡\n\tok ä 日本"
 
 
+def test_marks_that_turn_the_writing_are_shown_and_honest_text_from_right_to_left_is_not_touched() -> None:
+    assert printable("invoice\u202efdp.exe \u2067x\u2069") == "invoice\\u202efdp.exe \\u2067x\\u2069"
+    honest = "שלום\u200f! مي\u200cخواهم \u061c12 👨\u200d👩\u200d👧"
+    assert printable(honest) == honest
+
+
 def test_a_tool_cannot_steer_the_terminal_by_its_arguments() -> None:
     terminal = Terminal()
     fold = terminal.fold()
@@ -57,6 +63,27 @@ def test_a_tool_cannot_steer_the_terminal_by_its_arguments() -> None:
     fold.take(finished(1))
     fold.settle()
     assert "\x1b[2J" not in terminal.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (ModelStarted("p", "\x1b[2J"),),
+        (Progress("1", "\x1b[2J\n", "running"),),
+        (started(1, tool="\x1b[2J"), started(2)),
+        (started(1), started(2), finished(1, tool="\x1b[2J"), finished(3, tool="\x1b[2J")),
+    ],
+    ids=["model", "progress", "running tool", "ended tool"],
+)
+def test_nothing_that_is_folded_steers_the_terminal(events: tuple[Event, ...]) -> None:
+    terminal = Terminal()
+    fold = terminal.fold()
+    for event in events:
+        fold.take(event)
+        fold.draw()
+    fold.settle()
+    assert "\x1b[2J" not in terminal.file.getvalue()
+    assert "␛[2J" in terminal.file.getvalue()
 
 
 def test_one_call_is_one_line_that_is_written_anew() -> None:

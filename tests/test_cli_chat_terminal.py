@@ -258,7 +258,7 @@ def test_without_a_terminal_what_fails_is_told_and_counts(
 @pytest.mark.parametrize(
     ("redirected", "told"),
     [
-        ("> /dev/full", "error: the answer cannot be written: No space left on device"),
+        ("> /dev/full", "error: the output cannot be written: No space left on device"),
         (">&-", "error: there is no standard output"),
         ("<&-", "error: there is no standard input to read questions from"),
         ("| head -c 5 > /dev/null", ""),
@@ -290,7 +290,7 @@ def test_ask_tells_in_one_line_that_its_answer_cannot_be_written(
             command, env=env, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=full, stderr=-1, text=True, check=False
         )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "error: the answer cannot be written: No space left on device"
+    assert done.stderr.splitlines()[-1] == "error: the output cannot be written: No space left on device"
     assert "Traceback" not in done.stderr
 
 

@@ -71,6 +71,35 @@ def test_what_cannot_be_done_is_told_with_its_fix(agentic: Command, tmp_path: Pa
     assert "There are 2 documents named 'locked.txt'; say which by its id: doc_" in named_twice.stderr
 
 
+@pytest.mark.parametrize("written", ['{"version": 1, "value": {"na', '{"version": 1, "value": {"name": "a.txt"}}'])
+def test_damaged_record_hides_no_other_is_named_by_doctor_and_can_be_deleted(
+    agentic: Command, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    data = tmp_path / "edited"
+    monkeypatch.setenv("STORAGE", "files")
+    monkeypatch.setenv("DATA_DIR", str(data))
+    edited = tuple("storage_files" if name == "storage_sqlite" else name for name in PLUGINS)
+    monkeypatch.setattr(kernel, "open_kernel", partial(kernel.open_kernel.func, only=edited))  # type: ignore[attr-defined]
+    assert agentic("add", folder).exit_code == 0
+    document_id = ids(agentic)["a.txt"]["file_id"]
+    [record] = data.rglob(f"documents/{document_id}.json")
+    record.write_text(written)
+
+    assert list(ids(agentic)) == ["b.txt"]
+    found = agentic("search", "tower")
+    assert (found.exit_code, found.stdout) == (0, ""), found.output
+    told = CliRunner().invoke(app, ["doctor"])
+    assert f"{document_id}" in told.stdout and "is damaged" in told.stdout
+    assert f"Or delete it: agentic documents delete {document_id}" in told.stdout
+
+    deleted = agentic("delete", document_id)
+    assert deleted.exit_code == 0, deleted.output
+    assert f"Deleted a.txt ({document_id}): 16 bytes" in deleted.stderr
+    assert not list(data.rglob(f"*{document_id}*"))
+    assert "is damaged" not in CliRunner().invoke(app, ["doctor"]).stdout
+    assert agentic("delete", document_id).stderr == "error: There is no such document.\n"
+
+
 def test_folder_is_added_listed_searched_and_deleted(agentic: Command, folder: Path) -> None:
     added = agentic("add", folder)
     assert added.exit_code == 0, added.output

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
+import os
 import shutil
+import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentic.documents import ingestion, patience, standing
+from agentic.documents import ingestion, patience, readers, standing
 from agentic.documents.intake import Intake
 from agentic.documents.orphans import Orphans
 from agentic.documents.record import find
@@ -164,6 +168,51 @@ async def test_what_is_away_is_waited_for_and_told(office: Office, monkeypatch: 
     monkeypatch.setattr(LineIndexer, "away", False)
     shown = await office.until(answer["file_id"], "ready")
     assert (shown["error"], shown["chunks"]) == ("", 1)
+
+
+@pytest.mark.parametrize("where", ["in the reader's process", "in the server"])
+async def test_full_disk_is_waited_for_and_is_no_fault_of_the_document(
+    office: Office, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    full, copy = office.data / "full", readers._copy
+
+    async def copied(pieces: AsyncIterator[bytes], path: Path) -> bytes:
+        if where == "in the server" and await asyncio.to_thread(full.exists):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return await copy(pieces, path)
+
+    monkeypatch.setattr(readers, "_copy", copied)
+    full.touch()
+    answer = await office.upload("FULL of words")
+    assert answer["status"] == "indexing"
+    assert answer["error"].startswith(
+        "It waits: The server's disk does not take what reading it needs: No space left on "
+    )
+    full.unlink()
+    shown = await office.until(answer["file_id"], "ready")
+    assert (shown["error"], shown["chunks"]) == ("", 1)
+
+
+async def test_document_waits_where_no_process_could_be_started_to_read_it(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(office.kernel.documents.readers._pool, "_module", "agentic.no_such_module")
+        answer = await office.upload("one line")
+        assert (answer["status"], answer["error"]) == (
+            "indexing",
+            "It waits: No process could be started to read it. The log says more.",
+        )
+    shown = await office.until(answer["file_id"], "ready")
+    assert (shown["error"], shown["chunks"]) == ("", 1)
+
+
+async def test_clock_set_back_keeps_no_document_waiting(office: Office) -> None:
+    jobs = office.kernel.documents.jobs
+    for name, wait_s in (("soon", 100.0), ("set back", 3600.0)):
+        job = await jobs.begin("someone", name, "a.txt")
+        await jobs.save(job, server="", not_before=time.time() + wait_s)
+    assert [job.document_id async for job in jobs.free()] == ["set back"]
 
 
 async def test_what_stays_away_is_given_up_in_the_end(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

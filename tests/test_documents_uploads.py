@@ -11,8 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
+from agentic import Document, StorageError
+from agentic.documents.record import Record, save
+from agentic.documents.shelf import Shelf
 from agentic.errors import RateLimited
 from agentic.kernel import Kernel
+from agentic.testing.memory_blobs import MemoryBlobs
+from agentic.testing.memory_storage import MemoryStorage
 from tests.document_fixtures import Office, refusal, traces
 from tests.document_plugins import LineIndexer
 
@@ -388,3 +393,21 @@ async def test_without_indexers_documents_are_read_and_ready(opened: Any, monkey
     monkeypatch.setattr(office.kernel.documents.ingestion._intake, "_indexers", [])
     assert (await office.upload())["status"] == "ready"
     assert LineIndexer.calls == 0
+
+
+async def test_damaged_record_is_left_out_of_pages_and_a_storage_that_is_away_is_told() -> None:
+    class Away(MemoryStorage):
+        async def list(self, prefix: str, **more: Any) -> Any:
+            raise StorageError("away")
+
+    storage = MemoryStorage()
+    shelf = Shelf(storage, MemoryBlobs())
+    ids = [f"doc_{number:024x}" for number in range(3)]
+    for one in ids:
+        document = Document(id=one, name="a.txt", size=1, media_type="text/plain", status="ready", created_at=0)
+        await save(storage, Record(document=document))
+    await storage.save(f"documents/{ids[1]}", {"name": "a.txt"})
+    assert [one.id for one in await shelf.list(limit=2)] == [ids[0], ids[2]]
+    assert [one.id for one in await shelf.list(after=ids[0])] == [ids[2]]
+    with pytest.raises(StorageError, match="away"):
+        await Shelf(Away(), MemoryBlobs()).list()

@@ -97,7 +97,7 @@ def test_ask_reads_the_question_from_stdin(agentic: Shell) -> None:
     ("command", "answered", "told"),
     [
         ("printf 'caf\\xe9 \\xff' | {} -", "You said: caf\ufffd \ufffd\n", ""),
-        ("PYTHONIOENCODING=latin-1 {} 'a √'", "You said: a ?\n", ""),
+        ("PYTHONIOENCODING=latin-1 {} 'a √'", "You said: a \\u221a\n", ""),
         ("{} ''", "", "error: the question is empty"),
         ("printf '  \\n' | {} -", "", "error: the question is empty"),
         ("{} - <&-", "", "error: there is no standard input to read the question from"),

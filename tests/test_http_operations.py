@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import httpx
 import pytest
 
 from agentic.testing.ollama import ScriptedOllama, calls, says
-from agentic.testing.server import Server, own_environment, running_server
+from agentic.testing.server import Server, free_port, own_environment, running_server
 from tests.http_fixtures import LOOKUP, Api, SharedOllama, error_of, eventually, install, read_stream
 
 ORIGIN = {"Origin": "https://chat.example.org"}
@@ -193,12 +192,6 @@ def test_what_commands_change_holds_at_the_next_request(own: dict[str, str], dat
 
 def me(api: Api) -> int:
     return api.get("/api/auth/me").status_code
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def test_openapi_document_refers_to_nothing_that_is_not_in_it(ann: Api) -> None:

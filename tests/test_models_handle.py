@@ -291,6 +291,16 @@ async def test_answer_that_lacks_its_form_is_written_once_more_and_said_once(wro
     assert re.search(told, again.messages[2].text)
 
 
+@pytest.mark.parametrize("mends", [True, False], ids=["whole", "streamed"])
+async def test_answer_that_an_agent_holds_back_is_written_once_more_as_well(mends: bool) -> None:
+    bench = ModelBench(BAD, GOOD, wishes=CITY, mends=mends)
+    assert (await bench.complete(hold=True)).text == GOOD
+    assert said(bench) == []
+    free = ModelBench("It is Rome.")
+    assert (await free.complete(hold=True)).text == "It is Rome."
+    assert (said(free), free.requests[0].schema) == ([], None)
+
+
 async def test_answer_that_fits_takes_one_turn_and_one_that_never_does_takes_two() -> None:
     fits = ModelBench(GOOD, wishes=CITY, mends=True)
     await fits.complete(say=True)

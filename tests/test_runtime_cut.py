@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from agentic import Message, Run
 from agentic.errors import NotFound
 from agentic.events import RunFailed, RunStarted
+from agentic.runtime import presence as presence_module
 from agentic.runtime.presence import SERVERS, Presence
 from agentic.testing.memory_storage import MemoryStorage
 from tests.kernel_in_memory import ALICE
@@ -143,6 +145,24 @@ async def test_server_that_closes_is_seen_no_more() -> None:
     await presence.aclose()
     assert not await other.is_alive(presence.id)
     assert await other.gone() == {}
+
+
+async def test_server_that_was_killed_before_the_clock_was_set_back_is_gone_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    storage = MemoryStorage()
+    dead, living, other = (Presence(storage, lease_s=LEASE_S) for _ in range(3))
+    await dead.show()
+    await living.show()
+    assert dead._beating is not None
+    dead._beating.cancel()
+    back = SimpleNamespace(time=lambda: time.time() - 3600, monotonic=time.monotonic)
+    monkeypatch.setattr(presence_module, "time", back)
+    assert sorted(await other.present()) == sorted([dead.id, living.id]), "nobody can tell yet"
+    await asyncio.sleep(LEASE_S * 1.5)
+    assert (await other.is_alive(dead.id), await other.is_alive(living.id)) == (False, True)
+    assert [*await other.gone()] == [dead.id]
+    await living.aclose()
 
 
 async def test_sign_of_life_that_cannot_be_given_is_given_later() -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from agentic import Run, ToolCall, tool
+from agentic import Message, Run, ToolCall, tool
 from agentic.events import ApprovalGiven, ApprovalNeeded, Notice, ToolCallFinished, ToolCallStarted
 from agentic.runtime.approval import Policy
 from agentic.runtime.run import LiveRun
-from tests.kernel_in_memory import ALICE
+from tests.kernel_in_memory import ALICE, ScriptedProvider
 from tests.killed_kernels import Server, killed, kinds
 
 ran: list[str] = []
@@ -168,3 +168,24 @@ async def test_time_that_a_person_took_before_the_restart_is_not_the_runs(hung: 
     assert [started.id for started in await second.trace(live.id) if isinstance(started, ToolCallStarted)] == [
         f"{live.id}-1"
     ]
+
+
+async def test_page_read_before_the_restart_stays_data_when_its_tool_is_not_installed_any_more(
+    hung: asyncio.Event,
+) -> None:
+    async def act(run: Run) -> None:
+        if run.restored is None:
+            [read] = await run.tools.call([ToolCall(f"{run.id}-1", "read_page", {})])
+            await run.checkpoint({"read": read.content})
+            hung.set()
+            await asyncio.Event().wait()
+        else:
+            call = Message("assistant", tool_calls=(ToolCall(f"{run.id}-1", "read_page", {}),))
+            result = Message("tool", run.restored["read"], tool_call_id=f"{run.id}-1", name="read_page")
+            await run.model.complete([*run.messages, call, result], say=True)
+
+    first = Server(act, tools=[read_page])
+    live = await killed(first, hung)
+    second = Server(act, first, tools=[], provider=ScriptedProvider("Read."))
+    await second.finish(live.id)
+    assert second.house.provider.requests[-1].messages[-1].text.startswith("Untrusted data between the marks")

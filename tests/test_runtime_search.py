@@ -270,6 +270,8 @@ async def test_conversation_that_cannot_be_read_hides_no_other_and_clearing_does
     with pytest.raises(StorageError, match=f"{ids[1]}.json is damaged"):
         await delete_conversations(kernel.engine, ALICE)
     assert await mine.page(after=None, limit=3) == []
+    assert (await kernel.engine.delete_conversation(ids[1], ALICE))["messages"] == 2
+    assert not await asyncio.to_thread(lambda: list(tmp_path.rglob(f"*{ids[1]}*")))
     await kernel.storage.aclose()
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import subprocess
 from collections.abc import AsyncIterator
 
 import pytest
 
 from agentic import ToolError, ToolRetry
-from agentic.workers import Words, WorkerPool
+from agentic.workers import NoWorker, Words, WorkerPool
 
 WORDS = Words(busy="all are busy", slow="too slow", died="it died", absent="it did not start")
 
@@ -84,7 +86,18 @@ async def test_request_waits_for_a_free_worker_only_so_long(pool: WorkerPool) ->
 
 async def test_module_that_does_not_start_is_told_of() -> None:
     pool = WorkerPool("tests.no_such_worker", timeout_s=5, memory_mb=1024, words=WORDS)
-    with pytest.raises(ToolError, match="it did not start"):
+    with pytest.raises(NoWorker, match="it did not start"):
+        await pool.ask({"do": "nothing"})
+    await pool.aclose()
+
+
+async def test_machine_that_starts_no_process_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(subprocess, "Popen", full)
+    pool = WorkerPool("tests.odd_worker", timeout_s=3, memory_mb=1024, words=WORDS)
+    with pytest.raises(NoWorker, match="it did not start"):
         await pool.ask({"do": "nothing"})
     await pool.aclose()
 

@@ -7,14 +7,14 @@ import os
 import sys
 import termios
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
 from agentic.cli.steps import printable
+from agentic.cli.terminal import changed
 from agentic.errors import Conflict
 from agentic.messages import dump
 
@@ -78,7 +78,9 @@ async def _answer(console: Console) -> str:
         if not read.done():
             read.set_result(typed.decode(errors="replace").strip().lower())
 
-    with _listening() as descriptor:
+    descriptor = sys.stdin.fileno()
+    # What was typed before the question is no answer to it.
+    with changed(descriptor, _listen, when=termios.TCSAFLUSH):
         loop.add_reader(descriptor, take)
         # Not before the terminal listens: an answer to what is on the screen must not be dropped.
         console.print(Text(QUESTION), end="")
@@ -88,23 +90,8 @@ async def _answer(console: Console) -> str:
             loop.remove_reader(descriptor)
 
 
-@contextmanager
-def _listening() -> Iterator[int]:
-    """The terminal echoes whole lines while this is held. What was typed before the question is no answer to it."""
-    descriptor = sys.stdin.fileno()
-    try:
-        before = termios.tcgetattr(descriptor)
-    except termios.error:
-        yield descriptor
-        return
-    heard = [*before]
-    heard[3] |= termios.ECHO | termios.ICANON
+def _listen(settings: list[Any]) -> None:
+    """Have a terminal echo whole lines."""
+    settings[3] |= termios.ECHO | termios.ICANON
     # An answer that is being written has it put aside for the next prompt; here it is no.
-    heard[6] = [*before[6]]
-    heard[6][termios.VEOF] = CTRL_D
-    termios.tcsetattr(descriptor, termios.TCSAFLUSH, heard)
-    try:
-        yield descriptor
-    finally:
-        with suppress(termios.error):
-            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+    settings[6][termios.VEOF] = CTRL_D

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentic.cli.choice import Choice
+from agentic.cli.choice import Agent, Choice, Model
 from agentic.cli.plain import is_answered, print_answer
 from agentic.cli.with_kernel import principal_of, with_kernel
 
@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 
 def ask(
     question: Annotated[str, typer.Argument(help="What to ask; '-' reads it from standard input.")],
-    agent: Annotated[str | None, typer.Option(help="The agent that shall answer.")] = None,
-    model: Annotated[str | None, typer.Option(help="The model to use; DEFAULT_MODEL otherwise.")] = None,
+    agent: Agent = None,
+    model: Model = None,
     user: Annotated[
         str | None, typer.Option(help="Ask as this user; otherwise the only admin, or a local one.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as one JSON object.")] = False,
 ) -> None:
     """Ask one question and print the answer."""
-    from agentic.cli.output import end_with, written_out
+    from agentic.cli.output import end_with, need_output
 
+    need_output()
     text = _read() if question == "-" else question
     if not text.strip():
         end_with("the question is empty")
@@ -42,9 +43,8 @@ def ask(
         value = Choice(agent, model).value(kernel.settings.default_model)
         return await _ask(kernel, text, value, user, as_json=as_json, approvals=approvals)
 
-    with written_out():
-        if not with_kernel(work):
-            raise typer.Exit(1)
+    if not with_kernel(work):
+        raise typer.Exit(1)
 
 
 def _read() -> str:

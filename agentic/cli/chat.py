@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentic.cli.choice import AUTO, Choice
+from agentic.cli.choice import AUTO, Agent, Choice, Model
 from agentic.cli.with_kernel import principal_of, with_kernel
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ _LEAVE_ON = (signal.SIGTERM, signal.SIGHUP)
 
 
 def chat(
-    agent: Annotated[str | None, typer.Option(help="The agent that shall answer.")] = None,
-    model: Annotated[str | None, typer.Option(help="The model to use; DEFAULT_MODEL otherwise.")] = None,
+    agent: Agent = None,
+    model: Model = None,
     user: Annotated[
         str | None, typer.Option(help="Talk as this user; otherwise the only admin, or a local one.")
     ] = None,
@@ -39,19 +39,16 @@ def chat(
 
     /help tells what else can be written.
     """
-    from agentic.cli.output import end_with, written_out
+    from agentic.cli.output import end_with, need_output
 
+    need_output()
     if sys.stdin is None:
         end_with("there is no standard input to read questions from")
-    with written_out():
-        _talk("" if agent == AUTO else agent, model, user, session)
-
-
-def _talk(agent: str | None, model: str | None, user: str | None, session: str | None) -> None:
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
 
     async def work(kernel: Kernel) -> int:
-        talk = await _open(kernel, user, Choice(agent, model), session, is_terminal=is_terminal)
+        choice = Choice("" if agent == AUTO else agent, model)
+        talk = await _open(kernel, user, choice, session, is_terminal=is_terminal)
         return await converse(talk, await _prompt(talk) if is_terminal else _pipe())
 
     if code := with_kernel(work):

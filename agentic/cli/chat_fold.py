@@ -112,11 +112,12 @@ class Fold:
 
     def _short(self, words: str) -> str:
         """A call's words, cut where its outcome would find no place behind them."""
-        return _cut(printable(words).replace("\n", " "), max(20, self._console.width - 16))
+        return _cut(_flat(words), max(20, self._console.width - 16))
 
     def _line(self, parts: list[str]) -> str:
         """The parts in one row of the terminal: the last ones, if not all find place."""
         width = self._console.width - 3
+        parts = [_flat(part) for part in parts]
         sign = "→" if self._calls else "·"
         for first in range(len(parts)):
             line = " · ".join(["…", *parts[first:]] if first else parts)
@@ -125,8 +126,12 @@ class Fold:
         return f"{sign} {_cut(parts[-1], width)}"
 
 
+def _flat(text: str) -> str:
+    """The text on one line, and nothing in it that would steer the terminal, whoever has written it."""
+    return printable(text).replace("\n", " ")
+
+
 def _cut(text: str, width: int) -> str:
-    text = printable(text).replace("\n", " ")
     return text if cell_len(text) <= width else f"{set_cell_size(text, max(0, width - 1))}…"
 
 

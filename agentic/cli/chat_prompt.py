@@ -7,7 +7,8 @@ import re
 import sys
 import termios
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from typing import Any
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
@@ -20,6 +21,8 @@ from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import Output
+
+from agentic.cli.terminal import changed
 
 Choices = Callable[[], AsyncIterator[str]]
 LEAVING = "Ctrl-D or /quit leaves."
@@ -79,24 +82,16 @@ class Prompt:
     @contextmanager
     def busy(self) -> Iterator[None]:
         """While an answer is written: what is typed is kept for the next prompt and not mixed into it."""
-        try:
-            before = termios.tcgetattr(sys.stdin)
-        except termios.error:
+        terminal = sys.stdin.fileno()
+
+        def silence(settings: list[Any]) -> None:
+            # NOFLSH: else ctrl-C throws away what is typed, and the end of what is written.
+            settings[3] = settings[3] & ~termios.ECHO | termios.NOFLSH
+            # Else the terminal swallows ctrl-D, and the next prompt never hears of it.
+            settings[6][termios.VEOF] = bytes([os.fpathconf(terminal, "PC_VDISABLE")])
+
+        with changed(terminal, silence, when=termios.TCSADRAIN):
             yield
-            return
-        silent = [*before]
-        # NOFLSH: else ctrl-C throws away what is typed, and the end of what is written.
-        silent[3] = silent[3] & ~termios.ECHO | termios.NOFLSH
-        # Else the terminal swallows ctrl-D, and the next prompt never hears of it.
-        silent[6] = [*before[6]]
-        silent[6][termios.VEOF] = bytes([os.fpathconf(sys.stdin.fileno(), "PC_VDISABLE")])
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, silent)
-        try:
-            yield
-        finally:
-            # The terminal may have gone away.
-            with suppress(termios.error):
-                termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
 class _Completer(Completer):

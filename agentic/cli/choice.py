@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import typer
 
 from agentic.errors import BadRequest
 
+Agent = Annotated[str | None, typer.Option(help="The agent that shall answer.")]
+Model = Annotated[str | None, typer.Option(help="The model to use; DEFAULT_MODEL otherwise.")]
 OURS = "agentic"
 """The model id under which the agents bid, and the first part of every id that names an agent."""
 AUTO = "auto"

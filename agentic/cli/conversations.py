@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from agentic.cli.output import minute, print_json, write_new
+from agentic.cli.output import for_output, minute, print_json, write_new
 from agentic.cli.steps import printable
 from agentic.cli.with_kernel import on_kernel, principal_of, with_kernel
 
@@ -91,13 +91,13 @@ async def export(
     found = kernel.engine.conversations(await principal_of(kernel, user))
     conversation, head = await found.read(session_id), await found.head(session_id)
     if form == "markdown":
-        text = as_markdown(head.value["title"], conversation).encode(errors="replace")
+        text = as_markdown(head.value["title"], conversation)
     else:
-        text = dump(conversation, indent=True) + b"\n"
+        text = dump(conversation, indent=True).decode() + "\n"
     if output is None:
-        typer.get_binary_stream("stdout").write(text)
+        typer.echo(for_output(text).encode(), nl=False)
     else:
-        await write_new(output, once(text))
+        await write_new(output, once(text.encode(errors="replace")))
         typer.echo(f"Written: {output}", err=True)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agentic.cli.steps import printable
 from agentic.cli.with_kernel import LOCAL, with_kernel
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def doctor(
     findings = with_kernel(partial(_orphans, remove=remove) if orphans else _examine)
     console = Console()
     for works, text in findings:
-        console.print(f"[{'green' if works else 'red'}]{'ok ' if works else 'bad'}[/] {escape(text)}", soft_wrap=True)
+        console.print(
+            f"[{'green' if works else 'red'}]{'ok ' if works else 'bad'}[/] {escape(printable(text))}", soft_wrap=True
+        )
     if not all(works for works, _ in findings):
         raise typer.Exit(1)
 
@@ -61,8 +64,8 @@ async def _examine(kernel: Kernel) -> list[tuple[bool, str]]:
     findings += await _tools(kernel)
     findings += await _models(kernel)
     # Where storage does not answer there is no telling of users, and its own line says so.
-    if cause is None and not await kernel.identity.users.list():
-        findings.append((False, "users: there are none. Run: agentic users add NAME --role admin"))
+    if cause is None:
+        findings += await _users(kernel)
     return findings
 
 
@@ -72,6 +75,24 @@ def _requirements(kernel: Kernel) -> list[tuple[bool, str]]:
 
     used = [plugin.distribution for plugin in kernel.catalog.plugins if plugin.state != "disabled"]
     return [(False, complaint) for complaint in complaints(["agentic-server", *used])]
+
+
+async def _users(kernel: Kernel) -> list[tuple[bool, str]]:
+    """That there are users, and what is damaged of what they own."""
+    from agentic.documents.damage import damaged
+    from agentic.documents.record import PREFIX
+    from agentic.ports.space import Principal
+    from agentic.runtime.spaces import of_user
+
+    users = {user.id: user.name for user in await kernel.identity.users.list()}
+    findings = [] if users else [(False, "users: there are none. Run: agentic users add NAME --role admin")]
+    for user_id, name in (users | {LOCAL: ""}).items():
+        async for key, fault in damaged(of_user(kernel.documents.everything, Principal(user_id, name)).storage):
+            document_id = key.removeprefix(PREFIX)
+            whose = f" --user {name}" if name else ""
+            delete = f" Or delete it: agentic documents delete {document_id}{whose}" if document_id != key else ""
+            findings.append((False, f"{fault}{delete}"))
+    return findings
 
 
 async def _orphans(kernel: Kernel, *, remove: bool) -> list[tuple[bool, str]]:

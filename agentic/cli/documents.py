@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentic.cli.output import day, print_json
+from agentic.cli.output import AsJson, day, print_json
 from agentic.cli.steps import printable
 from agentic.cli.with_kernel import on_kernel, principal_of
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 documents = typer.Typer(help="Documents that answers may be found in.", no_args_is_help=True)
 
 User = Annotated[str | None, typer.Option("--user", help="Whose; otherwise the only admin's, or a local user's.")]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON; times in seconds since 1970.")]
 
 
 @documents.command("add")
@@ -46,7 +44,7 @@ async def show(kernel: Kernel, user: User = None, as_json: AsJson = False) -> No
     if as_json:
         from agentic.server.routes_files import shown_document
 
-        typer.echo(json.dumps([shown_document(one) for one in found], indent=2))
+        print_json([shown_document(one) for one in found])
         return
     if not found:
         typer.echo("No documents yet. Add some: agentic documents add PATH", err=True)
@@ -65,12 +63,11 @@ async def delete(
 ) -> None:
     """Delete documents with every trace of them, and say what was removed."""
     principal = await principal_of(kernel, user)
-    shelf = kernel.documents.shelf(principal)
-    known = [record.document for record in await shelf.records()]
-    for document in [_named(known, name) for name in names]:
-        removed = await kernel.documents.delete(principal, document.id)
+    known = [record.document for record in await kernel.documents.shelf(principal).records()]
+    for document_id in [_named(known, name) for name in names]:
+        removed = await kernel.documents.delete(principal, document_id)
         counts = f"{removed.bytes} bytes, {removed.pages} pages, {removed.chunks} chunks"
-        typer.echo(printable(f"Deleted {document.name} ({document.id}): {counts}."), err=True)
+        typer.echo(printable(f"Deleted {removed.name} ({document_id}): {counts}."), err=True)
 
 
 @documents.command("search")
@@ -113,14 +110,17 @@ async def reindex(
         raise typer.Exit(1)
 
 
-def _named(known: list[Document], name: str) -> Document:
-    """The one document with this id or name. Raises NotFound, BadRequest."""
+def _named(known: list[Document], name: str) -> str:
+    """The id of the one document with this name; an id is taken as it is. Raises NotFound, BadRequest."""
+    from agentic.documents.record import ID
     from agentic.errors import BadRequest, NotFound
 
-    found = [one for one in known if name == one.id] or [one for one in known if name == one.name]
+    found = [one.id for one in known if name == one.name]
+    if not found and ID.fullmatch(name):
+        # One whose record is damaged is not known, and can be deleted all the same.
+        return name
     if not found:
         raise NotFound(f"There is no document '{name}'. Run: agentic documents list")
     if len(found) > 1:
-        ids = ", ".join(one.id for one in found)
-        raise BadRequest(f"There are {len(found)} documents named '{name}'; say which by its id: {ids}")
+        raise BadRequest(f"There are {len(found)} documents named '{name}'; say which by its id: {', '.join(found)}")
     return found[0]

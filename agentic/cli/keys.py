@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentic.cli.output import day
+from agentic.cli.output import AsJson, day, print_json
 from agentic.cli.with_kernel import on_kernel
-from agentic.errors import NotFound
 
 if TYPE_CHECKING:
-    from agentic.identity.users import User
     from agentic.kernel import Kernel
 
 keys = typer.Typer(help="API keys: for programs, in the place of a login.", no_args_is_help=True)
@@ -36,7 +33,7 @@ async def create(
     """Make a key and print it, alone, on standard output. It is shown this once."""
     from agentic.identity.scopes import checked
 
-    owner = await _owner(kernel, user)
+    owner = await kernel.identity.user(user)
     scopes = checked(scope or (), owner.role)
     key = await kernel.identity.keys.create(owner.id, name, scopes=scopes, expires_in_days=days)
     typer.echo(f"Keep this key of {user} now, it cannot be shown again:", err=True)
@@ -48,13 +45,13 @@ async def create(
 async def show(
     kernel: Kernel,
     user: Annotated[str | None, typer.Argument(metavar="[USER]", help="Only this user's keys.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON; times in seconds since 1970.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the keys of a user, or of all."""
-    owners = [await _owner(kernel, user)] if user else await kernel.identity.users.list()
+    owners = [await kernel.identity.user(user)] if user else await kernel.identity.users.list()
     found = [(owner, key) for owner in owners for key in await kernel.identity.keys.list(owner.id)]
     if as_json:
-        typer.echo(json.dumps([{"user": owner.name, **asdict(key)} for owner, key in found], indent=2))
+        print_json([{"user": owner.name, **asdict(key)} for owner, key in found])
         return
     if not found:
         typer.echo("No keys yet. Make one: agentic keys create USER --name LABEL", err=True)
@@ -76,13 +73,6 @@ async def revoke(
     key: Annotated[str, typer.Argument(help="The key's id, as listed, or its beginning.")],
 ) -> None:
     """End a key at once."""
-    owner = await _owner(kernel, user)
+    owner = await kernel.identity.user(user)
     revoked = await kernel.identity.keys.revoke(owner.id, key)
     typer.echo(f"Revoked {revoked.id} ({revoked.label}).", err=True)
-
-
-async def _owner(kernel: Kernel, name: str) -> User:
-    owner = await kernel.identity.users.find(name)
-    if owner is None:
-        raise NotFound(f"there is no user '{name}'; agentic users list shows all", param="user")
-    return owner

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from typing import Annotated
 
 import typer
 
@@ -13,6 +14,7 @@ from agentic.cli.conversations import conversations
 from agentic.cli.doctor import doctor
 from agentic.cli.documents import documents
 from agentic.cli.keys import keys
+from agentic.cli.output import written_out
 from agentic.cli.plugins import plugins
 from agentic.cli.serve import serve
 from agentic.cli.storage import storage
@@ -25,8 +27,26 @@ app = typer.Typer(
 )
 
 
+def main() -> None:
+    """Run the command that was typed."""
+    with written_out():
+        app(prog_name="agentic")
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"agentic {version('agentic-server')}")
+        raise typer.Exit
+
+
 @app.callback()
-def prepare() -> None:
+def prepare(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
     """Let what is printed hold any sign: the terminal, or the file it goes to, may know few of them."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

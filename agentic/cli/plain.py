@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import typer
 
-from agentic.cli.steps import encodable, printable, step
+from agentic.cli.output import for_output
+from agentic.cli.steps import printable, step
 from agentic.events import Event, Notice, RunFailed, RunFinished, TextDelta, ThinkingDelta
 
 if TYPE_CHECKING:
@@ -23,15 +23,13 @@ async def print_answer(live: LiveRun, *, steps: bool) -> bool:
 
     from agentic.cli.approval import ask_person
 
-    # A program gets the text as it is; a terminal would obey what is in it.
-    clean = printable if sys.stdout.isatty() else encodable
     console = Console(stderr=True, highlight=False, style="dim")
     ended_with: Event | None = None
     async for batch in live.batches():
         for _, _, event in batch:
             ended_with = event
             if isinstance(event, TextDelta):
-                typer.echo(clean(event.text), nl=False)
+                typer.echo(for_output(event.text), nl=False)
             elif isinstance(event, ThinkingDelta):
                 if steps:
                     console.print(printable(event.text), end="", markup=False, soft_wrap=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import json
 import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agentic.cli.output import print_json
 from agentic.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def list_plugins(
 
     installed = _installed()
     if as_json:
-        typer.echo(json.dumps([_listed(plugin) for plugin in installed], indent=2))
+        print_json([_listed(plugin) for plugin in installed])
         return
     console = Console()
     if not installed:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agentic.cli.output import end_with
 from agentic.errors import AgenticError, BadRequest, ConfigurationError
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ def serve(
         with _collecting_later():
             _start(host, port, only)
     except AgenticError as error:
-        typer.echo(f"error: {error.message}", err=True)
-        raise typer.Exit(1) from None
+        end_with(error.message)
 
 
 def _open_standard_streams() -> None:

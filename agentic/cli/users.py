@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agentic.cli.output import day
+from agentic.cli.output import AsJson, day, print_json
 from agentic.cli.with_kernel import on_kernel, with_kernel
 from agentic.errors import BadRequest
 from agentic.ports.space import Role
@@ -35,15 +34,12 @@ def add(name: Name, role: Annotated[Role, typer.Option(help="What the user may d
 
 @users.command("list")
 @on_kernel
-async def show(
-    kernel: Kernel,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON; times in seconds since 1970.")] = False,
-) -> None:
+async def show(kernel: Kernel, as_json: AsJson = False) -> None:
     """List all users."""
     found = await kernel.identity.users.list()
     if as_json:
         fields = ("id", "name", "role", "disabled", "created_at")
-        typer.echo(json.dumps([{field: asdict(user)[field] for field in fields} for user in found], indent=2))
+        print_json([{field: getattr(user, field) for field in fields} for user in found])
         return
     if not found:
         typer.echo("No users yet. Add one: agentic users add NAME --role admin", err=True)

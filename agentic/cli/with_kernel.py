@@ -8,8 +8,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-import typer
-
+from agentic.cli.output import end_with
 from agentic.errors import AgenticError, NotFound
 
 if TYPE_CHECKING:
@@ -64,8 +63,7 @@ def with_kernel(work: Callable[[Kernel], Awaitable[T]], *, half_a_copy: bool = F
         finally:
             stop_logging()
     except AgenticError as error:
-        typer.echo(f"error: {error.message}", err=True)
-        raise typer.Exit(1) from None
+        end_with(error.message)
 
 
 async def principal_of(kernel: Kernel, name: str | None) -> Principal:

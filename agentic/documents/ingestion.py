@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 from agentic.documents.intake import Away, Broken, Failed, Intake
-from agentic.documents.jobs import Job, Jobs
+from agentic.documents.jobs import LONGEST_WAIT_S, Job, Jobs
 from agentic.documents.queue import Queue, in_turn
 from agentic.documents.record import Record, find, record_key, save
 from agentic.documents.removal import Removal
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 MOST_TRIES = 3
 """How often the work on a document is begun that ends in the middle: it may be what brings the server down."""
 MOST_WAITS = 10
-FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 300.0
+FIRST_WAIT_S = 5.0
 BROKE_DOWN = f"The server ended {MOST_TRIES} times while it was taken in, and does not try again."
 
 

@@ -19,6 +19,8 @@ from agentic.ports.storage import StorageBackend, Stored
 from agentic.runtime.presence import Presence
 
 JOBS = "ingestion/"
+LONGEST_WAIT_S = 300.0
+"""No entry waits longer for another try."""
 
 
 def job_key(user_id: str, document_id: str) -> str:
@@ -107,12 +109,17 @@ class Jobs:
             job = _from_stored(stored)
             if job.server not in elsewhere:
                 elsewhere[job.server] = await self.is_elsewhere(job)
-            if job.not_before <= time.time() and not elsewhere[job.server]:
+            if _is_due(job) and not elsewhere[job.server]:
                 yield job
 
     async def is_elsewhere(self, job: Job) -> bool:
         """Whether another process, one that lives, has taken it."""
         return job.server != self._presence.id and await self._presence.is_alive(job.server)
+
+
+def _is_due(job: Job) -> bool:
+    """Whether it has waited long enough; one that would wait longer than any does is due: the clock was set back."""
+    return not 0 < job.not_before - time.time() <= LONGEST_WAIT_S
 
 
 def _from_stored(stored: Stored) -> Job:

@@ -99,7 +99,10 @@ class Library:
 
         Raises StorageError where something is left; it is removed later then, and the document gone all the same.
         """
-        record = await self.shelf(principal).record(document_id)
+        try:
+            record = await self.shelf(principal).record(document_id)
+        except StorageError:
+            record = await self.shelf(principal).remains(document_id)
         key = job_key(principal.id, document_id)
         with self.ingestion.holding(key):
             await self._job(principal, record.document)

@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from agentic.documents.record import Record, file_key, pages_key
-from agentic.errors import ToolError, UnsupportedType
+from agentic.documents.worker import no_room
+from agentic.errors import StorageError, ToolError, ToolRetry, UnsupportedType
 from agentic.ports.blobs import BlobStore
 from agentic.ports.documents import DocumentReader
 from agentic.runtime.presence import Presence
-from agentic.workers import Words, WorkerPool
+from agentic.workers import NoWorker, Words, WorkerPool
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,8 @@ class Readers:
     async def read(self, record: Record, blobs: BlobStore) -> int:
         """Read a document and keep its pages; how many they are.
 
-        Raises ToolError with what is wrong, for the user; StorageError.
+        Raises ToolError with what is wrong, for the user; StorageError, also where the server has no room or no process
+        to read it.
         """
         async with self._room:
             folder = self._folder / record.document.id
@@ -75,9 +77,7 @@ class Readers:
                 await asyncio.to_thread(_renew, folder)
                 return await self._read(record, blobs, folder)
             except OSError as error:
-                raise ToolError(
-                    f"There is no room to read it: {error.strerror}. Make room and upload it again."
-                ) from error
+                raise StorageError(no_room(error)) from error
             finally:
                 await asyncio.shield(asyncio.to_thread(_discard, folder))
 
@@ -102,7 +102,11 @@ class Readers:
             raise ToolError(error.message) from error
         kind = type(reader)
         asked = {"module": kind.__module__, "class": kind.__qualname__, "path": str(path), "out": str(out)}
-        pages = int(await self._pool.ask({**asked, "most": self._most}))
+        try:
+            pages = int(await self._pool.ask({**asked, "most": self._most}))
+        except (NoWorker, ToolRetry) as error:
+            # It is not the document that is at fault.
+            raise StorageError(error.message) from error
         await blobs.put(pages_key(document.id), file_pieces(out))
         return pages
 

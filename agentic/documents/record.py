@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agentic.errors import NotFound
+from agentic.errors import NotFound, StorageError
 from agentic.messages import Json
 from agentic.ports.documents import Document
 from agentic.ports.storage import StorageBackend, Stored
@@ -85,10 +85,14 @@ async def save(storage: StorageBackend, record: Record) -> Record:
 
 
 def from_stored(stored: Stored) -> Record:
-    """The record in a stored document."""
-    value = dict(stored.value)
-    own = {name: value.pop(name) for name in ("pages", "pieces", "indexed_at")}
-    document = Document(id=stored.key.removeprefix(PREFIX), **value)
+    """The record in a stored document. Raises StorageError for what is none: people may edit some storages."""
+    document_id = stored.key.removeprefix(PREFIX)
+    try:
+        value = dict(stored.value)
+        own = {name: value.pop(name) for name in ("pages", "pieces", "indexed_at")}
+        document = Document(id=document_id, **value)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StorageError(f"The record of the document {document_id} is damaged.") from error
     return Record(document=document, version=stored.version, **own)
 
 

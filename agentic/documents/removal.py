@@ -19,12 +19,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What was removed: ``bytes`` of the file, ``pages`` of its text, and by indexer in how many pieces it was.
+    """What was removed: a file's ``name`` and ``bytes``, ``pages`` of its text, and how many pieces an indexer had.
 
     ``notes`` tell by kind of store (vectors, texts, storage) what stays of it in the store's files, where anything
     does.
     """
 
+    name: str
     bytes: int
     pages: int
     indexers: Mapping[str, int] = field(default_factory=dict)
@@ -83,7 +84,7 @@ class Removal:
                 "The document is deleted, but not all of its index is removed yet; the server goes on trying. "
                 + " ".join(faults)
             )
-        return Receipt(bytes=size, pages=0, indexers=forgotten)
+        return Receipt(name=name, bytes=size, pages=0, indexers=forgotten)
 
     async def _forget(self, principal: Principal, document_id: str, one: InstalledIndexer, faults: list[str]) -> int:
         space = of_plugin(self._everything, principal, one.plugin)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from agentic.documents.intake import InstalledIndexer
-from agentic.errors import Conflict, NotFound, ToolError
+from agentic.errors import Conflict, NotFound, StorageError, ToolError
 from agentic.ports.documents import Passage
 from agentic.ports.space import Principal
 from agentic.runtime.spaces import Scope, of_plugin, of_user
@@ -43,6 +43,10 @@ async def search(
             try:
                 there[passage.document_id] = bool(await shelf.get(passage.document_id))
             except NotFound:
+                there[passage.document_id] = False
+            except StorageError:
+                # A damaged record hides no other's passages; a storage that is away raises here as well.
+                await shelf.list(limit=1)
                 there[passage.document_id] = False
         if there[passage.document_id]:
             passages.append(passage)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 from pathlib import Path
 from typing import IO
 
 from agentic.documents.pages import line_of
-from agentic.errors import ToolError
+from agentic.errors import ToolError, ToolRetry
 from agentic.messages import Json
 from agentic.ports.documents import DocumentReader
 from agentic.workers import serve
 
 _SLACK = 8
 """A page of text takes up to six bytes a character in JSON."""
+_NO_ROOM = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
 def read(request: Json, _payload: bytes) -> str:
     """Write the pages of the file ``path`` to ``out``, and tell how many they were.
 
-    ``most`` bounds their characters in all. Raises ToolError with what is wrong, for the user.
+    ``most`` bounds their characters in all. Raises ToolError with what is wrong, for the user; ToolRetry where the disk
+    is full, which is no fault of the document's.
     """
     most: int = request["most"]
     _limit_files(most * _SLACK)
@@ -31,9 +34,16 @@ def read(request: Json, _payload: bytes) -> str:
     except (ToolError, MemoryError, RecursionError):
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise ToolRetry(no_room(error)) from error
         # Libraries raise every kind for a damaged file; the user reads why, and the server goes on.
         kind = type(error).__name__
         raise ToolError(f"It cannot be read ({kind}): it is damaged, or is not what it seems to be.") from error
+
+
+def no_room(error: OSError) -> str:
+    """What a user is told whose document cannot be read since the server's disk is full, or fails."""
+    return f"The server's disk does not take what reading it needs: {error.strerror}. Let that be mended."
 
 
 def _write(reader: DocumentReader, path: Path, out: IO[bytes], most: int) -> int:

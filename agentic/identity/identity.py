@@ -7,14 +7,14 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from agentic.errors import Conflict, Forbidden, NotFound, Unauthorized
+from agentic.errors import Conflict, Forbidden, Unauthorized
 from agentic.identity.keys import PREFIX, ApiKeys
 from agentic.identity.limits import Meter
 from agentic.identity.outsiders import Outsiders
 from agentic.identity.passes import Passes
 from agentic.identity.throttle import Throttle
 from agentic.identity.tokens import Tokens
-from agentic.identity.users import User, Users
+from agentic.identity.users import User, Users, unknown
 from agentic.ports.login import LoginProvider
 from agentic.ports.space import Principal
 from agentic.ports.storage import StorageBackend
@@ -143,7 +143,7 @@ class Identity:
         """The user of this name. Raises NotFound."""
         user = await self.users.find(name)
         if user is None:
-            raise NotFound(f"there is no user '{name[:64]}'", param="username")
+            raise unknown(name)
         return user
 
     async def _admins(self) -> list[User]:

@@ -108,7 +108,7 @@ class Users:
     async def set_password(self, name: str, password: str) -> User:
         """Give a new password; earlier tokens end. Raises NotFound or BadRequest (too short, too long)."""
         if await self.find(name) is None:
-            raise _unknown(name)
+            raise unknown(name)
         user = await self._change(name, password_hash=await self._passwords.hash(password))
         logger.info("[Identity] Password changed: id=%s", user.id)
         return user
@@ -168,7 +168,7 @@ class Users:
         for _ in range(_TRIES):
             stored = await self._load(name)
             if stored is None:
-                raise _unknown(name)
+                raise unknown(name)
             value = stored.value | changes | {"token_version": stored.value["token_version"] + ends_tokens}
             try:
                 await self._storage.save(stored.key, value, if_version=stored.version)
@@ -204,5 +204,6 @@ def _taken(name: str) -> Conflict:
     return Conflict(f"there is a user '{name}' already", param="username")
 
 
-def _unknown(name: str) -> NotFound:
-    return NotFound(f"there is no user '{name}'; agentic users list shows all", param="username")
+def unknown(name: str) -> NotFound:
+    """The answer for a name that is no user's."""
+    return NotFound(f"there is no user '{name[:64]}'; agentic users list shows all", param="username")

@@ -110,39 +110,41 @@ class ModelHandle(Model):
         tools: Sequence[ToolSpec] = (),
         schema: type[BaseModel] | Json | None = None,
         say: bool = False,
+        hold: bool = False,
     ) -> Reply:
         """See :class:`agentic.ports.model.Model`. Thinking goes to the user in any case.
 
-        What is said keeps to the client's ``response_format``, see :meth:`_formed`. Where tools are at hand as well,
+        The answer keeps to the client's ``response_format``, see :meth:`_formed`. Where tools are at hand as well,
         and calls are written in the answer itself, a turn decides on them first, since a constrained answer could not
         hold them.
         """
         wanted = schema.model_json_schema() if isinstance(schema, type) else schema
-        if say and wanted is None and self._wishes.answer_schema is not None:
+        if (say or hold) and wanted is None and self._wishes.answer_schema is not None:
             if tools and self._mode(self._ask(messages, tools, None)) in ("native", "text"):
                 reply = await self._gather(messages, tools, None, say=False)
                 if reply.calls:
                     return reply
                 tools = ()
-            return await self._formed(messages, tools, self._wishes.answer_schema)
+            return await self._formed(messages, tools, self._wishes.answer_schema, say=say)
         reply = await self._gather(messages, tools, wanted, say=say)
         if schema is None or reply.calls:
             return reply
         return replace(reply, parsed=_parsed(reply, schema))
 
-    async def _formed(self, messages: Sequence[Message], tools: Sequence[ToolSpec], form: Json) -> Reply:
-        """Say what the model writes under the client's schema.
+    async def _formed(self, messages: Sequence[Message], tools: Sequence[ToolSpec], form: Json, *, say: bool) -> Reply:
+        """What the model writes under the client's schema; ``say``: it is said as well.
 
         Not every server holds its model to one, and to all of it. Where nobody reads along, an answer that does not fit
         is written once more by a model that is told why.
         """
-        reply = await self._gather(messages, tools, form, say=not self._mends)
-        if not self._mends or reply.calls:
+        is_read = say and not self._mends
+        reply = await self._gather(messages, tools, form, say=is_read)
+        if is_read or reply.calls:
             return reply
         fault = await asyncio.to_thread(fault_in, reply.text, form) if reply.finish == "stop" else ""
         if fault:
             reply = await self._mended(messages, reply, fault, form)
-        if reply.text:
+        if say and reply.text:
             self._log.emit(TextDelta(reply.text))
         return reply
 

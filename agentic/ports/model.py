@@ -164,11 +164,13 @@ class Model(Protocol):
         tools: Sequence[ToolSpec] = (),
         schema: type[BaseModel] | Json | None = None,
         say: bool = False,
+        hold: bool = False,
     ) -> Reply:
         """A whole answer. ``say``: its text goes to the user. ``schema``: ``parsed`` holds the value.
 
-        What is said goes there as it comes; where nobody reads along and the client wants a form, once it was looked
-        at. A schema given as a pydantic model yields an instance of it, one given as JSON Schema a JSON value. Raises
-        ModelError if the model's answer does not fit the schema.
+        ``hold``: it is the user's answer too, which the agent looks at before it is said. Both keep to the form that
+        the client wants. What is said goes there as it comes; where nobody reads along and the client wants a form,
+        once it was looked at. A schema given as a pydantic model yields an instance of it, one given as JSON Schema a
+        JSON value. Raises ModelError if the model's answer does not fit the schema.
         """
         ...

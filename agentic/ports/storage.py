@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -72,6 +72,19 @@ class StorageBackend(Protocol):
     async def read(self, key: str, *, after: int = 0, limit: int = 1000, wait_s: float = 0) -> Sequence[Any]:
         """Items of the log from position ``after`` on; none there: wait up to ``wait_s`` seconds for some."""
         ...
+
+    async def in_order(self, *writes: Coroutine[Any, Any, object]) -> None:
+        """Make these writes, calls of ``save`` and ``append``, so that a crash leaves none without those before it.
+
+        Raises what the first of them raises that fails; whether those after it are made is open. One is made after the
+        other here. A storage that writes in the order in which it is asked may begin them all at once.
+        """
+        try:
+            for write in writes:
+                await write
+        finally:
+            for write in writes:
+                write.close()
 
     async def keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> Sequence[str]:
         """Keys under ``prefix`` that hold a document, a log or both, in key order; arguments as in ``list``.

@@ -17,6 +17,7 @@ from typing import Literal
 from agentic.errors import Conflict, ToolError
 from agentic.events import ApprovalGiven, ApprovalNeeded, Notice
 from agentic.messages import Message, ToolCall
+from agentic.models.plain import is_untrusted
 from agentic.ports.tool import Traits
 from agentic.runtime.budget import Clock
 from agentic.runtime.channel import Channel
@@ -155,8 +156,7 @@ class Gate:
 
 def source_in(messages: Sequence[Message], untrusted: frozenset[str]) -> str:
     """CONVERSATION if a result of an untrusted tool is among the messages that a run begins with, else nothing."""
-    is_there = any(message.role == "tool" and message.name in untrusted for message in messages)
-    return CONVERSATION if is_there else ""
+    return CONVERSATION if any(is_untrusted(message, untrusted) for message in messages) else ""
 
 
 def _reason(tool: str, source: str, *, always: bool) -> str:

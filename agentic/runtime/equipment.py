@@ -130,7 +130,7 @@ class Equipment:
             window=window,
             wishes=wishes,
             rank=self._rank,
-            untrusted=self._untrusted,
+            untrusted=self._untrusted.union(live.replay.untrusted),
             new_call_id=live.new_call_id,
             # What a model says that is asked by its own name is handed on as it is.
             mends=live.request.whole and not live.is_plain,
@@ -138,7 +138,7 @@ class Equipment:
 
     def _gate(self, live: LiveRun, turn: Turn) -> Gate:
         """Who lets the run's calls through; what it read before a restart counts on."""
-        source = source_in(turn.messages, self._untrusted) or live.replay.source
+        source = source_in(turn.messages, self._untrusted) or next(iter(live.replay.untrusted), "")
         return Gate(self._policy, live.approvals, live.channel, can_ask=live.request.approvals, source=source)
 
     def _contexts(self, live: LiveRun, owned: Scope) -> Callable[[str, str], Context]:

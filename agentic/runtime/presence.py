@@ -2,7 +2,8 @@
 
 A process is taken for gone when its last sign is older than the lease. The clocks of servers that share a storage must
 agree to within a fraction of the lease; a server that was taken for gone by mistake loses the runs that went on
-elsewhere, and says so to their clients.
+elsewhere, and says so to their clients. A sign that lies further ahead than the lease was given before the clock was
+set back: its process is gone when it gives no other within a lease.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Presence:
         self._storage = storage
         self._beating: asyncio.Task[None] | None = None
         self._is_seen = False
+        self._ahead: dict[str, tuple[float, float]] = {}
 
     def new_run_id(self) -> str:
         """An id that no run has, and that tells in which process the run began."""
@@ -65,6 +67,7 @@ class Presence:
 
     async def forget(self, server: str) -> None:
         """Remove what a process that is gone has left here."""
+        self._ahead.pop(SERVERS + server, None)
         await self._storage.delete(SERVERS + server)
 
     async def aclose(self) -> None:
@@ -80,8 +83,17 @@ class Presence:
             logger.warning("[Presence] Not signed off: %s", error.message)
 
     def _is_over(self, stored: Stored) -> bool:
-        is_own = stored.key == SERVERS + self.id
-        return not is_own and time.time() - stored.updated > self.lease_s
+        if stored.key == SERVERS + self.id:
+            return False
+        age_s = time.time() - stored.updated
+        if age_s >= -self.lease_s:
+            return age_s > self.lease_s
+        # The clock was set back since: this sign has no age, but a process that lives soon gives another.
+        updated, since = self._ahead.get(stored.key, (None, 0.0))
+        if updated != stored.updated:
+            self._ahead[stored.key] = (stored.updated, time.monotonic())
+            return False
+        return time.monotonic() - since > self.lease_s
 
     async def _beat(self) -> None:
         while True:

@@ -99,5 +99,5 @@ def _own_calls(entries: Sequence[Entry]) -> tuple[list[ToolCall], list[Message]]
     results: list[Message] = []
     for call in Replay(entries).finished():
         calls.append(ToolCall(call.id, call.tool, call.arguments))
-        results.append(Message("tool", call.result, tool_call_id=call.id, name=call.tool))
+        results.append(Message("tool", call.result, tool_call_id=call.id, name=call.tool, untrusted=call.untrusted))
     return calls, results

@@ -80,9 +80,9 @@ class Replay:
         return None
 
     @property
-    def source(self) -> str:
-        """The first untrusted tool that has come to an end, which has brought in the words of strangers."""
-        return next((call.tool for call in self.finished() if call.untrusted), "")
+    def untrusted(self) -> list[str]:
+        """The untrusted tools, one for each call that has come to an end and brought in the words of strangers."""
+        return [call.tool for call in self.finished() if call.untrusted]
 
     def finished(self) -> list[Logged]:
         """The calls that have an end, in their order."""

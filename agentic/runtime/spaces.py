@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,6 +60,10 @@ class ScopedStorage(StorageBackend):
     async def read(self, key: str, *, after: int = 0, limit: int = 1000, wait_s: float = 0) -> Sequence[Any]:
         """See :class:`StorageBackend`."""
         return await self._storage.read(self._prefix + key, after=after, limit=limit, wait_s=wait_s)
+
+    async def in_order(self, *writes: Coroutine[Any, Any, object]) -> None:
+        """See :meth:`StorageBackend.in_order`."""
+        await self._storage.in_order(*writes)
 
     async def keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> Sequence[str]:
         """See :class:`StorageBackend`."""

@@ -124,12 +124,10 @@ async def get_content(request: Request, file_id: str) -> Response:
 @router.delete("/documents/{file_id}")
 async def delete_document(request: Request, file_id: str) -> Response:
     """Delete a document in whatever state it is, with its index, and say what was removed."""
-    library, principal = _library(request), request.state.principal
-    document = await library.shelf(principal).get(file_id)
-    receipt = await library.delete(principal, file_id)
+    receipt = await _library(request).delete(request.state.principal, file_id)
     removed = {"bytes": receipt.bytes, "pages": receipt.pages, "chunks": receipt.chunks, "indexers": receipt.indexers}
     removed |= {"notes": receipt.notes} if receipt.notes else {}
-    return _answer({"file_id": file_id, "doc_id": file_id, "filename": document.name, "removed": removed})
+    return _answer({"file_id": file_id, "doc_id": file_id, "filename": receipt.name, "removed": removed})
 
 
 @router.post("/search")

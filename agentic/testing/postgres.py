@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from agentic.testing.server import free_port
 
 PASSWORD = "s3cret-pa55word"
 _START_S = 60.0
@@ -115,7 +116,7 @@ def running_postgres(place: Path | None = None, *, flush: bool = False) -> Itera
         password = folder / "password"
         password.write_text(PASSWORD, "utf-8")
         password.chmod(0o644)
-        server = Postgres(programs, folder, _free_port(), flush)
+        server = Postgres(programs, folder, free_port(), flush)
         making = [
             str(programs / "initdb"),
             "-D",
@@ -144,9 +145,3 @@ def _as_nobody(folder: Path, log: Any) -> dict[str, Any]:
     """PostgreSQL refuses to run as root."""
     common = {"cwd": folder, "stdout": log, "stderr": subprocess.STDOUT}
     return {"user": "nobody", "group": "nogroup", "extra_groups": [], **common} if os.geteuid() == 0 else common
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

@@ -28,6 +28,7 @@ class Asked:
     tools: tuple[ToolSpec, ...]
     schema: Schema | None
     said: bool
+    held: bool = False
 
 
 Answered = str | Reply | Exception | Sequence[ModelDelta]
@@ -67,9 +68,10 @@ class ScriptedModel(Model):
         tools: Sequence[ToolSpec] = (),
         schema: Schema | None = None,
         say: bool = False,
+        hold: bool = False,
     ) -> Reply:
         """The next reply as a whole, with ``parsed`` filled where a schema was asked for."""
-        deltas = await self._next(Asked(tuple(messages), tuple(tools), schema, say))
+        deltas = await self._next(Asked(tuple(messages), tuple(tools), schema, say, hold))
         for delta in deltas:
             await asyncio.sleep(0)
             if say and delta.text:

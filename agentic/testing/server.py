@@ -119,7 +119,7 @@ def running_server(
     with tempfile.TemporaryDirectory(prefix="agentic-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary) if data_dir is None else data_dir.parent
         kept = data_dir or folder / "data"
-        port = _free_port()
+        port = free_port()
         whole = own_environment({"SERVER_PORT": str(port), **(env or {})}, data_dir=kept, path=path)
         server = _start(whole, kept, Path(temporary) / "stderr.log", arguments)
         try:
@@ -167,7 +167,8 @@ def _command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "agentic", *arguments]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine at which nothing listens just now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

@@ -123,6 +123,15 @@ class StorageConformance(SharedStorageConformance, CopiedStorageConformance, Kil
             assert stored is not None
             assert stored.value == results.index(version + 1)
 
+    async def test_writes_in_order_are_all_made_and_the_first_that_fails_is_told(self, backend: StorageBackend) -> None:
+        await backend.in_order(backend.save("doc", 1), backend.append("doc", [1]), backend.save("doc", 2, if_version=1))
+        assert await backend.read("doc") == [1]
+        with pytest.raises(Conflict):
+            await backend.in_order(backend.append("doc", [2], if_length=0), backend.append("other", [3]))
+        assert await backend.read("doc") == [1]
+        stored = await backend.load("doc")
+        assert stored is not None and stored.value == 2
+
     async def test_values_come_back_equal(self, backend: StorageBackend) -> None:
         for number, value in enumerate(VALUES):
             await backend.save(f"value/{number}", value)

@@ -14,6 +14,7 @@ from agentic.testing.killed_writers import KilledWriter
 Reopen = Callable[[], StorageBackend] | None
 Writer = str | None
 ROUNDS = 5
+_FIRST_ONES = [[n < made for n in range(3)] for made in range(4)]
 WORKERS = 8
 PAGE = 1000
 _WRITER = f"""
@@ -30,6 +31,27 @@ async def work(storage, key, text):
 async def write(name):
     storage = make()
     await asyncio.gather(*(work(storage, f"{{name}}/{{n}}", "x" * 2000) for n in range({WORKERS})))
+
+def write_for_ever():
+    asyncio.run(write(asked.strip()))
+"""
+
+_ORDERED = f"""
+import asyncio, os
+
+async def work(storage, name):
+    count = 0
+    while True:
+        count += 1
+        key = f"{{name}}/{{count}}"
+        await storage.in_order(
+            storage.save(key, count), storage.append(key, ["x" * 2000]), storage.append(f"after/{{key}}", [count])
+        )
+        os.write(1, f"{{name}} {{count}}\\n".encode())
+
+async def write(name):
+    storage = make()
+    await asyncio.gather(*(work(storage, f"{{name}}-{{n}}") for n in range({WORKERS})))
 
 def write_for_ever():
     asyncio.run(write(asked.strip()))
@@ -62,6 +84,20 @@ class KilledStorageConformance:
             assert len(await other.list("", limit=PAGE)) == ROUNDS * WORKERS
         finally:
             await other.aclose()
+
+    async def test_killed_among_writes_in_order_it_has_none_without_those_before(
+        self, backend: StorageBackend, maker: Writer
+    ) -> None:
+        if maker is None:
+            pytest.skip("the fixture `maker` is not given")
+        async with KilledWriter(maker + _ORDERED) as writer:
+            for number in range(ROUNDS):
+                for name, count in (await _killed(writer, f"round{number}", 10 + 7 * number)).items():
+                    for one in (count, count + 1):
+                        key = f"{name}/{one}"
+                        made = [await backend.load(key), await backend.read(key), await backend.read(f"after/{key}")]
+                        assert [bool(each) for each in made] in _FIRST_ONES
+                        assert made[2] or one > count, "what was told is all there"
 
     async def test_several_processes_write_at_once(self, backend: StorageBackend, maker: Writer) -> None:
         if maker is None:

@@ -14,8 +14,8 @@ In ``agentic_math/worker.py``, what each of them does::
         serve(compute)
 """
 
-from agentic.workers.pool import Words, WorkerPool
+from agentic.workers.pool import NoWorker, Words, WorkerPool
 from agentic.workers.threads import Threads, to_the_end
 from agentic.workers.work import serve
 
-__all__ = ["Threads", "Words", "WorkerPool", "serve", "to_the_end"]
+__all__ = ["NoWorker", "Threads", "Words", "WorkerPool", "serve", "to_the_end"]

@@ -29,6 +29,10 @@ class Words:
     absent: str
 
 
+class NoWorker(ToolError):
+    """No process could be started, so that nothing was tried: at another time it may go well."""
+
+
 class WorkerPool:
     """At most ``size`` workers, started when they are first needed.
 
@@ -71,7 +75,7 @@ class WorkerPool:
     async def ask(self, request: Json, payload: bytes = b"") -> str:
         """The worker's answer. Raises the ToolError or ToolRetry that its work raised.
 
-        Raises ToolError as well when time, memory or the worker itself ran out.
+        Raises ToolError as well when time, memory or the worker itself ran out; NoWorker where none could be started.
         """
         try:
             async with asyncio.timeout(self.timeout_s):
@@ -116,11 +120,14 @@ class WorkerPool:
         except asyncio.CancelledError:
             starting.add_done_callback(_end_started)
             raise
+        except OSError as error:
+            logger.error("[Workers] %s: did not start: %s", self._module, error)
+            raise NoWorker(self._words.absent) from error
         try:
             await self._answer_of(worker, worker.read, _STARTING_S)
         except (WorkerDied, TimeoutError) as error:
             logger.error("[Workers] %s: did not start: %s", self._module, error)
-            raise ToolError(self._words.absent) from error
+            raise NoWorker(self._words.absent) from error
         logger.info("[Workers] %s: started in %.1f s", self._module, time.monotonic() - started)
         return worker
 

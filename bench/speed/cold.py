@@ -12,12 +12,12 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agentic.testing.server import free_port
 from bench.speed.load import cpu_seconds
 from bench.speed.servers import (
     AGENTIC,
     UVICORN,
     first_answer,
-    free_port,
     memory_mb,
     server,
     surroundings,

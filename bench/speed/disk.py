@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from agentic.testing.server import free_port
 from bench.speed.requests import WORKS, alone_in_turns, warmed_up
-from bench.speed.servers import AGENTIC, Started, agentic, free_port, server, user_with_key
+from bench.speed.servers import AGENTIC, Started, agentic, server, user_with_key
 
 WRITES = 100
 BYTES = 40_000

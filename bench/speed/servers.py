@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentic.testing.server import free_port
 from bench.speed.load import Target, cpu_seconds
 
 ROOT = Path(__file__).parents[2]
@@ -148,10 +148,3 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
         else:
             return
     raise SystemExit("a server ended before it answered")
-
-
-def free_port() -> int:
-    """A port of this machine that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

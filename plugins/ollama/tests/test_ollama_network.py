@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from agentic import Message, ModelDelta, ModelError, ModelRequest, ModelTimeout, ModelUnavailable
 from agentic.testing.ollama import ScriptedOllama, cuts, hangs, says, sends
 from agentic.testing.scripted_exchange import Receive, Scope, Send
+from agentic.testing.server import free_port
 from agentic_ollama.connection import Connection
 from agentic_ollama.provider import OllamaProvider
 from agentic_ollama.settings import Settings
@@ -30,11 +30,6 @@ async def served(server: ScriptedOllama, **settings: Any) -> AsyncIterator[Ollam
             yield provider
         finally:
             await provider.aclose()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 async def drain(provider: OllamaProvider) -> list[ModelDelta]:

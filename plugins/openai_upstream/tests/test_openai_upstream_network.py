@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ import pytest
 
 from agentic import Message, ModelDelta, ModelError, ModelRequest, ModelTimeout, ModelUnavailable
 from agentic.testing.openai import ScriptedUpstream, cuts, errors_midstream, fails, hangs, says, streams
+from agentic.testing.server import free_port
 from agentic_openai_upstream.provider import UpstreamProvider
 from agentic_openai_upstream.settings import Upstream
 
@@ -32,11 +32,6 @@ async def served(server: ScriptedUpstream, **fields: Any) -> AsyncIterator[Upstr
             yield provider
         finally:
             await provider.aclose()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 async def asked(server: ScriptedUpstream) -> None:

@@ -41,7 +41,7 @@ async def planning(state: State, runtime: Runtime[Context]) -> Json:
     if run.model.info.tool_mode == "fit":
         written = json.dumps({"steps": by_rule(run)})
     else:
-        written = (await write(run, plan_prompt(run, state), plan_schema(run.tools.specs))).text
+        written = await write(run, plan_prompt(run, state), plan_schema(run.tools.specs))
     return {"current_agent": "planning", "written": written, "iteration_count": number, "mended": mending}
 
 
@@ -97,9 +97,9 @@ async def reasoning(state: State, runtime: Runtime[Context]) -> Json:
             run.say(text)
         settled = plain or by_facts or cut or not text.strip()
     else:
-        written = await write(run, answer_prompt(run, state), run.task.answer_schema)
+        reply = await run.model.complete(answer_prompt(run, state), hold=True)
         # What the client's own limit has cut is no better for being checked.
-        text, settled = written.text, written.cut
+        text, settled = reply.text, reply.finish == "length"
         said = settled
         run.progress(f"answer-{state['iteration_count']}", "Answer written", "done")
         if said:
@@ -142,7 +142,7 @@ async def _verdict(run: Run, state: State) -> Json:
     if not state["final_output"].strip():
         return {"passed": False, "missing": "there was no answer at all"}
     try:
-        verdict = read_object((await write(run, check_prompt(run, state), VERDICT)).text)
+        verdict = read_object(await write(run, check_prompt(run, state), VERDICT))
     except (ModelError, Unreadable) as error:
         logger.warning("[PlanExecute] Check: no verdict: %s: %s", type(error).__name__, run.id)
         return {"passed": False, "missing": "", "unread": True}

@@ -57,19 +57,35 @@ def _rows(source: TextIO) -> Iterator[str]:
     lines = (clean(line) for line in source)
     first = list(islice(lines, _JUDGED))
     told = re.fullmatch(r'"?sep=(.)"?\s*', first[0]) if first else None
+    head = first[1:] if told else first
     delimiter = told[1] if told else _delimiter(first, sure=False)
-    rows = csv.reader(chain(first[1:] if told else first, lines), delimiter=delimiter or ",")
+    rows = csv.reader(chain(head, lines), delimiter=delimiter or ",")
     if delimiter is None:
         yield from (f"{', '.join(row)}\n" for row in rows)
         return
-    columns: Sequence[str] = ()
-    for number, row in enumerate(rows):
+    width, columns, is_begun = _width(head, delimiter), list[str](), False
+    for row in rows:
         cells = [" ".join(cell.split()) for cell in row]
-        if not number and _are_names(cells):
+        if not any(cells):
+            continue
+        is_first = not is_begun and not _stands_above(cells, width)
+        if is_first and _are_names(cells):
             columns = [name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…" for name in cells]
             yield f"{' | '.join(cells)}\n"
-        elif any(cells):
+        else:
             yield f"{_named(cells, columns) if columns else ' | '.join(cells)}\n"
+        is_begun = is_begun or is_first
+
+
+def _stands_above(cells: Sequence[str], width: int) -> bool:
+    """Whether a row before all others is a title or a remark, of which many tables have some: it fills half at most."""
+    return 2 * sum(map(bool, cells)) <= width
+
+
+def _width(lines: Sequence[str], delimiter: str) -> int:
+    """How many cells most rows have; 0 without rows."""
+    widths = Counter(len(row) for row in csv.reader(lines, delimiter=delimiter) if row)
+    return widths.most_common(1)[0][0] if widths else 0
 
 
 def _named(cells: Sequence[str], columns: Sequence[str]) -> str:

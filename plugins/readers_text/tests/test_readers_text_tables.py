@@ -118,6 +118,15 @@ def test_a_table_without_names_is_rows(read: Read) -> None:
     assert text_in(read(CsvReader(), b"1,2\n3,4\n")) == "1 | 2\n3 | 4\n"
 
 
+@pytest.mark.parametrize("above", ["Price list\n", "Price list;;\n", "# of spring\n#\n", "\n;;\nPrices\n\n"])
+def test_titles_and_remarks_above_a_table_name_no_columns(read: Read, above: str) -> None:
+    text = text_in(read(CsvReader(), f"{above}part;price;unit\nBolt;1,20;kg\nNut;0,80;kg\n".encode()))
+    assert text.endswith("part | price | unit\npart: Bolt; price: 1,20; unit: kg\npart: Nut; price: 0,80; unit: kg\n")
+    assert [line for line in above.replace(";", "").splitlines() if line] == [
+        line.strip(" |") for line in text.splitlines()[:-3]
+    ]
+
+
 def test_the_line_that_excel_writes_names_the_delimiter(read: Read) -> None:
     assert text_in(read(CsvReader(), b"sep=;\nname;price\nBolt;1,20\n")) == "name | price\nname: Bolt; price: 1,20\n"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sqlite3
 import subprocess
 import tempfile
@@ -19,6 +18,7 @@ import pymysql
 import pytest
 from blockbuster import blockbuster_ctx
 
+from agentic.testing.server import free_port
 from agentic_sql.connections import Connections
 from agentic_sql.query_tool import SqlQueryTool
 from agentic_sql.settings import Settings
@@ -83,12 +83,6 @@ async def opened() -> AsyncIterator[Open]:
     yield tool
     for one in made:
         await one.aclose()
-
-
-def free_port() -> int:
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        return int(place.getsockname()[1])
 
 
 def as_nobody() -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -96,6 +96,12 @@ class SqliteStorage(StorageBackend):
             return []
         finally:
             self._waiting.remove(waiter)
+
+    async def in_order(self, *writes: Coroutine[Any, Any, object]) -> None:
+        """All are begun at once: what comes together is one transaction, and no transaction overtakes another."""
+        for end in await asyncio.gather(*writes, return_exceptions=True):
+            if isinstance(end, BaseException):
+                raise end
 
     async def keys(self, prefix: str, *, after: str | None = None, limit: int = 1000) -> Sequence[str]:
         """Keys of documents and logs under ``prefix`` in key order."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 import pytest
 from blockbuster import blockbuster_ctx
 
+from agentic.testing.server import free_port
+
 COMMAND = Path(sys.executable).with_name("chroma")
 
 
@@ -22,12 +23,6 @@ def unblocked_loop() -> Iterator[None]:
     """Fails a test in which the plugin blocks the event loop."""
     with blockbuster_ctx("agentic_vectors_chroma"):
         yield
-
-
-def free_port() -> int:
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        return int(place.getsockname()[1])
 
 
 @dataclass
