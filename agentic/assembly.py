@@ -9,11 +9,12 @@ from typing import Any, get_args
 from agentic.catalog.catalog import Catalog, Kind
 from agentic.catalog.settings import Settings
 from agentic.catalog.stores import Stores
-from agentic.documents.erasure import erase_documents
-from agentic.documents.intake import Installed as Indexing
+from agentic.documents.intake import InstalledIndexer
 from agentic.documents.library import Library
 from agentic.documents.readers import Readers
 from agentic.events import AUCTION
+from agentic.fitness.client_tools import ClientFitness
+from agentic.fitness.fitness import Fitness
 from agentic.identity.identity import Identity
 from agentic.identity.limits import Meter
 from agentic.identity.tokens import secret_key
@@ -27,11 +28,9 @@ from agentic.ports.storage import StorageBackend
 from agentic.ports.tool import Risk, Tool
 from agentic.runtime.approval import Policy
 from agentic.runtime.budget import Limits
-from agentic.runtime.client_fitness import ClientFitness
 from agentic.runtime.departures import Departures
 from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
-from agentic.runtime.fitness import Fitness
 from agentic.runtime.indexes import Embedders, Indexes
 from agentic.runtime.presence import Presence
 from agentic.runtime.router import Router
@@ -86,9 +85,7 @@ def engine_of(
 ) -> Engine:
     """What runs requests: the installed agents and tools, the router over them, and the limits."""
     specs = [spec_of(tool) for tool in catalog.tools().values()]
-    embedding = partial(_local_embedder, catalog)
-    fitness = Fitness(specs, embedding)
-    rank = ClientFitness(fitness.near, embedding).near
+    fitness = Fitness(specs, partial(_local_embedder, catalog))
     installed = Installed(
         tools=catalog.tools(),
         specs=specs,
@@ -107,9 +104,9 @@ def engine_of(
         fitness,
         shortlist=settings.tool_shortlist,
         policy=_policy(settings, catalog),
-        rank=rank,
+        meter=meter,
+        rank=ClientFitness(fitness).near,
         history=settings.history,
-        storing=meter.storing,
     )
     router = Router(catalog.agents(), _router(settings, catalog), timeout_s=settings.router_timeout)
     return Engine(equipment, router, directory, everything, limits, presence=presence, meter=meter)
@@ -174,16 +171,16 @@ def documents_of(
         memory_mb=settings.reader_memory_mb,
         most_characters=settings.reader_max_characters,
     )
-    indexers = [Indexing(one.object, one.plugin) for one in catalog.all("indexer")]
+    indexers = [InstalledIndexer(one.object, one.plugin) for one in catalog.all("indexer")]
     return Library(
         everything,
         presence,
         readers,
         indexers,
+        identity.meter,
         at_once=settings.documents_at_once,
         max_upload_mb=settings.max_upload_mb,
         patience_s=settings.index_timeout,
-        storing=identity.meter.storing,
     )
 
 
@@ -193,9 +190,7 @@ def departures_of(
     """What deletes users at every server."""
     # So long may a server that has not heard of it yet go on to store what is of a user's.
     linger_s = settings.run_max_seconds + settings.approval_timeout + settings.server_lease_seconds
-    return Departures(
-        engine, everything, identity, linger_s=linger_s, erase_documents=partial(erase_documents, documents)
-    )
+    return Departures(engine, everything, identity, linger_s=linger_s, erase_documents=documents.erase)
 
 
 def withheld_provider(catalog: Catalog) -> str:

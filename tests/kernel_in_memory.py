@@ -25,6 +25,7 @@ from agentic import (
 from agentic import Router as Chooser
 from agentic.errors import AgenticError
 from agentic.events import Entry, Event, RunFailed, RunFinished, TextDelta
+from agentic.fitness.fitness import Fitness
 from agentic.identity.limits import Meter
 from agentic.models.caller import Caller
 from agentic.models.directory import Chosen, Directory
@@ -36,7 +37,6 @@ from agentic.runtime.budget import Budget, Limits
 from agentic.runtime.channel import Channel
 from agentic.runtime.engine import Engine
 from agentic.runtime.equipment import Equipment, Installed
-from agentic.runtime.fitness import Fitness
 from agentic.runtime.history import Way
 from agentic.runtime.presence import Presence
 from agentic.runtime.request import RunRequest
@@ -150,6 +150,7 @@ class House:
         agents: Mapping[str, Agent] = {agent.name: agent for agent in ([ActingAgent(act)] if callable(act) else act)}
         self.storage = storage or MemoryStorage()
         self.blobs = blobs or MemoryBlobs()
+        meter = meter or Meter(self.storage)
         self.everything = everything = scope_over(self.storage, self.blobs)
         self.provider: Any = provider or ScriptedProvider()
         specs = [spec_of(tool) for tool in tools]
@@ -165,6 +166,7 @@ class House:
             Fitness(specs, _no_embedder),
             shortlist=shortlist,
             policy=policy or Policy(),
+            meter=meter,
             history=history,
         )
         self.chooser: Any = chooser

@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 
 from agentic.documents import ingestion, patience, readers, standing
-from agentic.documents.erasure import erase_documents
 from agentic.documents.intake import Intake
-from agentic.documents.orphans import Orphans, remove
+from agentic.documents.orphans import Orphans
 from agentic.documents.record import find
 from agentic.errors import Conflict, NotFound, StorageError
 from agentic.kernel import Kernel
@@ -448,14 +447,14 @@ async def test_user_is_erased_with_everything(opened: Any, monkeypatch: pytest.M
     stray = of_plugin(library.everything, ann, "other")
     await stray.storage.save("note", 1)
     await stray.texts().add("stray", ["text"])
-    removed = {**await erase_documents(library, ann.id), **await erase(library.everything, ann.id)}
+    removed = {**await library.erase(ann.id), **await erase(library.everything, office.kernel.identity, ann.id)}
     assert (removed["documents"], removed["bytes"], removed["chunks"], removed["texts"]) == (2, 14, 2, 1)
     kept = await office.keys()
     assert kept
     assert not [key for key in kept if ann.id in key]
     assert [one for one in office.files if "c.txt" not in one and "pages" not in one] == office.files[:1]
     assert (await library.shelf(bob).get(theirs.id)).status == "ready"
-    again = {**await erase_documents(library, ann.id), **await erase(library.everything, ann.id)}
+    again = {**await library.erase(ann.id), **await erase(library.everything, office.kernel.identity, ann.id)}
     assert set(again.values()) == {0}
 
 
@@ -464,7 +463,7 @@ async def test_upload_on_its_way_while_its_user_is_erased_is_not_kept(office: Of
 
     async def slow() -> AsyncIterator[bytes]:
         yield b"x" * 70_000
-        await erase_documents(library, ann.id)
+        await library.erase(ann.id)
         yield b"more"
 
     with pytest.raises(NotFound):
@@ -495,7 +494,7 @@ async def test_leftovers_are_found_and_removed(opened: Any, monkeypatch: pytest.
         ("texts", False),
     }
     for one in found:
-        await remove(library.everything, one)
+        await one.remove()
     assert [one async for one in Orphans(library.everything, library.jobs, users).find()] == []
     assert (await library.shelf(ann).get(kept)).status == "ready"
     assert len(await library.shelf(ann).pages(kept)) == 1

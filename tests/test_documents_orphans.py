@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from agentic.documents.orphans import Orphan, Orphans, remove
+from agentic.documents.orphans import Orphan, Orphans
 from agentic.messages import Message
 from agentic.ports.storage import StorageBackend
 from agentic.runtime.conversations import Conversations, Turn
@@ -61,7 +61,7 @@ async def test_logs_and_files_of_a_conversation_that_is_gone_are_found_and_remov
         ("file", f"runs/{run_id(2)}/made.txt"),
     }
     for one in left:
-        await remove(everything, one)
+        await one.remove()
     assert await found(office) == []
     keys = await mine.storage.keys("")
     assert [key for key in keys if lost in key or run_id(2) in key] == []
@@ -77,7 +77,7 @@ async def test_log_of_a_document_that_is_gone_is_found_though_no_document_is_bes
     await storage.append(f"spaces/{ann.id}/plugins/documents/left/doc_{'0' * 24}", ["a line"])
     [left] = await found(office)
     assert (left.kind, left.place.endswith(f"left/doc_{'0' * 24}")) == ("log", True)
-    await remove(office.kernel.everything, left)
+    await left.remove()
     assert await found(office) == []
     assert (await office.shown(file_id))["status"] == "ready"
 
@@ -108,7 +108,7 @@ async def test_work_and_counts_of_users_that_are_gone_are_found(office: Office) 
     left = await found(office)
     assert [one.place.split("/")[0] for one in left] == ["ingestion", "open_runs", "usage"]
     for one in left:
-        await remove(office.kernel.everything, one)
+        await one.remove()
     assert await found(office) == []
 
 

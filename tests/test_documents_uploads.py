@@ -140,7 +140,7 @@ async def test_upload_is_not_held_to_the_limit_of_bodies(opened: Any) -> None:
     assert (await office.upload("line\n" * 10_000))["size"] == 50_000
 
 
-async def test_room_of_a_user_holds_while_the_file_comes(office: Office) -> None:
+async def test_room_of_a_user_holds_while_the_file_comes(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     given_back = []
 
     @asynccontextmanager
@@ -159,7 +159,7 @@ async def test_room_of_a_user_holds_while_the_file_comes(office: Office) -> None
             given_back.append(room)
             raise
 
-    office.kernel.documents._storing = storing
+    monkeypatch.setattr(office.kernel.identity.meter, "storing", storing)
     response = await send(office.ann, form(part(b"x" * 200_000)))
     assert refusal(response, 429) == "Your files take all their room."
     assert response.headers["retry-after"] == "60"

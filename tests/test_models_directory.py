@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agentic import ModelError, ModelInfo, ModelNotFound, ModelProvider, ModelUnavailable
-from agentic.models import shelf
+from agentic.models import roster
 from agentic.models.directory import Directory
 from tests.kernel_in_memory import ScriptedProvider
 
@@ -36,8 +36,8 @@ async def ids(found: Directory) -> list[str]:
 @pytest.fixture
 def never_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every list is asked for anew, and no failure is remembered."""
-    monkeypatch.setattr(shelf.Shelf.infos, "__kwdefaults__", {"newer_than_s": 0.0})
-    monkeypatch.setattr(shelf, "FAILED_S", 0.0)
+    monkeypatch.setattr(roster.Roster.infos, "__kwdefaults__", {"newer_than_s": 0.0})
+    monkeypatch.setattr(roster, "FAILED_S", 0.0)
 
 
 # Nothing to answer with

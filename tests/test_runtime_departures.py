@@ -9,7 +9,9 @@ import numpy
 import pytest
 
 from agentic.errors import NotFound, StorageError
+from agentic.identity.identity import Identity
 from agentic.ports.space import Principal
+from agentic.ports.storage import StorageBackend
 from agentic.runtime.departures import DEPARTED, Departures, erase
 from agentic.runtime.indexes import Embedders, Indexes
 from agentic.runtime.spaces import of_plugin
@@ -18,7 +20,7 @@ from agentic.testing.memory_indexes import MemoryTextIndex, MemoryVectorStore
 from agentic.testing.memory_storage import MemoryStorage
 from tests.kernel_in_memory import House
 from tests.scopes import scope_over
-from tests.served_users import Served, chat, no_documents
+from tests.served_users import SECRET, Served, chat, no_documents
 
 
 @pytest.fixture
@@ -28,6 +30,10 @@ def served() -> Served:
 
 async def one(data: bytes) -> Any:
     yield data
+
+
+def identity_over(storage: StorageBackend) -> Identity:
+    return Identity(storage, secret=SECRET, token_hours=1, rounds=4)
 
 
 async def everything_of(served: Served) -> str:
@@ -167,15 +173,15 @@ async def test_vectors_and_texts_of_all_plugins_are_dropped_and_those_of_others_
     for scope in ("u1.notes", "u1.rag", "u11.notes", "u2.notes"):
         await texts.collection(scope).add("d", ["some text", "more"])
         await vectors.collection(scope, embedder="e", dimensions=2).add("d", [0], row)
-    removed = await erase(everything, "u1")
+    removed = await erase(everything, identity_over(everything.storage), "u1")
     assert (removed["texts"], removed["vectors"]) == (4, 2)
     assert sorted(await texts.scopes()) == sorted(await vectors.scopes()) == ["u11.notes", "u2.notes"]
-    assert not any((await erase(everything, "u1")).values())
+    assert not any((await erase(everything, identity_over(everything.storage), "u1")).values())
 
 
 async def test_open_runs_of_the_user_are_not_gone_on_with() -> None:
     storage = MemoryStorage()
     for run_id, user_id in (("r1", "u1"), ("r2", "u2")):
         await storage.save(f"open_runs/{run_id}", {"user": {"id": user_id}})
-    await erase(scope_over(storage, MemoryBlobs()), "u1")
+    await erase(scope_over(storage, MemoryBlobs()), identity_over(storage), "u1")
     assert [stored.key for stored in await storage.list("open_runs/")] == ["open_runs/r2"]

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,12 +14,14 @@ import pytest
 from agentic import File, NotFound, Run, StorageError, Tool, ToolCall, ToolContext, tool
 from agentic.errors import RunEnded
 from agentic.events import Entry, FileAdded, RunFinished, ToolCallFinished
+from agentic.identity.limits import Meter
 from agentic.models.handle import Wishes
 from agentic.runtime.budget import Limits
 from agentic.runtime.channel import Channel
 from agentic.runtime.files import RunFiles, file_key, file_name, links, shown_as
 from agentic.runtime.spaces import NoBlobs, ScopedBlobs
 from agentic.testing.memory_blobs import MemoryBlobs, pieces_of, whole
+from agentic.testing.memory_storage import MemoryStorage
 from tests.file_maker import Maker, make_file
 from tests.kernel_in_memory import ALICE, House, said
 from tests.scopes import scope_over
@@ -28,7 +31,7 @@ RUN = "run_0123456789abcdef0123"
 
 def run_files(blobs: Any = None) -> tuple[RunFiles, Channel]:
     channel = Channel()
-    return RunFiles(blobs or MemoryBlobs(), RUN, channel), channel
+    return RunFiles(blobs or MemoryBlobs(), RUN, channel, partial(Meter(MemoryStorage()).storing, ALICE)), channel
 
 
 def made(*files: tuple[str, str]) -> list[Entry]:

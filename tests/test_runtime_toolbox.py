@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import pytest
 
 from agentic import Citation, Tool, ToolCall, ToolContext, ToolError, ToolResult, ToolRetry, ToolSpec, Traits, tool
-from agentic.errors import AgenticError, BudgetExceeded
+from agentic.errors import BudgetExceeded
 from agentic.events import CitationAdded, Event, HandedOver, Progress, ToolCallFinished, ToolCallStarted
-from agentic.runtime.approval import Approvals, Gate, Policy
-from agentic.runtime.budget import Budget, Clock, Limits
-from agentic.runtime.channel import Channel
+from agentic.identity.limits import Meter
+from agentic.runtime.approval import Gate, Policy
+from agentic.runtime.budget import Budget, Limits
 from agentic.runtime.files import RunFiles
-from agentic.runtime.replay import Replay
+from agentic.runtime.request import RunRequest
+from agentic.runtime.run import LiveRun
 from agentic.runtime.spaces import of_conversation, of_plugin
 from agentic.runtime.toolbox import Context, Toolbox
 from agentic.testing.memory_storage import MemoryStorage
@@ -60,46 +62,35 @@ class Bench:
         can_ask: bool = False,
         source: str = "",
     ) -> None:
-        self.channel = Channel()
-        self.budget = Budget(Limits(tool_calls=limit))
-        self.handed_over = 0
-        self.refused: list[AgenticError] = []
-        self.approvals = Approvals(self.channel, Clock())
+        self.live = LiveRun(
+            "r", RunRequest(model="agentic", messages=()), ALICE, "s-1", Budget(Limits(tool_calls=limit))
+        )
+        self.channel, self.approvals = self.live.channel, self.live.approvals
         self.gate = Gate(policy or Policy(), self.approvals, self.channel, can_ask=can_ask, source=source)
         self.everything = scope_over(MemoryStorage())
         self.box = Toolbox(
+            self.live,
             [*(spec_of(tool) for tool in tools if tool.name != hidden), *client],
             {tool.name: tool for tool in tools},
-            channel=self.channel,
-            budget=self.budget,
+            {tool.name: f"plugin-{tool.name}" for tool in tools},
             gate=self.gate,
             context_of=self.context_of,
-            plugin_of=lambda name: f"plugin-{name}",
-            hand_over=self.hand_over,
-            refuse=self.refuse,
-            claim=lambda call: call,
-            replay=Replay(),
             keep=self.keep,
         )
 
     def context_of(self, call_id: str, plugin: str) -> Context:
+        room = partial(Meter(self.everything.storage).storing, ALICE)
         return Context(
             call_id,
             ALICE,
             space=of_plugin(self.everything, ALICE, plugin),
             conversation=of_conversation(self.everything, ALICE, "s-1", plugin),
-            files=RunFiles(self.everything.blobs, "run_1", self.channel),
+            files=RunFiles(self.everything.blobs, "run_1", self.channel, room),
             channel=self.channel,
         )
 
-    async def refuse(self, error: AgenticError) -> None:
-        self.refused.append(error)
-
     async def keep(self) -> None:
         return None
-
-    def hand_over(self) -> None:
-        self.handed_over += 1
 
     async def call(self, name: str, /, **arguments: Any) -> ToolResult:
         [result] = await self.box.call([ToolCall("r-1", name, arguments)])
@@ -347,11 +338,11 @@ async def test_servers_calls_run_before_the_clients_are_handed_over() -> None:
     calling = asyncio.create_task(bench.box.call(calls))
     await asyncio.wait([calling], timeout=0.05)
     assert not calling.done(), "after a hand-over the agent is not to go on"
-    assert bench.handed_over == 1
+    assert bench.live.ended_early == ("tool_calls", "")
     kinds = [entry.event.type for entry in bench.channel.entries]
     assert kinds == ["tool_call_started", "tool_call_finished", "handed_over"]
     assert bench.events(HandedOver) == [HandedOver((calls[0],))]
-    assert bench.budget.tool_calls == 1, "the client's own calls are not ours to count"
+    assert bench.live.budget.tool_calls == 1, "the client's own calls are not ours to count"
     calling.cancel()
 
 

@@ -103,7 +103,7 @@ async def _orphans(kernel: Kernel, *, remove: bool) -> list[tuple[bool, str]]:
     users = {LOCAL, *(user.id for user in await kernel.identity.users.list())}
     left = [one async for one in orphans.Orphans(library.everything, library.jobs, users).find()]
     for one in left if remove else ():
-        await orphans.remove(library.everything, one)
+        await one.remove()
     if not left:
         return [(True, "left over: nothing")]
     return [(remove, f"left over{', removed' if remove else ''}: {one.kind} {one.place}") for one in left]

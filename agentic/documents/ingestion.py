@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from agentic.documents.intake import Away, Broken, Failed, Intake
 from agentic.documents.jobs import LONGEST_WAIT_S, Job, Jobs
 from agentic.documents.queue import Queue, in_turn
-from agentic.documents.record import Record, find, save
+from agentic.documents.record import Record, find, record_key, save
 from agentic.documents.removal import Removal
 from agentic.documents.standing import Gone
 from agentic.errors import Conflict, NotFound, StorageError
-from agentic.ports.space import Principal
+from agentic.ports.storage import StorageBackend
 from agentic.runtime.spaces import Scope, of_user
 
 logger = logging.getLogger(__name__)
@@ -127,75 +127,73 @@ class Ingestion:
                 self._has_room.set()
 
     async def _work(self, job: Job) -> None:
-        principal = Principal(job.user_id, "")
-        storage = of_user(self._everything, principal).storage
         try:
-            record = await find(storage, job.document_id)
+            record = await find(self._storage_of(job), job.document_id)
         except NotFound:
-            await self._remove(job, principal)
+            await self._remove(job)
             return
         if record.document.status != "indexing":
             await self._jobs.end(job.key)
         elif job.tries >= MOST_TRIES:
-            await self._fail(job, principal, record, BROKE_DOWN)
+            await self._fail(job, BROKE_DOWN)
         else:
             try:
                 begun = await self._jobs.save(job, tries=job.tries + 1)
             except Conflict:
                 return
-            await self._try(begun, principal, record)
+            await self._try(begun, record)
 
-    async def _try(self, job: Job, principal: Principal, record: Record) -> None:
+    async def _try(self, job: Job, record: Record) -> None:
         began = time.monotonic()
         try:
-            done = await self._intake.take(principal, record)
+            done = await self._intake.take(job.principal, record)
         except Gone:
-            await self._after_gone(job, principal)
+            # Another server may work on the document now; what was stored of one that is gone is removed.
+            if await self._storage_of(job).load(record_key(job.document_id)) is None:
+                await self._remove(job)
         except Failed as error:
-            await self._fail(job, principal, record, str(error))
+            await self._fail(job, str(error))
         except (Away, StorageError) as error:
-            await self._wait(job, principal, record, str(error), tries=job.tries - 1, waits=job.waits + 1)
+            await self._wait(job, str(error), tries=job.tries - 1, waits=job.waits + 1)
         except Broken as error:
-            await self._wait(job, principal, record, str(error), tries=job.tries, waits=job.waits)
+            await self._wait(job, str(error), tries=job.tries, waits=job.waits)
         else:
             await self._jobs.end(job.key)
             seconds = time.monotonic() - began
             told = (done.document.id, done.pages, done.document.chunks, seconds)
             logger.info("[Documents] Ready: document=%s pages=%d chunks=%d seconds=%.1f", *told)
 
-    async def _after_gone(self, job: Job, principal: Principal) -> None:
-        """Remove what was stored meanwhile, unless another server works on the document now."""
-        if await of_user(self._everything, principal).storage.load(f"documents/{job.document_id}") is None:
-            await self._remove(job, principal)
-
-    async def _wait(self, job: Job, principal: Principal, record: Record, why: str, *, tries: int, waits: int) -> None:
+    async def _wait(self, job: Job, why: str, *, tries: int, waits: int) -> None:
         if tries >= MOST_TRIES or waits > MOST_WAITS:
-            await self._fail(job, principal, record, why)
+            await self._fail(job, why)
             return
         wait_s = min(FIRST_WAIT_S * 2 ** (tries + waits - 1), LONGEST_WAIT_S)
         # Why is for the user alone: a model server's words may quote the document.
         logger.warning("[Documents] Waits: document=%s seconds=%.0f", job.document_id, wait_s)
-        await self._mark(principal, record, status="indexing", error=f"It waits: {why}")
+        await self._mark(job, status="indexing", error=f"It waits: {why}")
         await self._jobs.save(job, server="", tries=tries, waits=waits, not_before=time.time() + wait_s)
 
-    async def _fail(self, job: Job, principal: Principal, record: Record, why: str) -> None:
+    async def _fail(self, job: Job, why: str) -> None:
         logger.warning("[Documents] Failed: document=%s", job.document_id)
-        await self._mark(principal, record, status="failed", error=why)
+        await self._mark(job, status="failed", error=why)
         await self._jobs.end(job.key)
 
-    async def _mark(self, principal: Principal, record: Record, **changes: str) -> None:
+    async def _mark(self, job: Job, **changes: str) -> None:
         """Write how the document stands, over whatever was written of its progress; one that is gone stays gone."""
-        storage = of_user(self._everything, principal).storage
+        storage = self._storage_of(job)
         try:
-            current = await find(storage, record.document.id)
+            current = await find(storage, job.document_id)
             await save(storage, current.changed(**changes))
         except (NotFound, Conflict):
-            logger.debug("[Documents] Gone: document=%s", record.document.id)
+            logger.debug("[Documents] Gone: document=%s", job.document_id)
 
-    async def _remove(self, job: Job, principal: Principal) -> None:
-        await self._removal.clear_left(principal, job.document_id, job.name)
+    async def _remove(self, job: Job) -> None:
+        await self._removal.clear_left(job.principal, job.document_id, job.name)
         await self._jobs.end(job.key)
         logger.info("[Documents] Removed what was left: document=%s", job.document_id)
+
+    def _storage_of(self, job: Job) -> StorageBackend:
+        return of_user(self._everything, job.principal).storage
 
     async def _leave(self, job: Job) -> None:
         """Give the entry up for others to take; a stop of the server is no failed try."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from agentic.documents.pages import load_pages
-from agentic.documents.patience import Patience, Stuck
+from agentic.documents.patience import Patience, Stuck, ended
 from agentic.documents.readers import Readers
 from agentic.documents.record import Record, find, pages_key
 from agentic.documents.standing import READING_SHARE, Gone, Standing
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class InstalledIndexer:
     """An indexer with the name of the plugin that ships it."""
 
     indexer: Indexer
@@ -49,7 +49,7 @@ class Intake:
     """
 
     def __init__(
-        self, everything: Scope, readers: Readers, indexers: Sequence[Installed], patience_s: float = 600
+        self, everything: Scope, readers: Readers, indexers: Sequence[InstalledIndexer], patience_s: float = 600
     ) -> None:
         self._everything = everything
         self._readers = readers
@@ -69,13 +69,12 @@ class Intake:
             await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             standing.end()
-            if not working.done():
-                working.cancel()
+            working.cancel()
             # Nothing of it may go on once this has returned: what it would write then, nobody would remove.
             try:
-                await _ended(working)
+                await ended(working)
             finally:
-                await _ended(watching)
+                await ended(watching)
         if not watching.cancelled() and (error := watching.exception()) is not None:
             raise error
         done = working.result()
@@ -111,7 +110,7 @@ class Intake:
         principal: Principal,
         record: Record,
         pages: Sequence[Page],
-        installed: Installed,
+        installed: InstalledIndexer,
         told: partial[None],
     ) -> int:
         indexer = installed.indexer
@@ -138,12 +137,12 @@ class Intake:
             kind = type(error).__name__
             raise Broken(f"The indexer '{indexer.name}' failed ({kind}). The server's log says more.") from error
 
-    def _ended_late(self, principal: Principal, document_id: str, installed: Installed) -> None:
+    def _ended_late(self, principal: Principal, document_id: str, installed: InstalledIndexer) -> None:
         tidying = asyncio.create_task(self._tidy(principal, document_id, installed))
         self._late.add(tidying)
         tidying.add_done_callback(self._late.discard)
 
-    async def _tidy(self, principal: Principal, document_id: str, installed: Installed) -> None:
+    async def _tidy(self, principal: Principal, document_id: str, installed: InstalledIndexer) -> None:
         """Remove what an indexer that was left to itself has stored at last of a document that is gone by then."""
         try:
             await find(of_user(self._everything, principal).storage, document_id)
@@ -156,18 +155,3 @@ class Intake:
 def _finished(record: Record, pages: int, pieces: Mapping[str, int]) -> Record:
     ready = record.changed(status="ready", error="", progress=1.0, chunks=sum(pieces.values()))
     return replace(ready, pages=pages, pieces=pieces, indexed_at=time.time())
-
-
-async def _ended(task: asyncio.Task[object]) -> None:
-    """Wait for a task's end, whatever comes of it, also while this one is being cancelled."""
-    cancelled = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if not task.cancelled():
-        # What it raised is looked at by whoever waits for more than its end.
-        task.exception()
-    if cancelled is not None:
-        raise cancelled

@@ -14,6 +14,7 @@ from typing import Any
 
 from agentic.errors import Conflict
 from agentic.ports.paging import every
+from agentic.ports.space import Principal
 from agentic.ports.storage import StorageBackend, Stored
 from agentic.runtime.presence import Presence
 
@@ -48,6 +49,11 @@ class Job:
     def key(self) -> str:
         """Where the entry lies."""
         return job_key(self.user_id, self.document_id)
+
+    @property
+    def principal(self) -> Principal:
+        """The user, for whom the work goes on whether they are signed in or not."""
+        return Principal(self.user_id, "")
 
 
 class Jobs:

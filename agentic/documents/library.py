@@ -5,33 +5,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from agentic.documents.ingestion import Ingestion
-from agentic.documents.intake import Installed, Intake
+from agentic.documents.intake import InstalledIndexer, Intake
 from agentic.documents.jobs import Job, Jobs, job_key
 from agentic.documents.readers import HEAD, Readers
 from agentic.documents.record import Record, file_key, new_id, record_key, save, unknown
 from agentic.documents.removal import Receipt, Removal
 from agentic.documents.search import search
 from agentic.documents.shelf import Shelf
-from agentic.errors import AgenticError, BadRequest, Conflict, PayloadTooLarge, StorageError
+from agentic.errors import AgenticError, BadRequest, Conflict, NotFound, PayloadTooLarge, StorageError
+from agentic.identity.limits import Meter
 from agentic.ports.documents import Document, Passage
 from agentic.ports.space import Principal
-from agentic.runtime.files import Storing, file_name, without_end
+from agentic.runtime.files import file_name
 from agentic.runtime.presence import Presence
 from agentic.runtime.spaces import Scope, of_user
 
 logger = logging.getLogger(__name__)
 
+ERASED = "erased/"
+"""Where it is noted, by the user's id, that a user was erased: what is still on its way then is kept no more."""
 ELSEWHERE_S, LOOK_S = 10.0, 0.1
 """How long a deletion waits for another server to let go of the document, and how often it looks."""
-
-
-def erased_key(user_id: str) -> str:
-    """Where it is noted that a user was erased: what is still on its way then is kept no more."""
-    return f"erased/{user_id}"
 
 
 class Library:
@@ -42,12 +41,12 @@ class Library:
         everything: Scope,
         presence: Presence,
         readers: Readers,
-        indexers: Sequence[Installed],
+        indexers: Sequence[InstalledIndexer],
+        meter: Meter,
         *,
         at_once: int = 4,
         max_upload_mb: float = 100,
         patience_s: float = 600,
-        storing: Storing = without_end,
     ) -> None:
         self.everything = everything
         self.readers = readers
@@ -55,7 +54,7 @@ class Library:
         self.jobs = Jobs(everything.storage, presence)
         self.max_upload_mb = max_upload_mb
         self._presence = presence
-        self._storing = storing
+        self._meter = meter
         self._removal = Removal(everything, indexers)
         intake = Intake(everything, readers, indexers, patience_s)
         self.ingestion = Ingestion(everything, self.jobs, intake, self._removal, at_once)
@@ -83,7 +82,7 @@ class Library:
             try:
                 record = await self._receive(principal, job, media_type, rest)
             except BaseException:
-                await asyncio.shield(self._undo(principal, job))
+                await asyncio.shield(self._undo(job))
                 raise
             self._start(job)
         return record.document
@@ -118,6 +117,27 @@ class Library:
                 self.ingestion.let_go(key)
         logger.info("[Documents] Deleted: document=%s chunks=%d", document_id, receipt.chunks)
         return receipt
+
+    async def erase(self, user_id: str) -> Mapping[str, int]:
+        """Remove all documents of a user, and take no more of theirs in; what was removed, counted.
+
+        The caller removes afterwards whatever else is the user's, with what a document left that somebody else is
+        removing at this moment. May be begun again when it was cut short. Raises StorageError.
+        """
+        principal = Principal(user_id, "")
+        await self.everything.storage.save(ERASED + user_id, {})
+        removed: Counter[str] = Counter(documents=0, bytes=0, pages=0, chunks=0)
+        for record in await self.shelf(principal).records():
+            try:
+                receipt = await self.delete(principal, record.document.id)
+            except (NotFound, StorageError) as error:
+                logger.info("[Documents] Not counted: document=%s: %s", record.document.id, error.message)
+                continue
+            removed.update(documents=1, bytes=receipt.bytes, pages=receipt.pages, chunks=receipt.chunks)
+        for job in await self.jobs.of_user(user_id):
+            await self.jobs.end(job.key)
+        logger.info("[Documents] All of a user's removed: user=%s documents=%d", user_id, removed["documents"])
+        return dict(removed)
 
     async def search(
         self, principal: Principal, query: str, *, top_k: int = 5, documents: Sequence[str] | None = None
@@ -160,7 +180,7 @@ class Library:
 
     async def _receive(self, principal: Principal, job: Job, media_type: str, stream: AsyncIterator[bytes]) -> Record:
         user = of_user(self.everything, principal)
-        async with self._storing(principal) as take:
+        async with self._meter.storing(principal) as take:
             size = await user.blobs.put(file_key(job.document_id, job.name), self._measured(stream, take))
             document = Document(
                 id=job.document_id,
@@ -172,7 +192,7 @@ class Library:
             )
             record = await save(user.storage, Record(document=document))
         # Written before this is asked: either the erasure finds the record, or this finds the erasure.
-        if await self.everything.storage.load(erased_key(principal.id)) is not None:
+        if await self.everything.storage.load(ERASED + principal.id) is not None:
             raise unknown()
         return record
 
@@ -193,11 +213,12 @@ class Library:
         self._first_tries[key] = task
         task.add_done_callback(lambda _: self._first_tries.pop(key, None))
 
-    async def _undo(self, principal: Principal, job: Job) -> None:
+    async def _undo(self, job: Job) -> None:
         """Remove what was kept of a file that did not come whole."""
         try:
-            await of_user(self.everything, principal).storage.delete(record_key(job.document_id))
-            await of_user(self.everything, principal).blobs.delete(file_key(job.document_id, job.name))
+            user = of_user(self.everything, job.principal)
+            await user.storage.delete(record_key(job.document_id))
+            await user.blobs.delete(file_key(job.document_id, job.name))
             await self.jobs.end(job.key)
         except AgenticError as error:
             logger.warning("[Documents] Not undone, for now: document=%s: %s", job.document_id, error.message)

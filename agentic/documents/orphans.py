@@ -6,8 +6,9 @@ There should be none, and this is how one knows.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Collection
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from functools import partial
 
 from agentic.documents.jobs import JOBS, Jobs
 from agentic.documents.record import FILES, ID, PAGES, PREFIX
@@ -16,11 +17,9 @@ from agentic.ports.paging import every, every_key
 from agentic.ports.storage import StorageBackend
 from agentic.ports.texts import TextIndex, Texts
 from agentic.ports.vectors import Vectors, VectorStore
-from agentic.runtime.conversations import CONVERSATIONS, SUMMARIES
-from agentic.runtime.indexes import Indexes
+from agentic.runtime.conversations import CONVERSATIONS, RUNS, SUMMARIES
 from agentic.runtime.journal import OPEN
 from agentic.runtime.presence import SERVERS
-from agentic.runtime.record import PREFIX as RUNS
 from agentic.runtime.spaces import Scope
 
 _SPACES = "spaces/"
@@ -31,13 +30,14 @@ _RUN = re.compile(rf"{RUNS}(run_(?P<server>[0-9a-f]{{8}})[0-9a-f]{{12}})(?:/.*)?
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """Something left over: ``kind`` is where it lies, ``place`` its key there.
+    """Something left over: ``kind`` is where it lies, ``place`` its key there; ``remove`` may raise StorageError.
 
     A ``log`` is what storage holds under a key without a ``document``.
     """
 
     kind: str
     place: str
+    remove: Callable[[], Awaitable[object]] = field(compare=False)
 
 
 class Orphans:
@@ -55,14 +55,16 @@ class Orphans:
         for prefix in (_SPACES, JOBS, OPEN, USAGE):
             async for key in self._left(_names(storage, prefix)):
                 kind = "log" if await storage.load(key) is None else "document"
-                yield Orphan(kind, key)
+                yield Orphan(kind, key, partial(storage.delete, key))
         async for key in self._left(blob.key async for blob in every(blobs, _SPACES)):
-            yield Orphan("file", key)
+            yield Orphan("file", key, partial(blobs.delete, key))
         indexes = self._everything.indexes
-        for kind, store in (("vectors", indexes.vector_store), ("texts", indexes.text_index)):
-            if store is not None:
-                async for place in self._in_store(store, kind):
-                    yield Orphan(kind, place)
+        if indexes.vector_store is not None:
+            async for orphan in self._in_store("vectors", indexes.vector_store, indexes.vectors_of_any):
+                yield orphan
+        if indexes.text_index is not None:
+            async for orphan in self._in_store("texts", indexes.text_index, indexes.texts):
+                yield orphan
 
     async def _left(self, keys: AsyncIterator[str]) -> AsyncIterator[str]:
         """The leftovers among these keys, each looked at again: what it belongs to may just have been written."""
@@ -94,15 +96,18 @@ class Orphans:
         stored = await self._everything.storage.load(key)
         return stored is not None and stored.value["user"]["id"] not in self._user_ids
 
-    async def _in_store(self, store: VectorStore | TextIndex, kind: str) -> AsyncIterator[str]:
+    async def _in_store(
+        self, kind: str, store: VectorStore | TextIndex, collection_of: Callable[[str], Vectors | Texts]
+    ) -> AsyncIterator[Orphan]:
         for scope in await store.scopes():
             user_id = scope.partition(".")[0]
             if user_id not in self._user_ids:
-                yield scope
+                yield Orphan(kind, scope, partial(store.drop, scope))
                 continue
-            for document_id in await _collection(self._everything.indexes, kind, scope).documents():
+            collection = collection_of(scope)
+            for document_id in await collection.documents():
                 if ID.fullmatch(document_id) and not await self._is_known(user_id, document_id):
-                    yield f"{scope} {document_id}"
+                    yield Orphan(kind, f"{scope} {document_id}", partial(collection.delete, document_id))
 
     async def _is_known(self, user_id: str, document_id: str) -> bool:
         """Whether the user has this document, or it is being received or removed now."""
@@ -130,30 +135,6 @@ class Orphans:
         if key not in self._there and await self._everything.storage.load(key) is not None:
             self._there.add(key)
         return key in self._there
-
-
-async def remove(everything: Scope, orphan: Orphan) -> None:
-    """Remove a leftover. Raises StorageError."""
-    indexes = everything.indexes
-    if orphan.kind in ("document", "log"):
-        await everything.storage.delete(orphan.place)
-        return
-    if orphan.kind == "file":
-        await everything.blobs.delete(orphan.place)
-        return
-    scope, _, document_id = orphan.place.partition(" ")
-    store = indexes.vector_store if orphan.kind == "vectors" else indexes.text_index
-    if document_id:
-        await _collection(indexes, orphan.kind, scope).delete(document_id)
-    elif store is not None:
-        await store.drop(scope)
-
-
-def _collection(indexes: Indexes, kind: str, scope: str) -> Vectors | Texts:
-    if kind == "vectors" and indexes.vector_store is not None:
-        # Which documents there are does not depend on who embedded them.
-        return indexes.vector_store.collection(scope, embedder="", dimensions=1)
-    return indexes.texts(scope)
 
 
 async def _names(storage: StorageBackend, prefix: str) -> AsyncIterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
@@ -59,24 +60,25 @@ class Patience:
                 raise Stuck
             return task.result()
         finally:
-            if not task.done():
-                task.cancel()
-                await _ended(task, self.left + GRACE_S, late)
+            task.cancel()
+            try:
+                await ended(task, self.left + GRACE_S)
+            finally:
+                if not task.done():
+                    logger.error("[Documents] An indexer does not end though it is cancelled, and is left to itself")
+                    task.add_done_callback(lambda _: late())
 
 
-async def _ended(task: asyncio.Task[Any], within_s: float, late: Callable[[], object]) -> None:
-    """Wait for the end of what was cancelled, also while this task is being cancelled, but not for ever."""
+async def ended(task: asyncio.Task[Any], within_s: float = math.inf) -> None:
+    """Wait for a task's end, whatever comes of it, also while this one is being cancelled, for so many seconds."""
     until = time.monotonic() + within_s
     cancelled = None
     while not task.done() and (left := until - time.monotonic()) > 0:
         try:
-            await asyncio.wait([task], timeout=left)
+            await asyncio.wait([task], timeout=None if left == math.inf else left)
         except asyncio.CancelledError as error:
             cancelled = error
-    # What it raised in its end is of no use to anybody.
+    # What it raised is looked at by whoever waits for more than its end.
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
-    if not task.done():
-        logger.error("[Documents] An indexer does not end though it is cancelled, and is left to itself")
-        task.add_done_callback(lambda _: late())
     if cancelled is not None:
         raise cancelled

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
-from agentic.documents.intake import Installed
+from agentic.documents.intake import InstalledIndexer
 from agentic.documents.record import file_key, pages_key
 from agentic.errors import StorageError
 from agentic.ports.documents import Document
@@ -38,19 +38,17 @@ class Receipt:
 
 
 class Leaving(Scope):
-    """A space in which vectors are removed, for which nobody need tell who embedded them: that server may be away."""
+    """A space from which a document leaves: for that nobody need tell who embedded its vectors."""
 
     async def vectors(self) -> Vectors:
         """The user's vectors under this plugin, to be listed and deleted."""
-        if self.indexes.vector_store is None:
-            return await super().vectors()
-        return self.indexes.vector_store.collection(self.name, embedder="", dimensions=1)
+        return self.indexes.vectors_of_any(self.name)
 
 
 class Removal:
     """Removes documents, whatever state they are in. Once begun it may be begun again until it is done."""
 
-    def __init__(self, everything: Scope, indexers: Sequence[Installed]) -> None:
+    def __init__(self, everything: Scope, indexers: Sequence[InstalledIndexer]) -> None:
         self._everything = Leaving(**{one.name: getattr(everything, one.name) for one in fields(Scope)})
         self._indexers = indexers
 
@@ -88,7 +86,7 @@ class Removal:
             )
         return Receipt(name=name, bytes=size, pages=0, indexers=forgotten)
 
-    async def _forget(self, principal: Principal, document_id: str, one: Installed, faults: list[str]) -> int:
+    async def _forget(self, principal: Principal, document_id: str, one: InstalledIndexer, faults: list[str]) -> int:
         space = of_plugin(self._everything, principal, one.plugin)
         try:
             return await one.indexer.forget(document_id, space)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from agentic.documents.intake import Installed
+from agentic.documents.intake import InstalledIndexer
 from agentic.errors import Conflict, NotFound, StorageError, ToolError
 from agentic.ports.documents import Passage
 from agentic.ports.space import Principal
@@ -14,7 +14,7 @@ from agentic.runtime.spaces import Scope, of_plugin, of_user
 
 async def search(
     everything: Scope,
-    indexers: Sequence[Installed],
+    indexers: Sequence[InstalledIndexer],
     principal: Principal,
     query: str,
     *,

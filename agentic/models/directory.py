@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agentic.errors import AgenticError, ModelNotFound, ModelUnavailable
-from agentic.models.shelf import FRESH_S, Shelf
+from agentic.models.roster import FRESH_S, Roster
 from agentic.ports.model import ModelInfo, ModelProvider
 
 logger = logging.getLogger(__name__)
@@ -32,15 +32,15 @@ class Directory:
 
     def __init__(self, providers: Mapping[str, ModelProvider], *, withheld: str = "") -> None:
         self._withheld = withheld
-        self._shelves = [Shelf(provider) for provider in providers.values()]
+        self._rosters = [Roster(provider) for provider in providers.values()]
 
     async def listing(self) -> list[Chosen]:
         """Every chat model that can be reached now; an id that two providers have also as ``provider/id``."""
-        shelves = await self._active()
-        lists = await asyncio.gather(*map(_reachable, shelves))
+        rosters = await self._active()
+        lists = await asyncio.gather(*map(_reachable, rosters))
         found = [
-            Chosen(info.id, shelf.provider, info)
-            for shelf, infos in zip(shelves, lists, strict=True)
+            Chosen(info.id, roster.provider, info)
+            for roster, infos in zip(rosters, lists, strict=True)
             for info in infos
             if info.chat
         ]
@@ -57,20 +57,20 @@ class Directory:
         """The model of this id, or of ``provider/id``. Raises ModelNotFound, or ModelError if nobody can tell."""
         for newer_than_s in (FRESH_S, 0.0):
             failure: AgenticError | None = None
-            for shelf in await self._active():
+            for roster in await self._active():
                 try:
-                    infos = await shelf.infos(newer_than_s=newer_than_s)
+                    infos = await roster.infos(newer_than_s=newer_than_s)
                 except AgenticError as error:
                     failure = error
                     continue
                 for info in infos:
-                    if info.chat and model_id.removeprefix(f"{shelf.provider.name}/") in (info.id, *info.aliases):
-                        return Chosen(model_id, shelf.provider, info)
+                    if info.chat and model_id.removeprefix(f"{roster.provider.name}/") in (info.id, *info.aliases):
+                        return Chosen(model_id, roster.provider, info)
         if self._withheld:
             raise ModelUnavailable(self._withheld)
         if failure is not None:
             raise failure
-        remedies = [shelf.remedy(model_id) for shelf in await self._active()]
+        remedies = [roster.remedy(model_id) for roster in await self._active()]
         raise ModelNotFound(
             " ".join([f"The model '{model_id}' does not exist.", *filter(None, remedies)]), param="model"
         )
@@ -81,18 +81,18 @@ class Directory:
         Raises ModelUnavailable where none can be reached, ModelNotFound where one can but has no chat model.
         """
         failure: AgenticError | None = None
-        for shelf in await self._active():
+        for roster in await self._active():
             try:
-                infos = await shelf.infos()
+                infos = await roster.infos()
             except AgenticError as error:
                 failure = failure or error
                 continue
             for info in infos:
                 if info.default and info.chat:
-                    return Chosen(info.id, shelf.provider, info)
-            remedy = shelf.remedy("")
+                    return Chosen(info.id, roster.provider, info)
+            remedy = roster.remedy("")
             failure = failure or ModelNotFound(
-                f"{shelf.provider.name} has no model to answer with. {remedy}".strip(), param="model"
+                f"{roster.provider.name} has no model to answer with. {remedy}".strip(), param="model"
             )
         if self._withheld:
             raise ModelUnavailable(self._withheld)
@@ -100,20 +100,20 @@ class Directory:
 
     def doubt(self, chosen: Chosen) -> None:
         """Ask this model's provider anew before its next use."""
-        for shelf in self._shelves:
-            if shelf.provider is chosen.provider:
-                shelf.expire()
+        for roster in self._rosters:
+            if roster.provider is chosen.provider:
+                roster.expire()
 
     async def states(self) -> dict[str, str | None]:
         """For each provider in use None, or what is wrong with it.
 
         One that nobody configured and that never answered is in use only where there is no other.
         """
-        shelves = await self._active()
-        causes = await asyncio.gather(*(shelf.health() for shelf in shelves))
-        found = dict(zip(shelves, causes, strict=True))
+        rosters = await self._active()
+        causes = await asyncio.gather(*(roster.health() for roster in rosters))
+        found = dict(zip(rosters, causes, strict=True))
         in_use = [one for one, cause in found.items() if cause is None or one.provider.configured or one.reached]
-        return {shelf.provider.name: found[shelf] for shelf in in_use or shelves}
+        return {roster.provider.name: found[roster] for roster in in_use or rosters}
 
     async def notices(self) -> list[str]:
         """What users should know of the model that answers now, such as that it is a stand-in."""
@@ -134,31 +134,31 @@ class Directory:
 
     async def aclose(self) -> None:
         """Close every provider."""
-        for shelf in self._shelves:
-            await shelf.aclose()
+        for roster in self._rosters:
+            await roster.aclose()
 
-    async def _active(self) -> list[Shelf]:
+    async def _active(self) -> list[Roster]:
         """The providers that may answer now: the fallbacks only while no other was configured or ever reached."""
-        servers = [shelf for shelf in self._shelves if not shelf.provider.fallback]
-        in_use = self._withheld or any(shelf.provider.configured or shelf.reached for shelf in servers)
+        servers = [roster for roster in self._rosters if not roster.provider.fallback]
+        in_use = self._withheld or any(roster.provider.configured or roster.reached for roster in servers)
         if in_use or await _any_reached(servers):
             return servers
-        fallbacks = [shelf for shelf in self._shelves if shelf.provider.fallback]
+        fallbacks = [roster for roster in self._rosters if roster.provider.fallback]
         return fallbacks or servers
 
 
-async def _reachable(shelf: Shelf) -> Sequence[ModelInfo]:
+async def _reachable(roster: Roster) -> Sequence[ModelInfo]:
     """The models of a provider now; none where it cannot be reached."""
     try:
-        return await shelf.infos(newer_than_s=0)
+        return await roster.infos(newer_than_s=0)
     except AgenticError as error:
-        logger.info("[Models] Not listed: %s: %s", shelf.provider.name, error)
+        logger.info("[Models] Not listed: %s: %s", roster.provider.name, error)
         return ()
 
 
-async def _any_reached(shelves: Sequence[Shelf]) -> bool:
+async def _any_reached(rosters: Sequence[Roster]) -> bool:
     """Whether one of the providers answers; the first answer ends the waiting for the others."""
-    asked = [asyncio.create_task(shelf.infos()) for shelf in shelves]
+    asked = [asyncio.create_task(roster.infos()) for roster in rosters]
     try:
         for answer in asyncio.as_completed(asked):
             try:

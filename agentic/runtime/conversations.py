@@ -24,6 +24,8 @@ from agentic.runtime.spaces import Scope
 
 SESSION_ID = re.compile(r"[0-9a-f]{24}")
 CONVERSATIONS = "conversations/"
+RUNS = "runs/"
+"""Where the logs of runs lie, and in the store of files what runs have made."""
 SUMMARIES = "summaries/"
 """Where what a model has made of a conversation's beginning is kept, see :mod:`agentic.runtime.history`."""
 
@@ -86,7 +88,7 @@ class Conversations:
             return Turn(answered(messages), added, 0, tuple(unowned))
         if new:
             return Turn(answered(named(sent)), tuple(sent), 0)
-        stored = await self._log(session_id)
+        stored = await self.log(session_id)
         messages, added = join(stored, sent)
         return Turn(answered(messages), added, len(stored))
 
@@ -123,7 +125,7 @@ class Conversations:
 
     async def finish_once(self, session_id: str, run_id: str, items: Sequence[Json]) -> None:
         """Store what a run has answered, unless its answer is there already."""
-        if run_id in unanswered(await self._log(session_id)):
+        if run_id in unanswered(await self.log(session_id)):
             await self.finish(session_id, items)
 
     async def page(self, *, after: str | None, limit: int) -> Sequence[Json]:
@@ -138,7 +140,7 @@ class Conversations:
     async def read(self, session_id: str) -> Json:
         """A conversation in the documented form. Raises SessionNotFound."""
         stored = await self.head(session_id)
-        messages = [item for item in await self._log(session_id) if not item.get("internal")]
+        messages = [item for item in await self.log(session_id) if not item.get("internal")]
         described = self._described(stored)
         return {
             "session_id": session_id,
@@ -156,17 +158,17 @@ class Conversations:
 
     async def log(self, session_id: str) -> list[Json]:
         """The stored messages of a conversation, internal ones among them; empty where there is none."""
-        return await self._log(session_id) if SESSION_ID.fullmatch(session_id) else []
+        return await whole_log(self._storage, CONVERSATIONS + session_id)
 
     async def delete(self, session_id: str) -> Json:
         """Delete a conversation with its runs; returns what was removed, counted. Raises SessionNotFound."""
         # One whose head is damaged is deleted as well; where storage is away, what follows tells.
         with contextlib.suppress(StorageError):
             await self.head(session_id)
-        log = await self._log(session_id)
-        runs = sorted({item["run_id"] for item in log if item.get("run_id")})
-        removed = await asyncio.gather(*(self._storage.delete(f"runs/{run_id}") for run_id in runs))
-        files = await asyncio.gather(*(self.owned.clear(f"runs/{run_id}") for run_id in runs))
+        log = await self.log(session_id)
+        runs = runs_in(log)
+        removed = await asyncio.gather(*(self._storage.delete(RUNS + run_id) for run_id in runs))
+        files = await asyncio.gather(*(self.owned.clear(RUNS + run_id) for run_id in runs))
         kept = await self.owned.clear(f"sessions/{session_id}")
         await self._storage.delete(SUMMARIES + session_id)
         await self._storage.delete(CONVERSATIONS + session_id)
@@ -187,17 +189,17 @@ class Conversations:
 
         What was said in a conversation that has gone on stays there, since later turns build on it.
         """
-        if all(item.get("run_id") == run_id for item in await self._log(session_id)):
+        if all(item.get("run_id") == run_id for item in await self.log(session_id)):
             await self.delete(session_id)
             return True
-        await self._storage.delete(f"runs/{run_id}")
-        await self.owned.clear(f"runs/{run_id}")
+        await self._storage.delete(RUNS + run_id)
+        await self.owned.clear(RUNS + run_id)
         return False
 
     async def forget_run(self, session_id: str, run_id: str) -> None:
         """Remove what a run has stored, and what it has added to a conversation that is gone."""
-        await self._storage.delete(f"runs/{run_id}")
-        await self.owned.clear(f"runs/{run_id}")
+        await self._storage.delete(RUNS + run_id)
+        await self.owned.clear(RUNS + run_id)
         if await self._storage.load(CONVERSATIONS + session_id) is None:
             await self._storage.delete(CONVERSATIONS + session_id)
             await self._storage.delete(SUMMARIES + session_id)
@@ -221,8 +223,10 @@ class Conversations:
             "updated_at": timestamp(stored.updated),
         }
 
-    async def _log(self, session_id: str) -> list[Json]:
-        return await whole_log(self._storage, CONVERSATIONS + session_id)
+
+def runs_in(log: Sequence[Json]) -> list[str]:
+    """The ids of the runs that have added to a conversation's log."""
+    return sorted({item["run_id"] for item in log if item.get("run_id")})
 
 
 def unanswered(log: Sequence[Json]) -> dict[str, Json]:

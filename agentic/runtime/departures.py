@@ -16,10 +16,8 @@ from dataclasses import dataclass
 
 from agentic.errors import StorageError
 from agentic.identity.identity import Identity
-from agentic.identity.keys import ApiKeys
 from agentic.identity.limits import USAGE
-from agentic.identity.outsiders import Outsiders
-from agentic.identity.users import User, Users
+from agentic.identity.users import User
 from agentic.messages import Json
 from agentic.ports.paging import every
 from agentic.ports.storage import Stored
@@ -106,28 +104,27 @@ class Departures:
         removed: Counter[str] = Counter()
         for _ in range(_PASSES):
             await self.engine.end_all(user_id)
-            found = {**await self.erase_documents(user_id), **await erase(self.everything, user_id)}
+            found = {**await self.erase_documents(user_id), **await erase(self.everything, self.identity, user_id)}
             removed.update(found)
             if not any(found.values()):
                 break
         return dict(removed)
 
 
-async def erase(everything: Scope, user_id: str) -> dict[str, int]:
+async def erase(everything: Scope, identity: Identity, user_id: str) -> dict[str, int]:
     """Remove all that is a user's, but the record of the user; how much of each that was.
 
     Shut the user out and end their runs before. May be called again after a failure in its middle, and then removes
     what is left. Raises StorageError.
     """
     storage = everything.storage
-    users = Users(storage)
     # What can be found and gone on with goes before what it leads to.
     open_runs = [one.key async for one in every(storage, OPEN) if one.value.get("user", {}).get("id") == user_id]
     for key in open_runs:
         await storage.delete(key)
     removed = {
-        "keys": await ApiKeys(storage).revoke_all(user_id),
-        "links": await Outsiders(storage, users).unlink_all(user_id),
+        "keys": await identity.keys.revoke_all(user_id),
+        "links": await identity.outsiders.unlink_all(user_id),
         "vectors": await _drop(everything.indexes.vector_store, user_id),
         "texts": await _drop(everything.indexes.text_index, user_id),
         "files": await everything.blobs.delete_under(f"spaces/{user_id}/"),

@@ -56,14 +56,14 @@ class Engine:
         limits: Limits,
         *,
         presence: Presence,
-        meter: Meter | None = None,
+        meter: Meter,
     ) -> None:
         self._router = router
         self._casting = Casting(equipment, router, directory)
         self._everything = everything
         self._limits = limits
         self._presence = presence
-        self._meter = meter or Meter(everything.storage)
+        self._meter = meter
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._running: dict[asyncio.Task[None], LiveRun] = {}
 

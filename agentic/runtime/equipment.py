@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from agentic.events import Event
+from agentic.fitness.fitness import Fitness, Fits
+from agentic.fitness.reading import Reading
+from agentic.identity.limits import Meter
 from agentic.messages import Message
 from agentic.models.ask import Ranker
 from agentic.models.caller import Caller
@@ -19,11 +22,9 @@ from agentic.ports.model import Sampling, ToolSpec
 from agentic.ports.tool import Tool
 from agentic.runtime.approval import Gate, Policy, source_in
 from agentic.runtime.conversations import Turn
-from agentic.runtime.files import RunFiles, Storing, nowhere, without_end
-from agentic.runtime.fitness import Fitness, Fits
-from agentic.runtime.history import Reader, Way, summarised
+from agentic.runtime.files import RunFiles, nowhere
+from agentic.runtime.history import Summariser, Way
 from agentic.runtime.journal import Journal
-from agentic.runtime.reading import Reading
 from agentic.runtime.run import AgentRun, LiveRun
 from agentic.runtime.spaces import Scope, of_conversation, of_plugin
 from agentic.runtime.toolbox import Context, Toolbox
@@ -50,9 +51,9 @@ class Equipment:
         *,
         shortlist: int,
         policy: Policy,
+        meter: Meter,
         rank: Ranker | None = None,
         history: Way = "trim",
-        storing: Storing = without_end,
     ) -> None:
         self._installed = installed
         self._everything = everything
@@ -61,7 +62,7 @@ class Equipment:
         self._rank = rank or fitness.near
         self._policy = policy
         self._history = history
-        self._storing = storing
+        self._meter = meter
         self._gauge = Gauge()
         self._untrusted = frozenset(spec.name for spec in installed.specs if spec.untrusted)
 
@@ -95,20 +96,16 @@ class Equipment:
         window = Window(chosen.info, self._gauge, live.channel, answer=wishes.sampling.max_tokens)
         messages: Sequence[Message] = turn.messages
         if self._history == "summarise":
-            reader = self._reader(live, chosen, window, offered)
-            messages = await summarised(messages, live.session_id, journal.owned.storage, reader)
+            brief = Wishes(sampling=Sampling(max_tokens=(chosen.info.context or 0) // 2 or None))
+            model = self.unheard_model(live, chosen, brief)
+            messages = await Summariser(live, journal.owned.storage, window, model).summarised(messages, offered)
         tools = Toolbox(
+            live,
             offered,
             self._installed.tools,
-            channel=live.channel,
-            budget=live.budget,
+            self._installed.tool_plugins,
             gate=self._gate(live, turn),
             context_of=self._contexts(live, journal.owned),
-            plugin_of=lambda tool: self._installed.tool_plugins[tool],
-            hand_over=lambda: live.end("tool_calls", ""),
-            claim=live.claim,
-            refuse=live.refuse,
-            replay=live.replay,
             keep=journal.flush,
         )
         space = of_plugin(self._everything, live.principal, self._installed.agent_plugins[live.agent])
@@ -139,18 +136,6 @@ class Equipment:
             mends=live.request.whole and not live.is_plain,
         )
 
-    def _reader(self, live: LiveRun, chosen: Chosen, window: Window, tools: Sequence[ToolSpec]) -> Reader:
-        """Who sums up what does not fit of the conversation; unheard, as a router is."""
-        wishes = Wishes(sampling=Sampling(max_tokens=(chosen.info.context or 0) // 2 or None))
-        return Reader(
-            window=window,
-            model=self.unheard_model(live, chosen, wishes),
-            tools=tools,
-            log=live.channel,
-            is_stored=live.is_stored,
-            patience_s=live.budget.limits.seconds / 2,
-        )
-
     def _gate(self, live: LiveRun, turn: Turn) -> Gate:
         """Who lets the run's calls through; what it read before a restart counts on."""
         source = source_in(turn.messages, self._untrusted) or next(iter(live.replay.untrusted), "")
@@ -161,7 +146,7 @@ class Equipment:
 
         @cache
         def files() -> RunFiles:
-            room = partial(self._storing, principal) if live.request.keep else nowhere
+            room = partial(self._meter.storing, principal) if live.request.keep else nowhere
             return RunFiles(owned.blobs, live.id, live.channel, room)
 
         def context_of(call_id: str, plugin: str) -> Context:

@@ -21,10 +21,9 @@ from agentic.errors import BadRequest, NotFound, SessionNotFound, StorageError
 from agentic.identity.identity import Identity
 from agentic.identity.users import User
 from agentic.messages import Json
-from agentic.ports.paging import every, whole_log
+from agentic.ports.paging import every
 from agentic.ports.space import Principal
-from agentic.runtime.conversations import CONVERSATIONS, Conversations, timestamp
-from agentic.runtime.record import PREFIX as RUNS
+from agentic.runtime.conversations import CONVERSATIONS, RUNS, Conversations, runs_in, timestamp
 from agentic.runtime.record import trace
 from agentic.runtime.spaces import Scope, of_user
 
@@ -93,8 +92,7 @@ class _Export:
                 continue
             await self._add(f"conversations/{session_id}.json", conversation)
             count += 1
-            log = await whole_log(self._owned.storage, stored.key)
-            for run_id in sorted({item["run_id"] for item in log if item.get("run_id")}):
+            for run_id in runs_in(await conversations.log(session_id)):
                 try:
                     events = await trace(self._owned.storage, run_id)
                 except NotFound:

@@ -12,10 +12,9 @@ from urllib.parse import quote, unquote
 from agentic.errors import NotFound, QuotaExceeded, RunEnded, ToolError
 from agentic.events import Entry, File, FileAdded
 from agentic.ports.blobs import BlobStore
-from agentic.ports.space import Principal
 from agentic.runtime.channel import Channel
+from agentic.runtime.conversations import RUNS
 
-PREFIX = "runs/"
 RUN_ID = re.compile(r"run_[0-9a-f]{20}")
 RESERVED = re.compile(r"[/\\:*?\"<>|]")
 LONGEST, LONGEST_SUFFIX = 120, 20
@@ -27,22 +26,12 @@ SHOWN = {
     ".webp": "image/webp",
 }
 """Files that browsers show without running anything in them, by suffix; all others are downloaded."""
-
-
 Room = Callable[[], AbstractAsyncContextManager[Callable[[int], None]]]
 """The room that the user has for files: what it gives is told of a file's size, and raises QuotaExceeded."""
-Storing = Callable[[Principal], AbstractAsyncContextManager[Callable[[int], None]]]
-"""The room of any user, see :meth:`agentic.identity.limits.Meter.storing`."""
 
 
 @asynccontextmanager
-async def without_end(*_: Principal) -> AsyncIterator[Callable[[int], None]]:
-    """There is always room, for anybody."""
-    yield lambda _size: None
-
-
-@asynccontextmanager
-async def nowhere(*_: Principal) -> AsyncIterator[Callable[[int], None]]:
+async def nowhere() -> AsyncIterator[Callable[[int], None]]:
     """There is room for nobody: of the run nothing is to be kept. Raises ToolError."""
     raise ToolError("This request wants nothing of it to be kept, so no file can be made for it.")
     yield
@@ -51,7 +40,7 @@ async def nowhere(*_: Principal) -> AsyncIterator[Callable[[int], None]]:
 class RunFiles:
     """The files of one run, in the store of its user."""
 
-    def __init__(self, blobs: BlobStore, run_id: str, channel: Channel, room: Room = without_end) -> None:
+    def __init__(self, blobs: BlobStore, run_id: str, channel: Channel, room: Room) -> None:
         self._blobs = blobs
         self._room = room
         self._run_id = run_id
@@ -91,7 +80,7 @@ def file_key(run_id: str, name: str) -> str:
     """Where a run's file lies. Raises NotFound for what is no run's id or no file's name."""
     if not RUN_ID.fullmatch(run_id) or name != file_name(name):
         raise _unknown()
-    return f"{PREFIX}{run_id}/{name}"
+    return f"{RUNS}{run_id}/{name}"
 
 
 async def file_size(blobs: BlobStore, run_id: str, name: str) -> int:

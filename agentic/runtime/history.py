@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -19,11 +19,11 @@ from agentic.errors import AgenticError, BudgetExceeded, Conflict, ModelError, M
 from agentic.events import Notice
 from agentic.messages import Message
 from agentic.models.gauge import size_of
-from agentic.models.ledger import Log
 from agentic.models.window import Parted, Window, level, part, turns_to_drop
 from agentic.ports.model import Model, ToolSpec
 from agentic.ports.storage import StorageBackend
 from agentic.runtime.conversations import SUMMARIES
+from agentic.runtime.run import LiveRun
 
 logger = logging.getLogger(__name__)
 
@@ -48,71 +48,85 @@ class Summary:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """Who reads the conversation: its window, its model to be asked unheard, its tools, and the run's log.
+@dataclass(frozen=True, slots=True)
+class Summariser:
+    """Sums up the beginning of one run's conversation, which it asks ``model`` for, unheard; ``storage`` keeps that.
 
-    ``is_stored`` waits until the request is stored: for a conversation that is not, nothing is kept. The model has
-    ``patience_s`` seconds: the run's other half is for the answer.
+    The model has half of the run's seconds: the other half is for the answer.
     """
 
+    live: LiveRun
+    storage: StorageBackend
     window: Window
     model: Model
-    tools: Sequence[ToolSpec]
-    log: Log
-    is_stored: Callable[[], Awaitable[bool]]
-    patience_s: float
 
+    async def summarised(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Sequence[Message]:
+        """The messages, their oldest turns as a summary where they do not fit; a Notice tells of it.
 
-async def summarised(
-    messages: Sequence[Message], session_id: str, storage: StorageBackend, reader: Reader
-) -> Sequence[Message]:
-    """The messages, their oldest turns as a summary where they do not fit; a Notice tells of it.
+        Where no summary can be had the messages are returned as they are, for the window to trim. Raises BudgetExceeded
+        and RunEnded as any model call does.
+        """
+        room = self.window.room(tools)
+        if room is None:
+            return messages
+        room -= room // _INSTRUCTIONS
+        excess = size_of(messages) - room
+        parted = part(messages)
+        if excess <= 0 or len(parted.turns) < 2:
+            return messages
+        try:
+            summary = await self._summary(parted, turns_to_drop(parted, excess, room))
+        except (BudgetExceeded, RunEnded):
+            raise
+        except AgenticError as error:
+            logger.warning("[History] No summary: session=%s code=%s", self.live.session_id, error.code)
+            self.live.channel.emit(Notice("The beginning of the conversation could not be summarised."))
+            return messages
+        number = len(parted.first(summary.turns))
+        self.live.channel.emit(
+            Notice(f"The conversation is longer than {self.window.name}: its first {number} messages were summarised.")
+        )
+        self.window.pinned = (Message("user", ASKED), Message("assistant", summary.text))
+        return (*parted.kept, *self.window.pinned, *parted.after(summary.turns))
 
-    Where no summary can be had the messages are returned as they are, for the window to trim. Raises BudgetExceeded
-    and RunEnded as any model call does.
-    """
-    room = reader.window.room(reader.tools)
-    if room is None:
-        return messages
-    room -= room // _INSTRUCTIONS
-    excess = size_of(messages) - room
-    parted = part(messages)
-    if excess <= 0 or len(parted.turns) < 2:
-        return messages
-    try:
-        summary = await _summary(parted, turns_to_drop(parted, excess, room), session_id, storage, reader)
-    except (BudgetExceeded, RunEnded):
-        raise
-    except AgenticError as error:
-        logger.warning("[History] No summary: session=%s code=%s", session_id, error.code)
-        reader.log.emit(Notice("The beginning of the conversation could not be summarised."))
-        return messages
-    number = len(parted.first(summary.turns))
-    reader.log.emit(
-        Notice(f"The conversation is longer than {reader.window.name}: its first {number} messages were summarised.")
-    )
-    reader.window.pinned = (Message("user", ASKED), Message("assistant", summary.text))
-    return (*parted.kept, *reader.window.pinned, *parted.after(summary.turns))
-
-
-async def _summary(parted: Parted, turns: int, session_id: str, storage: StorageBackend, reader: Reader) -> Summary:
-    """The summary of at least so many turns: the one that is kept, or one that goes on from it, or a new one."""
-    key = SUMMARIES + session_id
-    stored = await storage.load(key)
-    kept = None if stored is None else await _matching(parted, stored.value)
-    if kept is not None and kept.turns >= turns:
-        return kept
-    record = parted.first(turns)[len(parted.first(kept.turns)) if kept else 0 :]
-    text = await _written(kept.text if kept else "", record, reader)
-    summary = Summary(turns, await _digest(parted, turns), text)
-    if not await reader.is_stored():
+    async def _summary(self, parted: Parted, turns: int) -> Summary:
+        """The summary of at least so many turns: the one that is kept, or one that goes on from it, or a new one."""
+        key = SUMMARIES + self.live.session_id
+        stored = await self.storage.load(key)
+        kept = None if stored is None else await _matching(parted, stored.value)
+        if kept is not None and kept.turns >= turns:
+            return kept
+        record = parted.first(turns)[len(parted.first(kept.turns)) if kept else 0 :]
+        text = await self._written(kept.text if kept else "", record)
+        summary = Summary(turns, await _digest(parted, turns), text)
+        # For a conversation that is not stored, nothing is kept.
+        if not await self.live.is_stored():
+            return summary
+        try:
+            await self.storage.save(key, asdict(summary), if_version=stored.version if stored else 0)
+        except Conflict:
+            logger.info("[History] Another server has summarised meanwhile: session=%s", self.live.session_id)
         return summary
-    try:
-        await storage.save(key, asdict(summary), if_version=stored.version if stored else 0)
-    except Conflict:
-        logger.info("[History] Another server has summarised meanwhile: session=%s", session_id)
-    return summary
+
+    async def _written(self, before: str, record: Sequence[Message]) -> str:
+        """What the model writes. Raises ModelError, also where it writes nothing."""
+        lines = [f"{message.role}: {message.text}" for message in record if message.text.strip()]
+        if before:
+            lines.insert(0, f"notes so far: {before}")
+        if not lines:
+            return before or "(Pictures alone.)"
+        room = self.window.room(())
+        assert room is not None
+        text = "\n\n".join(_clipped(lines, room * 3 // 4))
+        try:
+            async with asyncio.timeout(self.live.budget.limits.seconds / 2):
+                reply = await self.model.complete([Message("system", INSTRUCTION), Message("user", text)])
+        except TimeoutError:
+            raise ModelTimeout("The model took too long to write a summary.") from None
+        written = reply.text.strip()[: room // _SUMMARY]
+        if not written:
+            raise ModelError("The model wrote no summary.")
+        return written
 
 
 async def _matching(parted: Parted, value: Any) -> Summary | None:
@@ -126,27 +140,6 @@ async def _matching(parted: Parted, value: Any) -> Summary | None:
     if summary.turns >= len(parted.turns) or summary.digest != await _digest(parted, summary.turns):
         return None
     return summary
-
-
-async def _written(before: str, record: Sequence[Message], reader: Reader) -> str:
-    """What the model writes. Raises ModelError, also where it writes nothing."""
-    lines = [f"{message.role}: {message.text}" for message in record if message.text.strip()]
-    if before:
-        lines.insert(0, f"notes so far: {before}")
-    if not lines:
-        return before or "(Pictures alone.)"
-    room = reader.window.room(())
-    assert room is not None
-    text = "\n\n".join(_clipped(lines, room * 3 // 4))
-    try:
-        async with asyncio.timeout(reader.patience_s):
-            reply = await reader.model.complete([Message("system", INSTRUCTION), Message("user", text)])
-    except TimeoutError:
-        raise ModelTimeout("The model took too long to write a summary.") from None
-    written = reply.text.strip()[: room // _SUMMARY]
-    if not written:
-        raise ModelError("The model wrote no summary.")
-    return written
 
 
 def _clipped(lines: Sequence[str], room: int) -> list[str]:

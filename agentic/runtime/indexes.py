@@ -84,13 +84,24 @@ class Indexes:
 
     async def vectors(self, scope: str) -> Vectors:
         """The vectors of a scope, of the chosen embedder. Raises StorageError where there is no store, ModelError."""
-        if self.vector_store is None:
-            raise StorageError("No store of vectors is installed. Install a plugin that brings one.")
+        store = self._store_of_vectors()
         embedder = await self.embedders.chosen()
-        return self.vector_store.collection(scope, embedder=embedder.id, dimensions=embedder.dimensions)
+        return store.collection(scope, embedder=embedder.id, dimensions=embedder.dimensions)
+
+    def vectors_of_any(self, scope: str) -> Vectors:
+        """The vectors of a scope, to be listed and deleted: whoever embedded them, whose server may be away.
+
+        Raises StorageError where there is no store.
+        """
+        return self._store_of_vectors().collection(scope, embedder="", dimensions=1)
 
     def texts(self, scope: str) -> Texts:
         """The full-text index of a scope. Raises StorageError where there is none."""
         if self.text_index is None:
             raise StorageError("No full-text index is installed. Install a plugin that brings one.")
         return self.text_index.collection(scope)
+
+    def _store_of_vectors(self) -> VectorStore:
+        if self.vector_store is None:
+            raise StorageError("No store of vectors is installed. Install a plugin that brings one.")
+        return self.vector_store

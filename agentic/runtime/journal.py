@@ -19,9 +19,9 @@ from agentic.events import Checkpointed, Entry, entry_to_json
 from agentic.messages import Json, Message, dump, message_to_json
 from agentic.ports.space import Principal
 from agentic.ports.storage import StorageBackend
-from agentic.runtime.conversations import Conversations
+from agentic.runtime.conversations import RUNS, Conversations
 from agentic.runtime.presence import Presence
-from agentic.runtime.record import PREFIX, answer, coalesce
+from agentic.runtime.record import answer, coalesce
 from agentic.runtime.request import request_to_json
 from agentic.runtime.run import LiveRun
 from agentic.runtime.spaces import Scope
@@ -119,7 +119,7 @@ class Journal:
             log = [entry_to_json(entry) for entry in coalesce([*self._live.channel.entries, last])]
             if self._live.opening is not None:
                 await self._live.opening.settled()
-            append = self._storage.append(PREFIX + self._live.id, log)
+            append = self._storage.append(RUNS + self._live.id, log)
             ends = await asyncio.gather(finish(answer(self._live, last)), append, return_exceptions=True)
             for end in ends:
                 if isinstance(end, BaseException):
@@ -131,7 +131,7 @@ class Journal:
 
     async def close(self) -> None:
         """Remove what was kept for going on. The record of the open run goes last: until then all this is done anew."""
-        await self._storage.delete_under(f"{PREFIX}{self._live.id}/")
+        await self._storage.delete_under(f"{RUNS}{self._live.id}/")
         await self._everything.delete(OPEN + self._live.id)
 
     async def release(self) -> None:
@@ -141,7 +141,7 @@ class Journal:
 
     async def _checkpoint(self, checkpoint: Json) -> None:
         live = self._live
-        place = f"{PREFIX}{live.id}"
+        place = f"{RUNS}{live.id}"
         if not live.is_open:
             if live.opening is None or not await live.opening.wait():
                 raise StorageError("The request could not be stored.")
@@ -160,7 +160,7 @@ class Journal:
         if not log:
             return
         try:
-            self._length = await self._storage.append(PREFIX + self._live.id, log, if_length=self._length)
+            self._length = await self._storage.append(RUNS + self._live.id, log, if_length=self._length)
         except Conflict:
             await self._conversations.head(self._live.session_id)
             raise Cancelled("Another server goes on with this run. Its answer will be in the conversation.") from None

@@ -9,16 +9,14 @@ from agentic.events import Entry, HandedOver, RunFailed, RunFinished, TextDelta,
 from agentic.messages import Json, Message, ToolCall, Usage
 from agentic.ports.paging import whole_log
 from agentic.ports.storage import StorageBackend
-from agentic.runtime.conversations import written
+from agentic.runtime.conversations import RUNS, written
 from agentic.runtime.replay import Replay
 from agentic.runtime.run import LiveRun
-
-PREFIX = "runs/"
 
 
 async def session_of(storage: StorageBackend, run_id: str) -> str:
     """The session that a stored run of a user was a turn of. Raises NotFound."""
-    [started] = await storage.read(PREFIX + run_id, limit=1) or [None]
+    [started] = await storage.read(RUNS + run_id, limit=1) or [None]
     if started is None:
         raise NotFound(f"There is no run '{run_id[:64]}'.")
     return str(started["session_id"])
@@ -27,7 +25,7 @@ async def session_of(storage: StorageBackend, run_id: str) -> str:
 async def trace(storage: StorageBackend, run_id: str) -> list[Json]:
     """The stored events of a run of a user. Raises NotFound."""
     is_name = run_id and "/" not in run_id
-    events = await whole_log(storage, PREFIX + run_id) if is_name else []
+    events = await whole_log(storage, RUNS + run_id) if is_name else []
     if not events:
         raise NotFound(f"There is no run '{run_id[:64]}'.")
     return events

@@ -21,11 +21,10 @@ from agentic.messages import Json, Message
 from agentic.ports.paging import every, whole_log
 from agentic.ports.space import Principal
 from agentic.ports.storage import StorageBackend
-from agentic.runtime.conversations import CONVERSATIONS, unanswered, written
+from agentic.runtime.conversations import CONVERSATIONS, RUNS, unanswered, written
 from agentic.runtime.engine import Engine
 from agentic.runtime.journal import OPEN
 from agentic.runtime.presence import Presence
-from agentic.runtime.record import PREFIX as RUNS
 from agentic.runtime.record import failed
 from agentic.runtime.resume import left_runs
 from agentic.runtime.spaces import Scope, of_user

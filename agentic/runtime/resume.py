@@ -32,9 +32,9 @@ from agentic.ports.space import Principal
 from agentic.ports.storage import Stored
 from agentic.runtime.budget import Budget
 from agentic.runtime.channel import Channel
+from agentic.runtime.conversations import RUNS
 from agentic.runtime.journal import OPEN, Past, open_record
 from agentic.runtime.presence import Presence
-from agentic.runtime.record import PREFIX
 from agentic.runtime.replay import Replay, last_call_number, standing, without_said
 from agentic.runtime.request import RunRequest, request_from_json
 from agentic.runtime.run import LiveRun
@@ -90,7 +90,7 @@ async def left_runs(everything: Scope, skip: Callable[[str], bool]) -> AsyncIter
 
 async def _left(everything: Scope, run_id: str, record: Stored) -> Left | None:
     principal = Principal(**record.value["user"])
-    kept = await of_user(everything, principal).storage.load(f"{PREFIX}{run_id}/request")
+    kept = await of_user(everything, principal).storage.load(f"{RUNS}{run_id}/request")
     if kept is None:
         # Between its last two writes a run looks like this as well, and then its record is gone by now.
         await everything.storage.delete(record.key)
@@ -132,8 +132,8 @@ async def claim(live: LiveRun, everything: Scope, presence: Presence) -> Past | 
 
 async def _past(live: LiveRun, everything: Scope, tries: int) -> Past | None:
     storage = of_user(everything, live.principal).storage
-    log = await whole_log(storage, PREFIX + live.id)
-    kept = await storage.load(f"{PREFIX}{live.id}/checkpoint")
+    log = await whole_log(storage, RUNS + live.id)
+    kept = await storage.load(f"{RUNS}{live.id}/checkpoint")
     if not log or kept is None:
         await everything.storage.delete(OPEN + live.id)
         return None

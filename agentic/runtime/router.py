@@ -17,6 +17,7 @@ from agentic.ports.agent import Agent, Bid, Fit, Task
 from agentic.ports.model import Model
 from agentic.ports.router import Candidate, Contest, Decision
 from agentic.ports.router import Router as Chooser
+from agentic.runtime.tool_call import is_cancelled
 
 logger = logging.getLogger(__name__)
 
@@ -124,8 +125,7 @@ class Router:
             async with timer:
                 found = await chooser.decide(contest)
         except (Exception, SystemExit, asyncio.CancelledError) as error:
-            task = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
+            if isinstance(error, asyncio.CancelledError) and is_cancelled():
                 raise
             if isinstance(error, TimeoutError) and timer.expired():
                 logger.warning("[Router] Took longer than %g s: %s", self._timeout_s, chooser.name)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from agentic import content
-from agentic.errors import AgenticError, BudgetExceeded, RunEnded
+from agentic.errors import BudgetExceeded, RunEnded
 from agentic.events import CitationAdded, File, HandedOver, Progress, ToolCallFinished, ToolCallStarted
 from agentic.messages import Json, ToolCall
 from agentic.ports.model import ToolSpec
@@ -17,11 +17,10 @@ from agentic.ports.run import Tools
 from agentic.ports.space import Principal, Space
 from agentic.ports.tool import Tool, ToolContext, ToolResult, Traits
 from agentic.runtime.approval import Gate
-from agentic.runtime.budget import Budget
 from agentic.runtime.channel import Channel
 from agentic.runtime.files import RunFiles
-from agentic.runtime.performing import failing, perform, wrong
-from agentic.runtime.replay import Replay
+from agentic.runtime.run import LiveRun
+from agentic.runtime.tool_call import failing, perform, wrong
 
 logger = logging.getLogger(__name__)
 
@@ -56,45 +55,34 @@ class Context(ToolContext):
 
 
 class Toolbox(Tools):
-    """The server's tools by name beside the client's.
+    """The server's tools by name beside the client's, as one run may call them.
 
-    ``context_of`` makes the context of a call from its id and the tool's plugin; ``hand_over`` ends the run when the
-    client must go on; ``claim`` gives a call for the client an id that tells of this run, where it has none;
-    ``refuse`` is awaited before an error is raised because of a limit, or after the end. ``replay`` is what the log of
-    a run that goes on knows of its calls; ``keep`` writes the log of a run that shall outlive its server.
+    ``plugins`` tells which plugin ships a tool; ``context_of`` makes the context of a call from its id and that plugin;
+    ``keep`` writes the log of a run that shall outlive its server.
     """
 
     def __init__(
         self,
+        live: LiveRun,
         specs: Sequence[ToolSpec],
         tools: Mapping[str, Tool],
+        plugins: Mapping[str, str],
         *,
-        channel: Channel,
-        budget: Budget,
         gate: Gate,
         context_of: Callable[[str, str], ToolContext],
-        plugin_of: Callable[[str], str],
-        hand_over: Callable[[], None],
-        refuse: Callable[[AgenticError], Awaitable[None]],
-        claim: Callable[[ToolCall], ToolCall],
-        replay: Replay,
         keep: Callable[[], Awaitable[None]],
     ) -> None:
         self.specs = specs
+        self._live = live
+        self._channel = live.channel
         self._tools = {spec.name: tools[spec.name] for spec in specs if not spec.client}
+        self._plugins = plugins
         self._client = {spec.name for spec in specs if spec.client}
-        self._channel = channel
-        self._budget = budget
         self._gate = gate
         self._context_of = context_of
-        self._plugin_of = plugin_of
-        self._hand_over = hand_over
-        self._claim = claim
-        self._refuse = refuse
-        self._replay = replay
         self._keep = keep
         self._seen: dict[str, list[str]] = {}
-        for past in self._replay.finished():
+        for past in live.replay.finished():
             self._results_of(_key(past.tool, past.arguments)).append(past.result)
         self._handed: list[ToolCall] = []
         self._at_work = 0
@@ -105,7 +93,7 @@ class Toolbox(Tools):
         try:
             return await self._call(calls)
         except (BudgetExceeded, RunEnded) as error:
-            await self._refuse(error)
+            await self._live.refuse(error)
             raise
 
     async def _call(self, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
@@ -116,7 +104,7 @@ class Toolbox(Tools):
         theirs = tuple(call for call in calls if call.name in self._client)
         known = [self._recall(call) for call in ours]
         fresh = [call for call, result in zip(ours, known, strict=True) if result is None]
-        self._budget.take_tool_calls(len(fresh))
+        self._live.budget.take_tool_calls(len(fresh))
         self._at_work += 1
         self._idle.clear()
         try:
@@ -132,7 +120,7 @@ class Toolbox(Tools):
 
     def _recall(self, call: ToolCall) -> ToolResult | None:
         """What the log knows of a call; None for one that is to be run, for the first time or again."""
-        logged = self._replay.find(call)
+        logged = self._live.replay.find(call)
         if logged is None or logged.waits:
             return None
         if logged.end is not None:
@@ -153,7 +141,7 @@ class Toolbox(Tools):
         An agent may have called other tools side by side with these: what they return is needed to go on, and what of
         them is the client's goes to it together with these.
         """
-        self._handed += map(self._claim, theirs)
+        self._handed += map(self._live.claim, theirs)
         # Those that were begun together with this call have not all had their turn yet.
         await asyncio.sleep(0)
         while self._at_work:
@@ -161,7 +149,7 @@ class Toolbox(Tools):
         if self._handed:
             handed, self._handed = tuple(self._handed), []
             self._channel.emit(HandedOver(handed))
-            self._hand_over()
+            self._live.end("tool_calls", "")
         await asyncio.get_running_loop().create_future()
 
     async def _run_all(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
@@ -182,7 +170,7 @@ class Toolbox(Tools):
         """Run one call between its two events."""
         tool = self._tools.get(call.name)
         traits = tool.traits if tool else Traits()
-        plugin = self._plugin_of(call.name) if tool else ""
+        plugin = self._plugins[call.name] if tool else ""
         self._channel.emit(
             ToolCallStarted(call.id, call.name, call.arguments, plugin, traits.risk, untrusted=traits.untrusted)
         )

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from agentic import Embedder, ToolSpec
 from agentic.catalog.load import load
 from agentic.catalog.settings import Settings
+from agentic.fitness.fitness import Fitness, Fits
+from agentic.fitness.reading import Reading
 from agentic.ports.agent import Agent
-from agentic.runtime.fitness import Fitness, Fits
-from agentic.runtime.reading import Reading
 from agentic.runtime.router import Route, Router
 from agentic.testing.runs import make_task
 from bench.routing.embedder import embedder

@@ -17,10 +17,11 @@ from typing import Any
 import numpy
 
 from agentic import ToolSpec
+from agentic.fitness.grams import wording as pieces_in
+from agentic.fitness.judges import FILE, VECTOR_SCALE, evidence, gist, numbers_of, pieces_of
+from agentic.fitness.likeness import Common, Likeness, Wording
+from agentic.fitness.shape import first_part, read_shape
 from agentic.models.fit import suggestion
-from agentic.runtime.judges import FILE, VECTOR_SCALE, evidence, gist, numbers_of, pieces_of
-from agentic.runtime.likeness import Likeness, Wording, common_of
-from agentic.runtime.shape import first_part, read_shape
 from bench.routing.embedder import embedder
 from bench.routing.requests import Labelled, labelled
 from bench.routing.tools import specs
@@ -130,6 +131,15 @@ def weighed(found: Any, weights: Sequence[float]) -> Any:
 def rounded(rows: Any, digits: int = 4) -> Any:
     """As lists of short numbers."""
     return numpy.round(numpy.asarray(rows, dtype=float), digits).tolist()
+
+
+def common_of(texts: Sequence[str]) -> Common:
+    """How common pieces are in these texts; what occurs once is left out."""
+    seen: Counter[str] = Counter()
+    for text in texts:
+        for pieces in pieces_in(text):
+            seen.update(pieces)
+    return Common(len(texts), {piece: count for piece, count in seen.items() if count > 1})
 
 
 def train() -> dict[str, Any]:

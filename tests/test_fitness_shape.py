@@ -6,9 +6,9 @@ import time
 
 import pytest
 
+from agentic.fitness.shape import read_shape
 from agentic.messages import Message
 from agentic.ports.agent import Shape
-from agentic.runtime.shape import read_shape
 
 BEFORE = (Message("user", "What is the weather in Rome?"), Message("assistant", "Sunny."))
 

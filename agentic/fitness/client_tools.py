@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import math
 import re
-import time
 from collections.abc import Sequence
 from typing import Any
 
-from agentic.models.ask import Ranker
+from agentic.fitness.fitness import NO_TOOL, Fitness
 from agentic.models.fit import LONGEST
 from agentic.ports.agent import Fit
 from agentic.ports.embedder import Embedder
 from agentic.ports.model import ToolSpec
-from agentic.runtime.fitness import FAILED_S, NO_TOOL, Embedding
-
-logger = logging.getLogger(__name__)
 
 LEAST_COSINE = 0.25
 """Tried on 20 requests for eight tools and 14 plain ones: 13 find their tool, and one of the plain ones finds one."""
@@ -33,16 +27,14 @@ MOST_KEPT = 1000
 class ClientFitness:
     """Judges the client's tools beside those of the server, which ``ours`` judges."""
 
-    def __init__(self, ours: Ranker, embedding: Embedding) -> None:
+    def __init__(self, ours: Fitness) -> None:
         self._ours = ours
-        self._embedding = embedding
         self._vectors: dict[str, Any] = {}
-        self._failed_at = -math.inf
 
     async def near(self, text: str, tools: Sequence[ToolSpec]) -> Sequence[Fit]:
         """The tools that fit, best first. A tool of the server's whose rule has read the request comes before all."""
         theirs = [tool for tool in tools if tool.client]
-        fits = list(await self._ours(text, [tool for tool in tools if not tool.client]))
+        fits = list(await self._ours.near(text, [tool for tool in tools if not tool.client]))
         if not theirs or any(fit.suggested is not None for fit in fits):
             return fits
         judged = await self._by_vectors(text[:LONGEST], theirs)
@@ -51,23 +43,17 @@ class ClientFitness:
 
     async def _by_vectors(self, text: str, tools: Sequence[ToolSpec]) -> list[Fit] | None:
         """Those that are nearer to the request than any plain one is; None where no embedder is at hand."""
-        if time.monotonic() - self._failed_at < FAILED_S:
-            return None
-        described = [_described(tool) for tool in tools]
-        try:
-            embedder = await self._embedding()
-            if embedder is None:
-                return None
+
+        async def judged(embedder: Embedder) -> list[Fit]:
+            described = [_described(tool) for tool in tools]
             rows = await self._embedded(embedder, [*NO_TOOL, *described])
             [asked] = await embedder.embed([text], "query")
             scores = {one: float(row @ asked) for one, row in rows.items()}
-        except (Exception, SystemExit):
-            self._failed_at = time.monotonic()
-            logger.exception("[Router] Embedder failed, so words judge the client's tools for the next %g s", FAILED_S)
-            return None
-        least = max(LEAST_COSINE, *(scores[one] for one in NO_TOOL))
-        placed = zip(tools, described, strict=True)
-        return [Fit(tool.name, scores[one]) for tool, one in placed if scores[one] > least]
+            least = max(LEAST_COSINE, *(scores[one] for one in NO_TOOL))
+            placed = zip(tools, described, strict=True)
+            return [Fit(tool.name, scores[one]) for tool, one in placed if scores[one] > least]
+
+        return await self._ours.with_embedder(judged)
 
     async def _embedded(self, embedder: Embedder, texts: Sequence[str]) -> dict[str, Any]:
         """A vector a text, kept from one request to the next."""

@@ -10,10 +10,10 @@ from zlib import crc32
 import pytest
 
 from agentic import Embedder, Fit, ToolSpec
+from agentic.fitness import fitness
+from agentic.fitness.client_tools import MOST_KEPT, ClientFitness, _words
+from agentic.fitness.fitness import FAILED_S, NO_TOOL, Fitness
 from agentic.models.fit import LONGEST
-from agentic.runtime import client_fitness
-from agentic.runtime.client_fitness import MOST_KEPT, ClientFitness, _words
-from agentic.runtime.fitness import FAILED_S, NO_TOOL
 
 
 def theirs(name: str, description: str = "") -> ToolSpec:
@@ -52,14 +52,22 @@ class Broken(Axes):
         raise SystemExit(3)
 
 
+class Ours(Fitness):
+    """Finds that the server's tools fit as it is told."""
+
+    def __init__(self, fits: Sequence[Fit], embedder: Embedder | None) -> None:
+        async def embedding() -> Embedder | None:
+            return embedder
+
+        super().__init__((), embedding)
+        self._fits = fits
+
+    async def near(self, text: str, tools: Sequence[ToolSpec]) -> list[Fit]:
+        return [fit for fit in self._fits if fit.tool in {tool.name for tool in tools}]
+
+
 def judge(*ours: Fit, embedder: Embedder | None = None) -> ClientFitness:
-    async def rank(_text: str, tools: Sequence[ToolSpec]) -> Sequence[Fit]:
-        return [fit for fit in ours if fit.tool in {tool.name for tool in tools}]
-
-    async def embedding() -> Embedder | None:
-        return embedder
-
-    return ClientFitness(rank, embedding)
+    return ClientFitness(Ours(ours, embedder))
 
 
 async def names(found: ClientFitness, text: str, *tools: ToolSpec) -> list[str]:
@@ -79,10 +87,10 @@ async def test_embedder_that_fails_leaves_the_words_for_a_minute(
     found = judge(embedder=broken)
     with caplog.at_level(logging.ERROR):
         assert await names(found, "Open the front door", DOOR, STOCKS) == ["open_door"]
-    assert "words judge the client's tools" in caplog.text
+    assert "words decide for the next 60 s" in caplog.text
     await found.near("Open the front door", [DOOR])
     assert len(broken.asked) == 1
-    monkeypatch.setattr(client_fitness, "FAILED_S", -FAILED_S)
+    monkeypatch.setattr(fitness, "FAILED_S", -FAILED_S)
     await found.near("Open the front door", [DOOR])
     assert len(broken.asked) == 2
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from agentic import Embedder, Run
+from agentic.fitness.fitness import Fitness
+from agentic.fitness.judges import GIST, gist, judges
+from agentic.fitness.reading import Reading
 from agentic.messages import Message
-from agentic.runtime.fitness import Fitness
-from agentic.runtime.judges import GIST, gist, judges
-from agentic.runtime.reading import Reading
 from bench.routing.keywords import by_keywords
 from bench.routing.requests import Half, labelled
 from bench.routing.tools import specs

@@ -19,7 +19,7 @@ FAILED_S = 1.0
 PATIENCE_S = 10.0
 
 
-class Shelf:
+class Roster:
     """One provider's models, asked for again when the list is older than FRESH_S, or a failure older than FAILED_S.
 
     Whoever comes while the provider is being asked shares the outcome: a server that is silent until a time limit

@@ -38,19 +38,12 @@ async def perform(
     except StorageError as error:
         logger.warning("[Tools] %s: no storage: %s", tool.name, error.message)
         return failing(f"{tool.name} failed: {error.message}")
-    except TimeoutError:
-        if timer.expired():
+    except (Exception, SystemExit, asyncio.CancelledError) as error:
+        if isinstance(error, TimeoutError) and timer.expired():
             return failing(f"{tool.name} took longer than its limit of {limit:g} s and was stopped.")
-        logger.exception("[Tools] Tool failed: %s", tool.name)
-        return failing(f"{tool.name} failed: TimeoutError.")
-    except asyncio.CancelledError:
-        if (task := asyncio.current_task()) is None or task.cancelling():
+        if isinstance(error, asyncio.CancelledError) and is_cancelled():
             raise
-        # Nobody cancelled the call: something within the tool was, and it let that out.
-        logger.exception("[Tools] Tool failed: %s", tool.name)
-        return failing(f"{tool.name} failed: CancelledError.")
-    except (Exception, SystemExit) as error:
-        # A library that exits must not take the server with it.
+        # A library that exits must not take the server with it, nor what was cancelled within the tool end the run.
         logger.exception("[Tools] Tool failed: %s", tool.name)
         return failing(f"{tool.name} failed: {type(error).__name__}.")
     if isinstance(result, str):
@@ -91,6 +84,12 @@ def _bounded(result: ToolResult) -> ToolResult:
         return result
     note = f"\n[Cut: the first {LONGEST_RESULT:,} of {length:,} characters.]"
     return replace(result, content=result.content[:LONGEST_RESULT] + note)
+
+
+def is_cancelled() -> bool:
+    """Whether somebody cancels this task: else a CancelledError comes from within a plugin that let it out."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def failing(message: str) -> ToolResult:

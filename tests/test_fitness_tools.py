@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from agentic import Embedder, Json, ToolSpec
-from agentic.runtime import fitness as fitness_module
-from agentic.runtime.fitness import NO_TOOL, Fitness
+from agentic.fitness import fitness as fitness_module
+from agentic.fitness.fitness import NO_TOOL, Fitness
 
 
 def spec(name: str, *examples: str, suggest: Any = None) -> ToolSpec:
@@ -75,16 +75,16 @@ def fitness(*specs: ToolSpec, embedder: Embedder | None = None) -> Fitness:
 
 
 def test_no_tools_fit_nothing() -> None:
-    assert fitness().quick("How much is 1+1?") == []
+    assert fitness().judge("How much is 1+1?").fits() == []
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\x00", "!!!"])
 def test_text_without_words_fits_no_tool(text: str) -> None:
-    assert [fit.score for fit in fitness(WEATHER, SEARCH).quick(text)] == [0, 0]
+    assert [fit.score for fit in fitness(WEATHER, SEARCH).judge(text).fits()] == [0, 0]
 
 
 def test_small_words_alone_fit_no_tool_well() -> None:
-    assert max(fit.score for fit in fitness(WEATHER, SEARCH).quick("the of and")) < 0.1
+    assert max(fit.score for fit in fitness(WEATHER, SEARCH).judge("the of and").fits()) < 0.1
 
 
 def test_installing_a_tool_changes_nothing_for_the_others() -> None:
@@ -98,17 +98,17 @@ def test_rule_that_raises_reads_nothing_and_is_logged(caplog: pytest.LogCaptureF
         raise ValueError("secret 4711")
 
     with caplog.at_level(logging.ERROR):
-        [fit] = fitness(spec("x", "Solve it", suggest=broken)).quick("private words")
+        [fit] = fitness(spec("x", "Solve it", suggest=broken)).judge("private words").fits()
     assert (fit.score, fit.suggested) == (0, None)
     assert "A tool's suggest failed: x" in caplog.text
 
 
 def test_tool_without_examples_fits_by_its_name() -> None:
-    assert fitness(spec("dice"), WEATHER).quick("Roll the dice")[0].tool == "dice"
+    assert fitness(spec("dice"), WEATHER).judge("Roll the dice").fits()[0].tool == "dice"
 
 
 def test_rules_come_before_words() -> None:
-    best, *others = fitness(WEATHER, SEARCH, MATH).quick("the weather in Rome * 2")
+    best, *others = fitness(WEATHER, SEARCH, MATH).judge("the weather in Rome * 2").fits()
     assert (best.tool, best.suggested) == ("math", {"expression": "the weather in Rome * 2"})
     assert 0.95 <= best.score <= 1
     assert all(other.score <= 0.9 and other.suggested is None for other in others)
@@ -119,18 +119,18 @@ def test_rules_come_before_words() -> None:
     [("Will it rain in Paris?", "weather"), ("latest NEWS on elections", "web_search"), ("Solve x = 4", "math")],
 )
 def test_shared_words_of_examples_choose(text: str, tool: str) -> None:
-    best, second, third = fitness(WEATHER, SEARCH, MATH).quick(text)
+    best, second, third = fitness(WEATHER, SEARCH, MATH).judge(text).fits()
     assert best.tool == tool
     assert best.score > second.score >= third.score
 
 
 def test_example_itself_fits_best() -> None:
-    best = fitness(WEATHER, SEARCH, MATH).quick("What is the weather in Rome?")[0]
+    best = fitness(WEATHER, SEARCH, MATH).judge("What is the weather in Rome?").fits()[0]
     assert best.score == pytest.approx(0.9, abs=0.05)
 
 
 def test_tools_that_fit_alike_stay_in_the_catalogs_order() -> None:
-    assert [fit.tool for fit in fitness(SEARCH, MATH, WEATHER).quick("")] == ["web_search", "math", "weather"]
+    assert [fit.tool for fit in fitness(SEARCH, MATH, WEATHER).judge("").fits()] == ["web_search", "math", "weather"]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_judging_twenty_tools_of_twelve_examples_is_cheap(text: str, limit: floa
 
 def timed(judge: Fitness, text: str) -> float:
     began = time.process_time()
-    judge.quick(text)
+    judge.judge(text).fits()
     return time.process_time() - began
 
 
@@ -152,7 +152,7 @@ async def test_long_text_is_judged_by_its_beginning_and_read_by_no_rule() -> Non
     pasted = "word " * 800
     axes = Axes()
     judge = fitness(WEATHER, MATH, embedder=axes)
-    assert judge.quick(f"{pasted} What is the weather in Rome? 2 * 3") == judge.quick(pasted)
+    assert judge.judge(f"{pasted} What is the weather in Rome? 2 * 3").fits() == judge.judge(pasted).fits()
     await judge.near(f"{pasted} What is the weather in Rome? 2 * 3", [WEATHER, MATH])
     assert axes.longest == 4000
 

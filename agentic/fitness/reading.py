@@ -9,12 +9,12 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+from agentic.fitness.fitness import Fitness, Judged
+from agentic.fitness.judges import chances, judges, likely, pieces_of
+from agentic.fitness.shape import read_shape
 from agentic.messages import Message
 from agentic.models.fit import LONGEST
 from agentic.ports.agent import Fit, Shape
-from agentic.runtime.fitness import Fitness, Judged
-from agentic.runtime.judges import chances, judges, likely, pieces_of
-from agentic.runtime.shape import read_shape
 
 UNSURE_OF_TOOL = 0.35
 """How near to 0 or 1 the chance that a tool helps must be for the cheap judge to be believed.

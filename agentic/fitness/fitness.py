@@ -15,16 +15,16 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
+from agentic.fitness.judges import evidence, gist, judges, likely, weighed
+from agentic.fitness.likeness import NEAREST, Wording
+from agentic.fitness.shape import first_part
 from agentic.messages import Json
 from agentic.models.fit import LONGEST, suggestion
 from agentic.ports.agent import Fit
 from agentic.ports.embedder import Embedder
 from agentic.ports.model import ToolSpec
-from agentic.runtime.judges import evidence, gist, judges, likely, weighed
-from agentic.runtime.likeness import NEAREST, Wording
-from agentic.runtime.shape import first_part
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ NO_TOOL = (
 """Requests for plain conversation: what the dearer judge holds the tools' examples against."""
 FAILED_S = 60.0
 Embedding = Callable[[], Awaitable[Embedder | None]]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,10 @@ class Judged:
     evidence: dict[str, list[float]]
 
     def fits(self) -> list[Fit]:
-        """Best first; what a rule has read comes before what is only alike."""
+        """Best first: 0.95 and more where a rule has read arguments, else by likeness.
+
+        Tools that fit alike stay in the catalog's order, which is by rank.
+        """
         return sorted((self._fit(tool, likely(raw)) for tool, raw in self.raw.items()), key=lambda fit: -fit.score)
 
     def _fit(self, tool: str, chance: float) -> Fit:
@@ -99,13 +103,6 @@ class Fitness:
         """Have the first use behind: of the judges, and of the tools' own rules, which may have much to make."""
         self.judge("")
         self.is_ready = True
-
-    def quick(self, text: str) -> list[Fit]:
-        """Every tool with its fit, best first: 0.95 and more where a rule reads arguments, else by words and letters.
-
-        Tools that fit alike stay in the catalog's order, which is by rank.
-        """
-        return self.judge(text).fits()
 
     def judge(self, text: str, before: str = "") -> Judged:
         """Every tool, judged cheaply; ``before``: the user's last turn, where this one leans on it."""
@@ -140,7 +137,7 @@ class Fitness:
         After a failure of the embedder words decide for FAILED_S.
         """
         names = {tool.name for tool in tools}
-        fits = [fit for fit in self.quick(text) if fit.tool in names]
+        fits = [fit for fit in self.judge(text).fits() if fit.tool in names]
         ruled = [fit for fit in fits if fit.suggested is not None]
         if ruled:
             return ruled
@@ -152,20 +149,28 @@ class Fitness:
         nearer = [Fit(name, score) for name, score in scores.items() if name in names and score > scores[""]]
         return sorted(nearer, key=lambda fit: -fit.score)
 
-    async def _embed(self, text: str) -> tuple[Learned, Any] | None:
-        """The examples' vectors and the text's; None where no embedder is at hand."""
+    async def with_embedder(self, use: Callable[[Embedder], Awaitable[Result | None]]) -> Result | None:
+        """What ``use`` gives; None where no embedder is at hand, or it has failed within FAILED_S."""
         if self._has_just_failed():
             return None
         try:
             embedder = await self._embedding()
-            if embedder is None or (learned := await self._learn(embedder)) is None:
-                return None
-            [vector] = await embedder.embed([text], "query")
+            return None if embedder is None else await use(embedder)
         except (Exception, SystemExit):
             self._failed_at = time.monotonic()
             logger.exception("[Router] Embedder failed, so words decide for the next %g s", FAILED_S)
             return None
-        return learned, vector
+
+    async def _embed(self, text: str) -> tuple[Learned, Any] | None:
+        """The examples' vectors and the text's; None where no embedder is at hand."""
+
+        async def both(embedder: Embedder) -> tuple[Learned, Any] | None:
+            if (learned := await self._learn(embedder)) is None:
+                return None
+            [vector] = await embedder.embed([text], "query")
+            return learned, vector
+
+        return await self.with_embedder(both)
 
     async def _learn(self, embedder: Embedder) -> Learned | None:
         """The vectors of all examples, embedded once.

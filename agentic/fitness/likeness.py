@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from agentic.fitness.grams import wording
+from agentic.fitness.sums import UNIT, Sums
 from agentic.ports.model import ToolSpec
-from agentic.runtime.grams import wording
-from agentic.runtime.sums import UNIT, Sums
 
 PRIOR = 30.0
 """How many pieces of common language a tool's examples are mixed with, so that few examples do not say too much."""
@@ -120,12 +120,3 @@ class Wording:
 def _is_spelt(piece: str) -> bool:
     """Whether it is one of letters."""
     return piece[0] == "c"
-
-
-def common_of(texts: Sequence[str]) -> Common:
-    """How common pieces are in these texts; what occurs once is left out."""
-    seen: Counter[str] = Counter()
-    for text in texts:
-        for pieces in wording(text):
-            seen.update(pieces)
-    return Common(len(texts), {piece: count for piece, count in seen.items() if count > 1})

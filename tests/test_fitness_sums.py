@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from agentic.runtime.sums import SPARSE, UNIT, Sums
+from agentic.fitness.sums import SPARSE, UNIT, Sums
 
 
 def test_no_rows_sum_to_nothing() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agentic import ModelError, ModelInfo, ModelNotFound, ModelProvider, ModelTimeout, ModelUnavailable
-from agentic.models import shelf
+from agentic.models import roster
 from agentic.models.directory import Directory
 from tests.kernel_in_memory import ScriptedProvider
 
@@ -37,7 +37,7 @@ async def ids(found: Directory) -> list[str]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A provider is given a tenth of a second."""
-    monkeypatch.setattr(shelf, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(roster, "PATIENCE_S", 0.1)
 
 
 class Hanging(ScriptedProvider):
@@ -130,7 +130,7 @@ async def test_failure_is_remembered_so_that_one_request_meets_it_once() -> None
 
 
 async def test_failure_is_forgotten_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf, "FAILED_S", 0.02)
+    monkeypatch.setattr(roster, "FAILED_S", 0.02)
     away = provider("a", "m")
     away.infos, there = AWAY, away.infos
     found = directory(away)

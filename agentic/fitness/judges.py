@@ -17,9 +17,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from agentic.fitness.grams import skeleton, wording
+from agentic.fitness.likeness import Common, Likeness
 from agentic.ports.agent import Shape
-from agentic.runtime.grams import skeleton, wording
-from agentic.runtime.likeness import Common, Likeness
 
 FILE = Path(__file__).with_name("judges.json")
 VECTOR_SCALE = 4.0

@@ -1,0 +1,1 @@
+"""How well installed tools fit a request, and how the request is built: what agents bid by."""
