@@ -121,7 +121,8 @@ async def test_the_throttle_remembers_a_bounded_number_of_pairs():
     throttle = Throttle(failures=1, pairs=10)
     for number in range(50):
         await throttle.attempt(f"user{number}", "x", _nothing)
-    assert len(throttle._failed) == 10
+    assert len(throttle._seen) == 10
+    assert len(throttle._failures._counts.now.storage.storage) == 10
     assert len(throttle._locks) == 0
     assert await throttle.attempt("user0", "x", _something) == "in"
     with pytest.raises(RateLimited):

@@ -8,14 +8,14 @@ nothing; files are counted where they lie. Commands on the server's own machine 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
-import math
 import time
-from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from agentic.errors import Conflict, QuotaExceeded, RateLimited, StorageError
@@ -23,6 +23,9 @@ from agentic.ports.blobs import BlobStore
 from agentic.ports.paging import every
 from agentic.ports.space import UNLIMITED, Allowance, Principal
 from agentic.ports.storage import StorageBackend, Stored
+
+if TYPE_CHECKING:
+    from agentic.identity.windows import Requests
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +38,6 @@ USAGE = "usage/"
 """Where the count of what a user has used today lies."""
 _TRIES = 20
 _DAY_S = 86_400
-_MINUTE_S = 60
 _BUSY_S = 5
 _FULL_S = 60
 """Seconds after which a client may try again: a run may have ended by then, a person made room for files."""
@@ -53,7 +55,7 @@ class Meter:
         self.defaults = defaults
         self._storage = storage
         self._blobs = blobs
-        self._requests = _Requests()
+        self._requests: Requests | None = None
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._stocks: dict[str, _Stock] = {}
 
@@ -61,10 +63,15 @@ class Meter:
         """The defaults with a user's own limits in their place; None among these: no limit."""
         return replace(self.defaults, **limits) if limits else self.defaults
 
-    def take_request(self, principal: Principal) -> None:
+    async def take_request(self, principal: Principal) -> None:
         """Count a request. Raises RateLimited beyond the user's requests a minute, which any 60 seconds are."""
         most = principal.allowance.requests_per_minute
-        if most is not None and (wait_s := self._requests.take(principal.id, most)):
+        if most is None:
+            return
+        if self._requests is None:
+            windows: Any = await asyncio.to_thread(importlib.import_module, "agentic.identity.windows")
+            self._requests = self._requests or windows.Requests()
+        if wait_s := self._requests.take(principal.id, most):
             raise RateLimited(f"You may send {most} requests a minute; try again in {wait_s} s.", retry_after_s=wait_s)
 
     def check_runs(self, principal: Principal, at_work: int) -> None:
@@ -157,27 +164,6 @@ class Meter:
             stock.intakes -= 1
             if not stock.intakes:
                 del self._stocks[principal.id]
-
-
-class _Requests:
-    """When the requests of the last minute came, by user; the user who has asked last stands last."""
-
-    def __init__(self) -> None:
-        self._times: OrderedDict[str, deque[float]] = OrderedDict()
-
-    def take(self, user_id: str, most: int) -> int:
-        """Count a request: 0, or the whole seconds until there is room for it."""
-        now = time.monotonic()
-        while self._times and next(iter(self._times.values()))[-1] <= now - _MINUTE_S:
-            self._times.popitem(last=False)
-        times = self._times.setdefault(user_id, deque())
-        while times and times[0] <= now - _MINUTE_S:
-            times.popleft()
-        if len(times) >= most:
-            return math.ceil(times[-most] + _MINUTE_S - now)
-        times.append(now)
-        self._times.move_to_end(user_id)
-        return 0
 
 
 class _Stock:

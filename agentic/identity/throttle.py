@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import importlib
 import ipaddress
-import math
-import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
 from agentic.errors import RateLimited
+
+if TYPE_CHECKING:
+    from agentic.identity.windows import Failures
 
 T = TypeVar("T")
 
@@ -23,12 +25,11 @@ class Throttle:
     At most ``pairs`` are remembered; beyond that the one that failed longest ago is forgotten.
     """
 
-    def __init__(self, *, failures: int = 5, window_s: float = 300, pairs: int = 10_000) -> None:
-        self._most_failures = failures
-        self._window_s = window_s
-        self._most_pairs = pairs
-        # How often each pair has failed, and until when that counts.
-        self._failed: OrderedDict[str, tuple[int, float]] = OrderedDict()
+    def __init__(self, *, failures: int = 5, window_s: int = 300, pairs: int = 10_000) -> None:
+        self._failures: Failures | None = None
+        self._bounds = failures, window_s
+        self._most = pairs
+        self._seen: OrderedDict[str, None] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def attempt(self, name: str, address: str, try_once: Callable[[], Awaitable[T | None]]) -> T | None:
@@ -36,33 +37,32 @@ class Throttle:
 
         Raises RateLimited. Tries of one pair queue, so that many at once are counted like many in turn.
         """
-        pair = _pair(name, address)
+        if self._failures is None:
+            windows: Any = await asyncio.to_thread(importlib.import_module, "agentic.identity.windows")
+            self._failures = self._failures or windows.Failures(*self._bounds)
+        failures, pair = self._failures, _pair(name, address)
         lock = self._locks.setdefault(pair, asyncio.Lock())
         async with lock:
-            count, left_s = self._standing(pair)
-            if count >= self._most_failures:
-                wait_s = math.ceil(left_s)
+            if wait_s := failures.wait_s(pair):
                 told = f"too many failed logins of this user from this address; try again in {wait_s} s"
                 raise RateLimited(told, retry_after_s=wait_s)
             result = await try_once()
             if result is None:
-                self._count(pair)
+                self._failed(failures, pair)
             else:
-                self._failed.pop(pair, None)
+                self._forget(failures, pair)
             return result
 
-    def _standing(self, pair: str) -> tuple[int, float]:
-        """How often a pair has failed lately, and the seconds for which that still counts."""
-        count, until = self._failed.get(pair, (0, 0.0))
-        left_s = until - time.monotonic()
-        return (count, left_s) if left_s > 0 else (0, self._window_s)
+    def _failed(self, failures: Failures, pair: str) -> None:
+        failures.count(pair)
+        self._seen[pair] = None
+        self._seen.move_to_end(pair)
+        if len(self._seen) > self._most:
+            self._forget(failures, next(iter(self._seen)))
 
-    def _count(self, pair: str) -> None:
-        count, left_s = self._standing(pair)
-        self._failed[pair] = count + 1, time.monotonic() + left_s
-        self._failed.move_to_end(pair)
-        if len(self._failed) > self._most_pairs:
-            self._failed.popitem(last=False)
+    def _forget(self, failures: Failures, pair: str) -> None:
+        self._seen.pop(pair, None)
+        failures.clear(pair)
 
 
 def _pair(name: str, address: str) -> str:

@@ -59,7 +59,7 @@ class Authentication:
             identity = self._identity()
             admitted = partial(_admitted, identity, scope)
             principal = await admitted()
-            identity.meter.take_request(principal)
+            await identity.meter.take_request(principal)
         except AgenticError as error:
             refusal = error_response(error) if scope["type"] == "http" else WebSocketClose(_POLICY_VIOLATION)
             await refusal(scope, receive, send)
