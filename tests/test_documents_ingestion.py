@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import logging
 import os
 import shutil
 import time
@@ -436,7 +437,10 @@ async def test_two_deletions_at_once_remove_once(office: Office) -> None:
     assert (office.files, await office.keys()) == ([], [])
 
 
-async def test_user_is_erased_with_everything(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_user_is_erased_with_everything(
+    opened: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     monkeypatch.setattr(document_plugins, "LineIndexer", StoreIndexer)
     office: Office = await opened()
     library, ann, bob = office.kernel.documents, office.people["ann"], office.people["bob"]
@@ -456,6 +460,7 @@ async def test_user_is_erased_with_everything(opened: Any, monkeypatch: pytest.M
     assert (await library.shelf(bob).get(theirs.id)).status == "ready"
     again = {**await library.erase(ann.id), **await erase(library.everything, office.kernel.identity, ann.id)}
     assert set(again.values()) == {0}
+    assert caplog.text.count("All of a user's removed") == 1, "looks that find nothing more are not told"
 
 
 async def test_upload_on_its_way_while_its_user_is_erased_is_not_kept(office: Office) -> None:

@@ -136,7 +136,9 @@ class Library:
             removed.update(documents=1, bytes=receipt.bytes, pages=receipt.pages, chunks=receipt.chunks)
         for job in await self.jobs.of_user(user_id):
             await self.jobs.end(job.key)
-        logger.info("[Documents] All of a user's removed: user=%s documents=%d", user_id, removed["documents"])
+        # It is begun again for as long as anything may still come.
+        if removed["documents"]:
+            logger.info("[Documents] All of a user's removed: user=%s documents=%d", user_id, removed["documents"])
         return dict(removed)
 
     async def search(
