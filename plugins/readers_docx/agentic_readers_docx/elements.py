@@ -80,6 +80,8 @@ def text_of(paragraph: Any) -> Found:
         if not isinstance(element.tag, str) or element.tag in _UNREAD:
             continue
         name = _local(element)
+        if name == "r" and _is_hidden(element):
+            continue
         if name == "t":
             parts.append(element.text or "")
         elif name in _SHOWN:
@@ -94,6 +96,12 @@ def text_of(paragraph: Any) -> Found:
             waiting.extend(reversed(element))
     found.text = "".join(parts)
     return found
+
+
+def _is_hidden(run: Any) -> bool:
+    """Whether a run is formatted as hidden text, which nobody sees on the page."""
+    mark = run.find(f"{w('rPr')}/{w('vanish')}")
+    return mark is not None and mark.get(w("val"), "true") not in ("0", "false", "off")
 
 
 def notes(part: Any) -> Mapping[tuple[str, str], str]:

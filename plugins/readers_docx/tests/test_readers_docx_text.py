@@ -111,6 +111,13 @@ def test_changes_count_as_accepted(read: Read, of_xml: OfXml) -> None:
     assert found == "new\n\nkept | too\n"
 
 
+def test_hidden_text_is_left_out(read: Read, of_xml: OfXml) -> None:
+    run = "<w:r><w:rPr><w:vanish{}/></w:rPr><w:t>{} </w:t></w:r>"
+    marks = [("", "hidden"), (' w:val="1"', "hidden"), (' w:val="0"', "shown"), (' w:val="false"', "shown too")]
+    text = text_in(read(of_xml(f"<w:p>{''.join(run.format(*one) for one in marks)}</w:p>")))
+    assert text.split() == ["shown", "shown", "too"]
+
+
 def test_content_controls_links_and_fields_are_read(read: Read, of_xml: OfXml) -> None:
     control = f"<w:sdt><w:sdtPr/><w:sdtContent>{p('in a control')}</w:sdtContent></w:sdt>"
     link = "<w:p><w:r><w:t>see </w:t></w:r><w:hyperlink><w:r><w:t>the site</w:t></w:r></w:hyperlink></w:p>"
