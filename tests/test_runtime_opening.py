@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import pytest
 
-from agentic import Message, Run
+from agentic import Message, Run, StorageError
 from agentic.events import RunFailed, TextDelta
 from agentic.runtime.opening import PATIENCE_S
 from agentic.testing.memory_storage import MemoryStorage
@@ -47,6 +47,10 @@ class StorageByTurns(MemoryStorage):
         await self._note(key)
         return await super().append(key, items, if_length=if_length)
 
+    async def in_order(self, *writes: Coroutine[Any, Any, object]) -> None:
+        """As a storage does that writes in the order in which it is asked."""
+        await asyncio.gather(*writes)
+
     async def _note(self, key: str) -> None:
         if not key.startswith("spaces/"):
             return
@@ -59,6 +63,23 @@ class StorageByTurns(MemoryStorage):
 
     def _turn(self) -> None:
         self._is_same = False
+
+
+class StorageInTurn(StorageByTurns):
+    """Makes one write after the other, and is at its end before the one of this number, counted from 1."""
+
+    def __init__(self, end: int) -> None:
+        super().__init__()
+        self._left = end
+
+    async def in_order(self, *writes: Coroutine[Any, Any, object]) -> None:
+        await MemoryStorage.in_order(self, *writes)
+
+    async def _note(self, key: str) -> None:
+        self._left -= key.startswith("spaces/")
+        if self._left <= 0:
+            raise StorageError("The machine has no power.")
+        await super()._note(key)
 
 
 @pytest.fixture
@@ -106,6 +127,17 @@ async def test_first_turn_that_nobody_reads_along_is_one_write_to_disk() -> None
     house = House(at_once, storage=StorageByTurns())
     await (await house.ask()).log()
     assert [sorted(turn) for turn in house.storage.turns] == [["conversations", "conversations", "runs"]]
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("end", [1, 2, 3, 4])
+async def test_what_is_cut_off_is_never_without_the_head_that_a_deletion_finds_it_by(end: int) -> None:
+    house = House(at_once, storage=StorageInTurn(end))
+    await (await house.ask()).log()
+    written = ["conversations", "conversations", "runs"][: end - 1]
+    assert house.storage.turns == [[one] for one in written]
+    heads = await house.storage.list("spaces/")
+    assert bool(heads) == (end > 1)
 
 
 async def test_turn_that_is_read_along_is_two_writes_to_disk() -> None:

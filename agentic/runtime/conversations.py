@@ -11,9 +11,10 @@ import asyncio
 import contextlib
 import re
 import secrets
-from collections.abc import Awaitable, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from agentic.errors import Conflict, SessionNotFound, StorageError
 from agentic.messages import Json, Message, message_to_json
@@ -28,6 +29,8 @@ RUNS = "runs/"
 """Where the logs of runs lie, and in the store of files what runs have made."""
 SUMMARIES = "summaries/"
 """Where what a model has made of a conversation's beginning is kept, see :mod:`agentic.runtime.history`."""
+Write = Coroutine[Any, Any, object]
+"""A call of a storage's that writes, not begun yet."""
 
 
 def timestamp(seconds: float | None = None) -> str:
@@ -92,20 +95,30 @@ class Conversations:
         messages, added = join(stored, sent)
         return Turn(answered(messages), added, len(stored))
 
-    async def begin(self, session_id: str, turn: Turn, *, new: bool, run_id: str, answer: Sequence[Json] = ()) -> None:
-        """Store the request's messages, and the answer where it is there already, from :func:`written`.
+    async def begin(
+        self,
+        session_id: str,
+        turn: Turn,
+        *more: Write,
+        new: bool,
+        run_id: str,
+        answer: Sequence[Json] = (),
+    ) -> None:
+        """Store the request's messages, the answer where it is there already, from :func:`written`, and ``more``.
 
-        Raises Conflict if the conversation has gone on in between.
+        A crash leaves nothing of them without the conversation's head, by which a deletion finds it. Raises Conflict if
+        the conversation has gone on in between.
         """
         key = CONVERSATIONS + session_id
         items = [*turn.past, *(written(message, turn.at, run_id=run_id) for message in turn.new), *answer]
-        if new:
-            head = {"created_at": turn.at, "title": _title(turn.new)}
-            writing: Awaitable[object] = self._storage.save(key, head, if_version=0)
-        else:
-            writing = self._rewrite(await self.head(session_id))
         try:
-            await asyncio.gather(self._storage.append(key, items, if_length=turn.length), writing)
+            if new:
+                head = self._storage.save(key, {"created_at": turn.at, "title": _title(turn.new)}, if_version=0)
+                await self._storage.in_order(head, self._storage.append(key, items, if_length=0), *more)
+            else:
+                stored = await self.head(session_id)
+                append = self._storage.append(key, items, if_length=turn.length)
+                await asyncio.gather(append, self._rewrite(stored), *more)
         except Conflict:
             raise Conflict("The conversation has gone on in between: send the request again.") from None
 

@@ -115,19 +115,17 @@ class Journal:
             raise
 
     async def _store(self, last: Entry, finish: Finish) -> None:
-        if not self._in_pieces:
-            log = [entry_to_json(entry) for entry in coalesce([*self._live.channel.entries, last])]
-            if self._live.opening is not None:
-                await self._live.opening.settled()
-            append = self._storage.append(RUNS + self._live.id, log)
-            ends = await asyncio.gather(finish(answer(self._live, last)), append, return_exceptions=True)
-            for end in ends:
-                if isinstance(end, BaseException):
-                    raise end
+        said = answer(self._live, last)
+        if self._in_pieces:
+            await self._whole(self._append(last))
+            await finish(said)
+            await self.close()
             return
-        await self._whole(self._append(last))
-        await finish(answer(self._live, last))
-        await self.close()
+        opening = self._live.opening
+        assert opening is not None, "what goes on from an earlier one's end is in pieces"
+        await opening.settled()
+        log = [entry_to_json(entry) for entry in coalesce([*self._live.channel.entries, last])]
+        await opening.finish(said, self._storage.append(RUNS + self._live.id, log))
 
     async def close(self) -> None:
         """Remove what was kept for going on. The record of the open run goes last: until then all this is done anew."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from agentic.messages import Json
-from agentic.runtime.conversations import Conversations, Turn
+from agentic.runtime.conversations import Conversations, Turn, Write
 
 PATIENCE_S = 0.05
 
@@ -53,25 +53,35 @@ class Opening:
         if self._task is not None:
             await asyncio.wait([self._task])
 
-    def finish(self, answer: Sequence[Json]) -> Awaitable[None]:
+    def finish(self, answer: Sequence[Json], *more: Write) -> Awaitable[None]:
         """Store the answer, and the request where nobody has wanted that yet. Raises what storing raises.
 
-        It begins at once: what is stored beside it comes into the same write to disk.
+        ``more`` is stored in the same write to disk where that can be, and never without the conversation's head.
         """
-        return self._begin(answer) if self._task is None else self._follow(self._task, answer)
+        return self._begin(answer, *more) if self._task is None else self._follow(self._task, answer, *more)
 
-    async def _follow(self, request: asyncio.Task[None], answer: Sequence[Json]) -> None:
-        await request
+    async def _follow(self, request: asyncio.Task[None], answer: Sequence[Json], *more: Write) -> None:
+        try:
+            await request
+        except BaseException:
+            for write in more:
+                write.close()
+            raise
         length = self.turn.length + len(self.turn.past) + len(self.turn.new)
-        await self.conversations.finish(self.session_id, answer, length=length)
+        finish = self.conversations.finish(self.session_id, answer, length=length)
+        for end in await asyncio.gather(finish, *more, return_exceptions=True):
+            if isinstance(end, BaseException):
+                raise end
 
-    def _begin(self, answer: Sequence[Json] = ()) -> asyncio.Task[None]:
+    def _begin(self, answer: Sequence[Json] = (), *more: Write) -> asyncio.Task[None]:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._task is None:
             self._task = asyncio.create_task(
-                self.conversations.begin(self.session_id, self.turn, new=self.new, run_id=self.run_id, answer=answer)
+                self.conversations.begin(
+                    self.session_id, self.turn, *more, new=self.new, run_id=self.run_id, answer=answer
+                )
             )
             self._task.add_done_callback(self._begun)
         return self._task
