@@ -12,7 +12,7 @@ from starlette.datastructures import State
 from starlette.routing import Match
 
 from agentic import server
-from agentic.server import newer
+from agentic.server import late_routes
 from agentic.server.api import Api, create_api
 from agentic.server.app import ROUTES
 from agentic.server.late import LateApp
@@ -54,7 +54,7 @@ def test_a_websocket_is_no_request() -> None:
 
 def test_the_description_holds_every_path_once() -> None:
     described = api().openapi()["paths"]
-    routes = [*BELOW_API, *ROUTES, *newer.ROUTES]
+    routes = [*BELOW_API, *ROUTES, *late_routes.ROUTES]
     assert set(described) == {route.path_format for route in routes}
     assert described["/v1/responses"]["post"]["requestBody"]
     taken = described["/v1/responses/{response_id}"]["get"]["parameters"]
@@ -69,4 +69,4 @@ def test_nothing_that_no_first_answer_needs_is_imported_with_the_application() -
     heavy = {"fastapi", "joserfc", "cryptography", "limits", "jsonschema"}
     assert {name.partition(".")[0] for name in held} & heavy == set()
     assert "pydantic.v1" not in held
-    assert "agentic.server.newer" not in held
+    assert "agentic.server.late_routes" not in held

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from agentic.errors import BadRequest
 from agentic.server import (
-    newer,
+    late_routes,
     routes_auth,
     routes_conversations,
     routes_files,
@@ -59,7 +59,7 @@ def create_api(state: State, others: Sequence[Route]) -> Api:
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     api.state = state
-    api.others = [*others, *newer.ROUTES]
+    api.others = [*others, *late_routes.ROUTES]
     api.add_middleware(Unbroken)
     return api
 

@@ -31,15 +31,15 @@ def create_app(kernel: Kernel) -> Starlette:
 
         return create_api(app.state, ROUTES)
 
-    def newer() -> ASGIApp:
-        from agentic.server import newer
+    def late() -> ASGIApp:
+        from agentic.server import late_routes
 
-        return Router(newer.ROUTES)
+        return Router(late_routes.ROUTES)
 
     app = Starlette(
         routes=[
             *ROUTES,
-            LateApp(newer, "/v1/responses", "/v1/responses", "/v1/embeddings"),
+            LateApp(late, "/v1/responses", "/v1/responses", "/v1/embeddings"),
             LateApp(api, "/api", "/openapi.json"),
         ],
         middleware=_middleware(kernel),
