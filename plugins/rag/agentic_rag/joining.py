@@ -12,7 +12,7 @@ from agentic_rag.records import Record
 
 MOST_JOINED = 3
 """Chunks of a passage: a longer one would crowd out the others where the text is read by a small model."""
-LOOKED_AT = 3
+LOOKED_AT = 6
 """For each passage that is wanted, hits that may become one or be joined to one."""
 
 
