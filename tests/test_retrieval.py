@@ -10,7 +10,7 @@ import pytest
 from agentic import Document, Embedder, Page, Tool, ToolError
 from agentic.catalog.catalog import Catalog
 from agentic.catalog.load import load
-from agentic.catalog.settings import Settings
+from agentic.catalog.settings import read_settings
 from agentic.testing.space import FakeSpace
 from agentic.testing.tool import FakeContext, call
 
@@ -42,7 +42,7 @@ QUESTIONS = {
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Catalog:
-    return load(Settings(_env_file=None, data_dir=tmp_path))
+    return load(read_settings(data_dir=tmp_path))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agentic import Document, Embedder, Page, TextIndex, VectorStore
 from agentic.catalog.load import load
-from agentic.catalog.settings import Settings
+from agentic.catalog.settings import read_settings
 from agentic.testing.space import FakeSpace
 from agentic_rag.indexer import RagIndexer
 from agentic_rag.settings import Settings as RagSettings
@@ -52,7 +52,7 @@ class Library:
 
 def stores(folder: Path) -> tuple[dict[str, VectorStore], TextIndex]:
     """The installed stores of vectors by name, and the full-text index (TEXT_INDEX), in a folder of their own."""
-    settings = Settings(_env_file=None, data_dir=folder)
+    settings = read_settings(data_dir=folder)
     catalog = load(settings)
     vectors = {one.name: one.object for one in catalog.all("vector_store")}
     return vectors, catalog.choose("text_index", settings.text_index, "TEXT_INDEX")

@@ -88,7 +88,7 @@ class PlainLoop:
     """What anybody would write: the texts in their order, some at a time, padded to the longest of them."""
 
     def __init__(self) -> None:
-        import onnxruntime  # type: ignore[import-untyped]  # it ships no types
+        import onnxruntime
         from tokenizers import Tokenizer
 
         from agentic_embed_minilm import model

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from agentic import Embedder, ToolSpec
 from agentic.catalog.load import load
-from agentic.catalog.settings import Settings
+from agentic.catalog.settings import read_settings
 from agentic.fitness.fitness import Fitness, Fits
 from agentic.fitness.reading import Reading
 from agentic.ports.agent import Agent
@@ -48,7 +48,7 @@ async def _none() -> Embedder | None:
 
 def agents() -> dict[str, Agent]:
     """The installed agents that the labels speak of."""
-    installed = load(Settings(_env_file=None)).agents()
+    installed = load(read_settings()).agents()
     return {name: installed[name] for name in ("chat", "react", "plan_execute")}
 
 

@@ -6,12 +6,12 @@ from functools import cache
 
 from agentic import Embedder, EmbedderProvider
 from agentic.catalog.load import load
-from agentic.catalog.settings import Settings
+from agentic.catalog.settings import read_settings
 
 
 @cache
 def _providers() -> list[EmbedderProvider]:
-    return list(load(Settings(_env_file=None)).embedders().values())
+    return list(load(read_settings()).embedders().values())
 
 
 async def embedder() -> Embedder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-REACT = ("then", "after that", "next", "followed by", "step by step", "first", "second", "third", "if")
+REACT: tuple[str, ...] = ("then", "after that", "next", "followed by", "step by step", "first", "second", "third", "if")
 REACT += ("depending on", "based on")
 PLAN = (" and ", " also ", " plus ", "both", "all", "multiple", "comprehensive", "complete analysis")
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from agentic import ToolSpec
 from agentic.assembly import spec_of
 from agentic.catalog.load import load
-from agentic.catalog.settings import Settings
+from agentic.catalog.settings import read_settings
 
 STANDINS = Path(__file__).with_name("standins.toml")
 
 
 def specs() -> list[ToolSpec]:
     """One spec a tool, installed ones first."""
-    catalog = load(Settings(_env_file=None))
+    catalog = load(read_settings())
     installed = [spec_of(tool) for tool in catalog.tools().values()]
     names = {spec.name for spec in installed}
     written = tomllib.loads(STANDINS.read_text("utf-8"))

@@ -32,13 +32,13 @@ async def steps(model: str, messages: list[Any], stream: bool) -> AsyncIterator[
     """Pieces of the answer; tool calls are run in between."""
     while True:
         calls: list[Any] = []
-        answer = await client.chat(model=model, messages=messages, tools=[ADD], stream=stream)
         if stream:
-            async for part in answer:
+            async for part in await client.chat(model=model, messages=messages, tools=[ADD], stream=True):
                 calls += part.message.tool_calls or []
                 if part.message.content:
                     yield part.message.content
         else:
+            answer = await client.chat(model=model, messages=messages, tools=[ADD])
             calls = list(answer.message.tool_calls or [])
             yield answer.message.content or ""
         if not calls:

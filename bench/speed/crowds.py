@@ -59,7 +59,7 @@ def _in_turns(
 
 
 def _median(found: Sequence[Measured], field: str) -> float:
-    return statistics.median(getattr(one, field) for one in found)
+    return float(statistics.median(getattr(one, field) for one in found))
 
 
 def _errors(found: Sequence[Measured]) -> str:

@@ -78,10 +78,10 @@ def _discovery_ms() -> float:
 async def _toolbox_us() -> float:
     """What the kernel adds to a tool call: its events, limits, checks, record."""
     from agentic import ToolCall, ToolSpec, tool
-    from agentic.runtime.approval import Approvals, Gate, Policy
-    from agentic.runtime.budget import Budget, Clock, Limits
-    from agentic.runtime.channel import Channel
-    from agentic.runtime.replay import Replay
+    from agentic.runtime.approval import Gate, Policy
+    from agentic.runtime.budget import Budget, Limits
+    from agentic.runtime.request import RunRequest
+    from agentic.runtime.run import LiveRun
     from agentic.runtime.toolbox import Toolbox
     from agentic.testing.tool import FakeContext
 
@@ -90,33 +90,24 @@ async def _toolbox_us() -> float:
         """Add two numbers."""
         return str(a + b)
 
-    context = FakeContext()
-    channel, budget = Channel(), Budget(Limits(tool_calls=CALLS * 2))
-    gate = Gate(Policy(), Approvals(channel, Clock()), channel, can_ask=False)
-
-    async def refuse(error: Exception) -> None:
-        raise error
-
     async def keep() -> None:
         return None
 
+    context = FakeContext()
+    request = RunRequest(model="agentic", messages=())
+    live = LiveRun("bench", request, context.principal, "bench", Budget(Limits(tool_calls=CALLS * 2)))
     toolbox = Toolbox(
+        live,
         [ToolSpec("add", add.description, {"type": "object"})],
         {"add": add},
-        channel=channel,
-        budget=budget,
-        gate=gate,
-        refuse=refuse,
+        {"add": "bench"},
+        gate=Gate(Policy(), live.approvals, live.channel, can_ask=False),
         context_of=lambda call_id, plugin: context,
-        plugin_of=lambda name: "bench",
-        hand_over=lambda: None,
-        claim=lambda call: call,
-        replay=Replay(),
         keep=keep,
     )
 
     async def bare(n: int) -> object:
-        return await add.run(add.args.model_validate({"a": n, "b": 2}), context)  # type: ignore[union-attr]
+        return await add.run(add.args.model_validate({"a": n, "b": 2}), context)
 
     async def boxed(n: int) -> object:
         return await toolbox.call([ToolCall(f"c{n}", "add", {"a": n, "b": 2})])

@@ -1,6 +1,6 @@
 """The tool of the measurement: adds two numbers, so that what is measured is not the tool."""
 
-from agentic import hookimpl, tool
+from agentic import Tool, hookimpl, tool
 
 
 @tool(examples=["Add two numbers"])
@@ -10,6 +10,6 @@ async def add(a: int, b: int) -> str:
 
 
 @hookimpl
-def agentic_tools():
+def agentic_tools() -> Tool:
     """The tool ``add``."""
     return add
