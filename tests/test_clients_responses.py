@@ -408,6 +408,18 @@ def test_two_turns_by_the_previous_response(client: openai.OpenAI, ollama: Share
     assert [message["role"] for message in stored] == ["user", "assistant", "user", "assistant"]
 
 
+def test_words_of_the_models_that_are_sent_after_a_response_hide_nothing_before_it(
+    client: openai.OpenAI, ollama: SharedOllama, ann: Api
+) -> None:
+    first = ask(client, "The number is 42.")
+    sent = [("user", "A riddle?"), ("assistant", "Yes."), ("user", "What is the number?")]
+    second = ask(client, [{"role": role, "content": text} for role, text in sent], previous_response_id=first.id)
+    told = ["The number is 42.", "You said: The number is 42.", "A riddle?", "Yes.", "What is the number?"]
+    assert [text for role, text in seen(ollama) if role != "system"] == told
+    stored = ann.conversation(second.model_dump()["agentic"]["session_id"])
+    assert [message["content"] for message in stored][:5] == told
+
+
 def test_branches_know_nothing_of_one_another(client: openai.OpenAI, ollama: SharedOllama) -> None:
     root = ask(client, "root")
     left = ask(client, "left", previous_response_id=root.id)
@@ -486,6 +498,8 @@ def test_deleted_response_is_gone(client: openai.OpenAI, ann: Api) -> None:
     session_id = second.model_dump()["agentic"]["session_id"]
     client.responses.delete(second.id)
     assert ann.get(f"/api/conversations/{session_id}").status_code == 200, "the first turn is still there"
+    client.responses.delete(first.id)
+    assert ann.get(f"/api/conversations/{session_id}").status_code == 404, "none of its turns is"
     for act in (client.responses.retrieve, client.responses.delete, client.responses.cancel):
         with pytest.raises(openai.NotFoundError):
             act(second.id)

@@ -17,6 +17,7 @@ import pytest
 
 from agentic.documents import ingestion, patience, readers, standing
 from agentic.documents.intake import Intake
+from agentic.documents.jobs import LONGEST_WAIT_S
 from agentic.documents.orphans import Orphans
 from agentic.documents.record import find
 from agentic.errors import Conflict, NotFound, StorageError
@@ -210,10 +211,29 @@ async def test_document_waits_where_no_process_could_be_started_to_read_it(
 
 async def test_clock_set_back_keeps_no_document_waiting(office: Office) -> None:
     jobs = office.kernel.documents.jobs
-    for name, wait_s in (("soon", 100.0), ("set back", 3600.0)):
+    longest = LONGEST_WAIT_S + 0.2
+    for name, wait_s in (("soon", 100.0), ("by a clock a little ahead", longest), ("set back", 3600.0)):
         job = await jobs.begin("someone", name, "a.txt")
         await jobs.save(job, server="", not_before=time.time() + wait_s)
     assert [job.document_id async for job in jobs.free()] == ["set back"]
+
+
+async def test_work_that_fails_at_once_is_not_begun_again_at_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = 0
+
+    async def fail(*_: Any) -> None:
+        nonlocal begun
+        begun += 1
+        raise StorageError("away")
+
+    monkeypatch.setattr(ingestion.Ingestion, "_work", fail)
+    watching = asyncio.create_task(office.kernel.documents.watch())
+    await begin(office, "text")
+    await asyncio.sleep(0.3)
+    watching.cancel()
+    assert 1 <= begun < 10
 
 
 async def test_what_stays_away_is_given_up_in_the_end(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

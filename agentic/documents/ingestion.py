@@ -109,6 +109,7 @@ class Ingestion:
             await asyncio.wait(tasks)
 
     async def _see_through(self, job: Job) -> None:
+        failed = False
         try:
             async with (self._suspects if job.tries else self._queue).place(job.user_id):
                 await self._work(job)
@@ -117,13 +118,16 @@ class Ingestion:
                 await self._leave(job)
             raise
         except StorageError as error:
+            failed = True
             logger.warning("[Documents] Left for later: document=%s: %s", job.document_id, error.message)
         except Exception:
+            failed = True
             logger.exception("[Documents] Left for later: document=%s", job.document_id)
         finally:
             if self._held.get(job.key) is asyncio.current_task():
                 self.let_go(job.key)
-            if self._queue.has_room or job.tries:
+            # Taken up at once, what failed would fail again at once, and so on without end.
+            if not failed and (self._queue.has_room or job.tries):
                 self._has_room.set()
 
     async def _work(self, job: Job) -> None:

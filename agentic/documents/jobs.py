@@ -109,17 +109,17 @@ class Jobs:
             job = _from_stored(stored)
             if job.server not in elsewhere:
                 elsewhere[job.server] = await self.is_elsewhere(job)
-            if _is_due(job) and not elsewhere[job.server]:
+            if self._is_due(job) and not elsewhere[job.server]:
                 yield job
+
+    def _is_due(self, job: Job) -> bool:
+        """Whether it has waited long enough; one that would wait longer than any does is due: a clock was set back."""
+        left_s = job.not_before - time.time()
+        return left_s <= 0 or left_s > LONGEST_WAIT_S + self.lease_s
 
     async def is_elsewhere(self, job: Job) -> bool:
         """Whether another process, one that lives, has taken it."""
         return job.server != self._presence.id and await self._presence.is_alive(job.server)
-
-
-def _is_due(job: Job) -> bool:
-    """Whether it has waited long enough; one that would wait longer than any does is due: the clock was set back."""
-    return not 0 < job.not_before - time.time() <= LONGEST_WAIT_S
 
 
 def _from_stored(stored: Stored) -> Job:

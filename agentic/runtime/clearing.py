@@ -28,8 +28,13 @@ async def delete_conversations(engine: Engine, principal: Principal) -> Json:
     for live in at_work:
         async with engine.turn(live.session_id, principal):
             pass
+    seen: set[str] = set()
     while heads := await engine.conversations(principal).page(after=None, limit=_PAGE):
+        # In a storage that people may edit, what is listed need not be a conversation.
+        if seen.issuperset(head["session_id"] for head in heads):
+            break
         for head in heads:
+            seen.add(head["session_id"])
             try:
                 receipt = await engine.delete_conversation(head["session_id"], principal)
             except SessionNotFound:

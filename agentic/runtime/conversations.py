@@ -82,17 +82,25 @@ class Conversations:
             raise SessionNotFound(f"There is no conversation '{session_id[:64]}'.", param="session_id")
         return stored
 
-    async def turn(self, session_id: str, sent: Sequence[Message], *, new: bool, past: Sequence[Json] = ()) -> Turn:
-        """Join what is stored, or the ``past`` of a new conversation, with what was sent."""
+    async def turn(
+        self,
+        session_id: str,
+        sent: Sequence[Message],
+        *,
+        new: bool,
+        past: Sequence[Json] = (),
+        goes_on: bool = False,
+    ) -> Turn:
+        """Join what is stored, or the ``past`` of a new conversation, with what was sent, see :func:`join`."""
         if past:
-            messages, added = join(past, sent)
+            messages, added = join(past, sent, goes_on=goes_on)
             # The runs of another conversation are deleted with that one.
             unowned = ({name: value for name, value in item.items() if name != "run_id"} for item in past)
             return Turn(answered(messages), added, 0, tuple(unowned))
         if new:
             return Turn(answered(named(sent)), tuple(sent), 0)
         stored = await self.log(session_id)
-        messages, added = join(stored, sent)
+        messages, added = join(stored, sent, goes_on=goes_on)
         return Turn(answered(messages), added, len(stored))
 
     async def begin(
@@ -198,11 +206,12 @@ class Conversations:
         }
 
     async def delete_run(self, session_id: str, run_id: str) -> bool:
-        """Delete a run; whether its conversation went with it, having no other turn. Raises SessionNotFound.
+        """Delete a run; whether its conversation went with it, having no other that is there. Raises SessionNotFound.
 
-        What was said in a conversation that has gone on stays there, since later turns build on it.
+        What was said in a conversation that has others stays there, since their turns build on it.
         """
-        if all(item.get("run_id") == run_id for item in await self.log(session_id)):
+        others = [other for other in runs_in(await self.log(session_id)) if other != run_id]
+        if not any([await self._storage.read(RUNS + other, limit=1) for other in others]):
             await self.delete(session_id)
             return True
         await self._storage.delete(RUNS + run_id)

@@ -100,7 +100,7 @@ class Summariser:
         text = await self._written(kept.text if kept else "", record)
         summary = Summary(turns, await _digest(parted, turns), text)
         # For a conversation that is not stored, nothing is kept.
-        if not await self.live.is_stored():
+        if not self.live.request.keep or not await self.live.is_stored():
             return summary
         try:
             await self.storage.save(key, asdict(summary), if_version=stored.version if stored else 0)

@@ -8,13 +8,15 @@ from dataclasses import replace
 from agentic.messages import Json, Message, message_from_json
 
 
-def join(stored: Sequence[Json], sent: Sequence[Message]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
+def join(
+    stored: Sequence[Json], sent: Sequence[Message], *, goes_on: bool = False
+) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
     """All messages for the model, and those of them that are new.
 
     A client may send only what is new, or the history as well. What it repeats is recognised and not taken twice. A
     client whose history differs from what is stored keeps its own (it has edited it): then the model sees that, and
     what follows its last answer is new. System messages count for the request that sends them; one that sends none
-    goes on under those sent last.
+    goes on under those sent last. ``goes_on``: all that was sent follows what is stored, and repeats nothing of it.
     """
     # What a failed run left behind without a word says nothing to a model, and no client has seen it.
     stored = [item for item in stored if item["content"] or not item.get("incomplete")]
@@ -27,9 +29,9 @@ def join(stored: Sequence[Json], sent: Sequence[Message]) -> tuple[tuple[Message
     # The client has never seen internal results, so its history is held against the rest.
     shown = zip(stored, kept, strict=True)
     seen = [message for item, message in shown if not item.get("internal") and message.role != "system"]
-    repeated = _overlap(seen, talk)
+    repeated = 0 if goes_on else _overlap(seen, talk)
     answers = [n for n, message in enumerate(talk) if message.role == "assistant"]
-    if repeated == 0 and answers:
+    if repeated == 0 and answers and not goes_on:
         fresh = talk[answers[-1] + 1 :]
         return named((*before, *talk)), (*new_systems, *fresh)
     fresh = talk[repeated:]

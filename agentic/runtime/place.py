@@ -31,12 +31,14 @@ class Place:
 
     async def turn(self, conversations: Conversations, request: RunRequest) -> Turn:
         """What the request adds here. Its instructions are for the model, and not stored. Raises Conflict."""
+        turn = await conversations.turn(
+            self.session_id, request.messages, new=self.new, past=self.past, goes_on=bool(request.after)
+        )
         if self.after:
             log = await conversations.log(self.session_id)
-            # Somebody else may have gone on after the same run while this one waited.
-            if not log or log[-1].get("run_id") != self.after:
+            # Somebody else may have gone on after the same run while this one waited, or at this moment.
+            if len(log) != turn.length or not log or log[-1].get("run_id") != self.after:
                 raise Conflict("The conversation has gone on in between: send the request again.")
-        turn = await conversations.turn(self.session_id, request.messages, new=self.new, past=self.past)
         if not request.instructions:
             return turn
         return replace(turn, messages=(Message("system", request.instructions), *turn.messages))

@@ -74,7 +74,8 @@ async def get_response(request: Request) -> Response:
     if _flag(request, "stream"):
         after = _number(request, "starting_after", -1, least=0)
         live = engine.at_work(principal).get(run_of(response))
-        if live is not None:
+        # One that another server makes may wait here to be gone on with, and has no events then.
+        if live is not None and live.channel.entries:
             return LastingStream(live, _written(response, entries, after), headers_of)
         _refuse_elsewhere(entries)
         return Response(_written(response, entries, after).render(entries), headers=HEADERS)
