@@ -29,6 +29,7 @@ RUNS = "runs/"
 """Where the logs of runs lie, and in the store of files what runs have made."""
 SUMMARIES = "summaries/"
 """Where what a model has made of a conversation's beginning is kept, see :mod:`agentic.runtime.history`."""
+GONE_ON = "The conversation has gone on in between: send the request again."
 Write = Coroutine[Any, Any, object]
 """A call of a storage's that writes, not begun yet."""
 
@@ -89,19 +90,24 @@ class Conversations:
         *,
         new: bool,
         past: Sequence[Json] = (),
-        goes_on: bool = False,
+        after: str = "",
     ) -> Turn:
-        """Join what is stored, or the ``past`` of a new conversation, with what was sent, see :func:`join`."""
-        if past:
-            messages, added = join(past, sent, goes_on=goes_on)
-            # The runs of another conversation are deleted with that one.
-            unowned = ({name: value for name, value in item.items() if name != "run_id"} for item in past)
-            return Turn(answered(messages), added, 0, tuple(unowned))
-        if new:
+        """Join what is stored, or the ``past`` of a new conversation, with what was sent.
+
+        ``after`` is the run that this is to follow: the last one there. Raises Conflict where it is not.
+        """
+        if new and not past:
             return Turn(answered(named(sent)), tuple(sent), 0)
-        stored = await self.log(session_id)
-        messages, added = join(stored, sent, goes_on=goes_on)
-        return Turn(answered(messages), added, len(stored))
+        kept = past or await self.log(session_id)
+        # Somebody else may have gone on after the same run while this one waited.
+        if after and (not kept or kept[-1].get("run_id") != after):
+            raise Conflict(GONE_ON)
+        messages, added = join(kept, sent, goes_on=bool(after))
+        if not past:
+            return Turn(answered(messages), added, len(kept))
+        # The runs of another conversation are deleted with that one.
+        unowned = ({name: value for name, value in item.items() if name != "run_id"} for item in past)
+        return Turn(answered(messages), added, 0, tuple(unowned))
 
     async def begin(
         self,
@@ -128,7 +134,7 @@ class Conversations:
                 append = self._storage.append(key, items, if_length=turn.length)
                 await asyncio.gather(append, self._rewrite(stored), *more)
         except Conflict:
-            raise Conflict("The conversation has gone on in between: send the request again.") from None
+            raise Conflict(GONE_ON) from None
 
     async def finish(self, session_id: str, items: Sequence[Json], *, length: int | None = None) -> None:
         """Store what a run has answered: messages from :func:`written`, at this ``length`` where nobody else has.

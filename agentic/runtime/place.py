@@ -19,26 +19,17 @@ OfSession = Callable[[str], Sequence[LiveRun]]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A session, ``new`` or not; ``past`` is what a new one begins with, as it is stored elsewhere.
-
-    ``after`` is the run that must be the last one of a session that is not new, once the turn has come.
-    """
+    """A session, ``new`` or not; ``past`` is what a new one begins with, as it is stored elsewhere."""
 
     session_id: str
     new: bool
     past: Sequence[Json] = ()
-    after: str = ""
 
     async def turn(self, conversations: Conversations, request: RunRequest) -> Turn:
         """What the request adds here. Its instructions are for the model, and not stored. Raises Conflict."""
         turn = await conversations.turn(
-            self.session_id, request.messages, new=self.new, past=self.past, goes_on=bool(request.after)
+            self.session_id, request.messages, new=self.new, past=self.past, after=request.after
         )
-        if self.after:
-            log = await conversations.log(self.session_id)
-            # Somebody else may have gone on after the same run while this one waited, or at this moment.
-            if len(log) != turn.length or not log or log[-1].get("run_id") != self.after:
-                raise Conflict("The conversation has gone on in between: send the request again.")
         if not request.instructions:
             return turn
         return replace(turn, messages=(Message("system", request.instructions), *turn.messages))
@@ -97,11 +88,11 @@ async def _after(request: RunRequest, conversations: Conversations, of_session: 
     if any(live.id == request.after and live.channel.last is None for live in of_session(session_id)):
         if others or not request.keep:
             raise Conflict("The run that this goes on after is still at work: wait for its end.")
-        return Place(session_id, new=False, after=request.after)
+        return Place(session_id, new=False)
     log = await conversations.log(session_id)
     end = max((n for n, item in enumerate(log, 1) if item.get("run_id") == request.after), default=0)
     if not end:
         raise NotFound(f"There is no run '{request.after[:64]}'.")
     if request.keep and not others and end == len(log):
-        return Place(session_id, new=False, after=request.after)
+        return Place(session_id, new=False)
     return Place(conversations.new_id(), new=True, past=log[:end])
