@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from agentic.kernel import Kernel
-from agentic.messages import dump
 from agentic.runtime.request import RunRequest
-from agentic.runtime.run import LiveRun
 from agentic.server.bodies import checked, read_object
 from agentic.server.dialects.chat_body import ChatRequest
 from agentic.server.dialects.chat_completions import Completion
 from agentic.server.dialects.chat_request import UNSUPPORTED, to_run_request
 from agentic.server.dialects.wishes import refuse_unsupported
-from agentic.server.errors import error_response
-from agentic.server.sse import EventStream, failure, until_left
+from agentic.server.sse import EventStream
+from agentic.server.whole import headers_of, whole_answer
 
 
 async def create_chat_completion(request: Request) -> Response:
@@ -29,7 +25,7 @@ async def create_chat_completion(request: Request) -> Response:
     if body.stream:
         usage = body.stream_options is not None and bool(body.stream_options.include_usage)
         return EventStream(live, Completion(live, wanted.model, include_usage=usage), headers_of)
-    return await _whole(request, live, wanted)
+    return await whole_answer(request, live, Completion(live, wanted.model))
 
 
 ROUTES = [Route("/v1/chat/completions", create_chat_completion, methods=["POST"])]
@@ -48,20 +44,3 @@ async def read_chat(request: Request) -> tuple[ChatRequest, RunRequest]:
         traceparent=request.headers.get("traceparent", ""),
     )
     return body, wanted
-
-
-async def _whole(request: Request, live: LiveRun, wanted: RunRequest) -> Response:
-    entries = await until_left(request.receive, live.log(), live.cancel)
-    error = failure(entries[-1].event)
-    if error is not None:
-        response = error_response(error)
-        response.headers.update(headers_of(live))
-        return response
-    body = dump(Completion(live, wanted.model).whole(entries))
-    return Response(body, headers=headers_of(live), media_type="application/json")
-
-
-def headers_of(live: LiveRun) -> Mapping[str, str]:
-    """What the answer of a run tells in its headers."""
-    headers = {"X-Session-Id": live.session_id, "X-Run-Id": live.id}
-    return {**headers, "X-Agent": live.agent} if live.agent else headers

@@ -14,13 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from agentic.errors import BadRequest, Cancelled
+from agentic.errors import BadRequest
 from agentic.kernel import Kernel
 from agentic.messages import dump
 from agentic.models.gauge import GUESS
 from agentic.server.bodies import checked, read_object
 from agentic.server.dialects.chat_body import Lenient
-from agentic.server.sse import until_left
+from agentic.server.sse import unless_left
 
 MOST_TEXTS = 2048
 BATCH = 64
@@ -50,14 +50,7 @@ async def create_embeddings(request: Request) -> Response:
     body = checked(EmbeddingRequest, read_object(await request.body()))
     texts = _texts(body.input)
     await kernel.identity.meter.check_tokens(request.state.principal)
-    embedding = asyncio.create_task(_embedded(kernel, body, texts))
-    try:
-        await until_left(request.receive, asyncio.wait([embedding]), embedding.cancel)
-    finally:
-        embedding.cancel()
-    if embedding.cancelled():
-        raise Cancelled("The client went away before the vectors were there.")
-    vectors = embedding.result()
+    vectors = await unless_left(request.receive, _embedded(kernel, body, texts), "the vectors were")
     tokens = _tokens(texts)
     await kernel.identity.meter.spend(request.state.principal, tokens)
     answer = await asyncio.to_thread(_written, vectors, body.encoding_format, body.model or OWN, tokens)

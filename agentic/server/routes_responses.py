@@ -24,10 +24,9 @@ from agentic.server.dialects.responses_request import (
     to_run_request,
 )
 from agentic.server.dialects.wishes import refuse_unsupported
-from agentic.server.errors import error_response
 from agentic.server.kept_responses import KeptResponses
-from agentic.server.routes_chat import headers_of
-from agentic.server.sse import HEADERS, EventStream, LastingStream, failure, in_words, until_left
+from agentic.server.sse import HEADERS, EventStream, LastingStream, in_words
+from agentic.server.whole import headers_of, whole_answer
 
 MOST_ITEMS = 100
 PARAMETERS: dict[str, Json] = {
@@ -57,13 +56,7 @@ async def create_response(request: Request) -> Response:
         return (LastingStream if body.background else EventStream)(live, writer, headers_of)
     if body.background and await live.is_begun():
         return _answer(writer.whole(live.channel.entries), live)
-    entries = await until_left(request.receive, live.log(), live.cancel)
-    error = failure(entries[-1].event)
-    if error is not None:
-        response = error_response(in_words(error, FIELDS))
-        response.headers.update(headers_of(live))
-        return response
-    return _answer(writer.whole(entries), live)
+    return await whole_answer(request, live, writer)
 
 
 async def get_response(request: Request) -> Response:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from agentic.errors import Cancelled
 from agentic.kernel import Kernel
 from agentic.messages import dump
 from agentic.server.dialects.chat_body import ChatRequest
 from agentic.server.routes_chat import read_chat
-from agentic.server.sse import until_left
+from agentic.server.sse import unless_left
 
 router = APIRouter(prefix="/api")
 
@@ -22,13 +19,8 @@ async def explain_route(request: Request) -> Response:
     """Which agent would answer this chat completion, with all bids and reasons; nothing is run or stored."""
     kernel: Kernel = request.app.state.kernel
     _, wanted = await read_chat(request)
-    explaining = asyncio.create_task(kernel.engine.explain(wanted, request.state.principal))
-    try:
-        # An installed router may call the model, and nobody is to wait for what nobody will read.
-        await until_left(request.receive, asyncio.wait([explaining]), explaining.cancel)
-    finally:
-        explaining.cancel()
-    if explaining.cancelled():
-        raise Cancelled("The client went away before the explanation was there.")
+    # An installed router may call the model, and nobody is to wait for what nobody will read.
+    explaining = kernel.engine.explain(wanted, request.state.principal)
+    explained = await unless_left(request.receive, explaining, "the explanation was")
     # What tools have read from the request may be more than FastAPI's own encoder can write.
-    return Response(dump(explaining.result()), media_type="application/json")
+    return Response(dump(explained), media_type="application/json")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, suppress
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -208,3 +208,15 @@ async def until_left(receive: Receive, answer: Awaitable[T], left: Callable[[], 
         return await answer
     finally:
         watching.cancel()
+
+
+async def unless_left(receive: Receive, work: Coroutine[Any, Any, T], what: str) -> T:
+    """What the work comes to; where the client goes away before, it ends. Raises Cancelled then, of ``what``."""
+    task = asyncio.create_task(work)
+    try:
+        await until_left(receive, asyncio.wait([task]), task.cancel)
+    finally:
+        task.cancel()
+    if task.cancelled():
+        raise Cancelled(f"The client went away before {what} there.")
+    return task.result()
