@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
-pytest_plugins = ["tests.http_fixtures", "tests.modes_fixtures", "tests.document_fixtures"]
+pytest_plugins = ["tests.http_fixtures", "tests.modes_fixtures", "tests.document_fixtures", "tests.openai_fixtures"]
 
 MAY_BLOCK = [
     # Its callers in the kernel give it a thread; these tests call it straight from the loop.

@@ -5,20 +5,12 @@ from __future__ import annotations
 import base64
 import math
 from array import array
-from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
 
-from agentic.testing.server import Server
-from tests.http_fixtures import Api, SharedOllama, error_of
-
-
-@pytest.fixture
-def client(server: Server, keys: dict[str, str], ollama: SharedOllama) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=keys["ann"], max_retries=0) as client:
-        yield client
+from tests.http_fixtures import Api, error_of
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import openai
@@ -33,18 +32,6 @@ WEATHER: Any = {
 class Thing(BaseModel):
     name: str
     size: int
-
-
-@pytest.fixture
-def client(server: Server, keys: dict[str, str], ollama: SharedOllama) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=keys["ann"], max_retries=0) as client:
-        yield client
-
-
-@pytest.fixture
-async def aclient(server: Server, keys: dict[str, str], ollama: SharedOllama) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key=keys["ann"], max_retries=0) as client:
-        yield client
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import openai
@@ -13,7 +13,6 @@ from openai.types.responses import Response
 from pydantic import BaseModel
 
 from agentic.testing.ollama import calls, cuts, errors_midstream, fails, says
-from agentic.testing.server import Server
 from tests.http_fixtures import Api, SharedOllama, eventually
 
 WEATHER: Any = {
@@ -33,25 +32,6 @@ PIXEL = "data:image/png;base64,iVBORw0KGgo="
 class Thing(BaseModel):
     name: str
     size: int
-
-
-@pytest.fixture
-def client(server: Server, keys: dict[str, str], ollama: SharedOllama) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=keys["ann"], max_retries=0) as client:
-        yield client
-
-
-@pytest.fixture
-def other(server: Server, keys: dict[str, str], ollama: SharedOllama) -> Iterator[openai.OpenAI]:
-    """The client of another user."""
-    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=keys["bob"], max_retries=0) as client:
-        yield client
-
-
-@pytest.fixture
-async def aclient(server: Server, keys: dict[str, str], ollama: SharedOllama) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key=keys["ann"], max_retries=0) as client:
-        yield client
 
 
 def ask(client: openai.OpenAI, given: Any = "hello", **more: Any) -> Response:
